@@ -26,7 +26,15 @@ fn the_sealed_layout_is_stable() {
         .seal_with(&[0xee; NONCE_LEN], &[b"record", b"place"], b"a secret")
         .expect("sealed");
     let hex: Vec<String> = sealed.chunks(8).map(hex).collect();
-    insta::assert_snapshot!(hex.join("\n"), @"");
+    insta::assert_snapshot!(hex.join("\n"), @r"
+    01026b31eeeeeeee
+    eeeeeeeeeeeeeeee
+    eeeeeeeeeeeeeeee
+    eeeeeeee853a66be
+    0d313e5d698202e4
+    9df674e659ef711b
+    7d25893e
+    ");
     assert_eq!(
         *ring("k1", 7)
             .open(&[b"record", b"place"], &sealed)
@@ -207,17 +215,22 @@ fn a_wrong_ring_is_refused_with_its_place_and_an_example() {
     ];
     let texts = problems.map(|(name, text)| {
         let error = refused(&text);
-        (
-            name,
-            error
-                .split_once("; ")
-                .expect("an example follows")
-                .0
-                .to_owned(),
+        format!(
+            "{name}: {}",
+            error.split_once("; ").expect("an example follows").0
         )
     });
-    insta::assert_debug_snapshot!(texts, @"");
-    insta::assert_snapshot!(refused(""), @"");
+    insta::assert_snapshot!(texts.join("\n"), @r"
+    empty: there is no key
+    no id: key 1 has no id and colon in front
+    bad id: the id of key 2 is not 1 to 32 characters of A-Z a-z 0-9 _ -
+    long id: the id of key 1 is not 1 to 32 characters of A-Z a-z 0-9 _ -
+    not base64: key 2 (`bad`) is not base64
+    wrong length: key 1 (`short`) has 31 bytes instead of 32
+    twice: key 3 (`a`) has the id of key 1
+    trailing comma: key 2 has no id and colon in front
+    ");
+    insta::assert_snapshot!(refused(""), @"there is no key; write `id:base64 of 32 bytes`, several separated by commas and the active one first, for example `2026a:` followed by the output of `openssl rand -base64 32`");
 }
 
 #[test]
@@ -242,7 +255,11 @@ fn what_cannot_be_opened_is_explained() {
         OpenError::NotAuthentic,
         OpenError::UnknownFormat,
     ];
-    insta::assert_debug_snapshot!(errors.map(|error| error.to_string()), @"");
+    insta::assert_snapshot!(errors.map(|error| error.to_string()).join("\n"), @r"
+    sealed with the key `2025`, which is not in the key ring; add it behind the active key
+    the seal does not match: edited, moved from another place, or sealed with another key of the same id
+    not in a format this version can open: never sealed, or sealed by a newer version
+    ");
 }
 
 proptest! {
