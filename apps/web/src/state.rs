@@ -1,0 +1,113 @@
+//! What every request handler shares.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, http::header::HeaderMap, web};
+use rc_auth::{Client, Timestamp, store::TokenStore};
+use tokio::runtime::Handle;
+
+use crate::{config::RedirectUri, cookies::Cookies, session::BrowserSession};
+
+/// The call that says who is signed in.
+pub const EXTENSION: &str = "/restapi/v1.0/account/~/extension/~";
+
+/// The application: built once at start, the same for all workers.
+#[derive(Clone)]
+pub struct Application {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: Client,
+    store: Arc<dyn TokenStore>,
+    cookies: Cookies,
+    redirect_uri: RedirectUri,
+    platform: PlatformName,
+    clock: fn() -> Timestamp,
+    runtime: Handle,
+}
+
+/// The platform as pages name it.
+#[derive(Clone, Debug)]
+pub struct PlatformName {
+    /// Its host.
+    pub host: String,
+    /// Whether it is the simulated one.
+    pub simulated: bool,
+}
+
+/// What an [`Application`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Signs in, calls, refreshes, signs out.
+    pub client: Client,
+    /// Where the client keeps its records; asked whether it answers.
+    pub store: Arc<dyn TokenStore>,
+    /// Seals the cookies.
+    pub cookies: Cookies,
+    /// Where browsers come back to.
+    pub redirect_uri: RedirectUri,
+    /// Whom people sign in with.
+    pub platform: PlatformName,
+    /// The wall clock; tests set it.
+    pub clock: fn() -> Timestamp,
+}
+
+impl Application {
+    /// Puts the parts together. Call it inside the runtime that outlives the web server: work that must
+    /// not end with a request or a worker runs there.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { client, store, cookies, redirect_uri, platform, clock } = parts;
+        let runtime = Handle::current();
+        let inner = Inner { client, store, cookies, redirect_uri, platform, clock, runtime };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The application a request was sent to.
+    pub fn of(request: &HttpRequest) -> &Self {
+        match request.app_data::<web::Data<Self>>() {
+            Some(data) => data,
+            None => unreachable!("the server registers the application before its routes"),
+        }
+    }
+
+    /// The client of `rc-auth`.
+    pub fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    /// The store below the client.
+    pub fn store(&self) -> &dyn TokenStore {
+        &*self.inner.store
+    }
+
+    /// Seals and opens cookies.
+    pub fn cookies(&self) -> &Cookies {
+        &self.inner.cookies
+    }
+
+    /// Where browsers come back to.
+    pub fn redirect_uri(&self) -> &RedirectUri {
+        &self.inner.redirect_uri
+    }
+
+    /// Whom people sign in with.
+    pub fn platform(&self) -> &PlatformName {
+        &self.inner.platform
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        (self.inner.clock)()
+    }
+
+    /// The runtime that outlives requests and workers.
+    pub fn runtime(&self) -> &Handle {
+        &self.inner.runtime
+    }
+
+    /// The browser session of a request.
+    pub fn session(&self, headers: &HeaderMap) -> Option<BrowserSession> {
+        BrowserSession::of(headers, self.cookies(), self.now())
+    }
+}
