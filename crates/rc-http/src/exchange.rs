@@ -1,9 +1,11 @@
-//! One request and its answer, as values.
+//! One request and its answer, as values, and the trait that exchanges them.
 
-use std::{error::Error, fmt, future::Future, pin::Pin, time::Duration};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
+
+use crate::TransportError;
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -11,7 +13,11 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Sends one request and reads its whole answer.
 ///
 /// Implementations never retry, never follow a redirect that [`Outgoing::redirects`] does not allow, and
-/// never log a body, a query or a sensitive header.
+/// never log a body, a query or a sensitive header. Any status is an answer, also 500; an error means
+/// that there is no whole answer.
+///
+/// Dropping the future abandons the exchange. The server may have carried out the request all the same:
+/// to a caller who drops, the outcome is [`Delivery::MaybeSent`](crate::Delivery::MaybeSent).
 pub trait HttpClient: fmt::Debug + Send + Sync {
     /// Sends `outgoing` once.
     ///
@@ -22,12 +28,22 @@ pub trait HttpClient: fmt::Debug + Send + Sync {
     fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>>;
 }
 
+impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
+    fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>> {
+        (**self).send(outgoing)
+    }
+}
+
 /// One request, and the limits its answer has to keep.
+///
+/// `Debug` prints method, origin, path and the body's length: no query, no header, no body.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Outgoing {
-    /// What to send. Credentials belong in headers marked sensitive.
+    /// What to send: an absolute URI, headers, body. Credentials belong in headers; `Authorization` and
+    /// cookies are marked sensitive on the way out, others are the caller's to mark.
     pub request: Request<Bytes>,
-    /// Time for everything: connecting, sending, and reading the last byte of the body.
+    /// Time for everything: connecting, sending, redirects, and the last byte of the body.
     pub deadline: Duration,
     /// The largest body accepted, in bytes.
     pub max_body: usize,
@@ -36,9 +52,9 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// 30 s.
+    /// 30 s: a token endpoint under load answers in seconds, and nobody watches a page for longer.
     pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
-    /// 1 MiB.
+    /// 1 MiB: token answers are about 2 KiB, and a page of 1000 API records stays below it.
     pub const DEFAULT_MAX_BODY: usize = 1024 * 1024;
 
     /// A request with the default limits, whose redirects are answers and not followed.
@@ -52,25 +68,40 @@ impl Outgoing {
         }
     }
 
-    /// Replaces the time limit.
+    /// Replaces the time limit, [`Self::DEFAULT_DEADLINE`] by default.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// Replaces the body limit.
+    /// Replaces the body limit in bytes, [`Self::DEFAULT_MAX_BODY`] by default.
     #[must_use]
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self
     }
 
-    /// Replaces the redirect rule.
+    /// Replaces the redirect rule, [`Redirects::Refuse`] by default.
     #[must_use]
     pub fn redirects(mut self, redirects: Redirects) -> Self {
         self.redirects = redirects;
         self
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uri = self.request.uri();
+        f.debug_struct("Outgoing")
+            .field("method", self.request.method())
+            .field("host", &uri.host().unwrap_or_default())
+            .field("path", &uri.path())
+            .field("body_bytes", &self.request.body().len())
+            .field("deadline", &self.deadline)
+            .field("max_body", &self.max_body)
+            .field("redirects", &self.redirects)
+            .finish()
     }
 }
 
@@ -79,13 +110,25 @@ impl Outgoing {
 #[non_exhaustive]
 pub enum Redirects {
     /// Hand the 3xx to the caller. The rule for OAuth endpoints: a followed redirect would carry a code
-    /// or a token to another place.
+    /// or a token to another place (RFC 9700 section 4.12).
     Refuse,
-    /// Follow up to five redirects that stay on the same scheme, host and port.
+    /// Follow up to [`Redirects::MAX_HOPS`] redirects that stay on the same scheme, host and port; hand
+    /// any other 3xx to the caller.
+    ///
+    /// 307 and 308 repeat method and body; 301 and 302 turn a POST, and 303 everything but HEAD, into a
+    /// GET without body (RFC 9110 section 15.4).
     SameOrigin,
 }
 
+impl Redirects {
+    /// How many redirects [`Redirects::SameOrigin`] follows; the next one is handed to the caller.
+    pub const MAX_HOPS: usize = 5;
+}
+
 /// A whole answer.
+///
+/// `Debug` prints the status and the body's length: answers of a token endpoint are tokens.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Incoming {
     /// The status of the answer.
@@ -100,90 +143,19 @@ impl Incoming {
     /// An answer made of its parts; for implementations of [`HttpClient`].
     #[must_use]
     pub fn new(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
-        Self { status, headers, body }
+        Self {
+            status,
+            headers,
+            body,
+        }
     }
 }
 
-/// Whether a request that failed can have reached the server.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Delivery {
-    /// Not one byte of it left: safe to repeat.
-    NotSent,
-    /// It may have been received and carried out, also when the answer's body broke off.
-    MaybeSent,
-}
-
-/// What went wrong, for people and metrics. Decisions are made by [`Delivery`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum FailureKind {
-    /// The name did not resolve, the connection was refused, or TLS failed.
-    Connect,
-    /// The deadline passed.
-    Timeout,
-    /// The connection broke before the head of the answer.
-    Broken,
-    /// The head arrived, the body did not arrive whole.
-    BodyBroken,
-    /// The body is larger than the limit.
-    BodyTooLarge,
-    /// The request cannot be sent as it is.
-    InvalidRequest,
-}
-
-/// No whole answer arrived.
-///
-/// Prints the origin (scheme, host, port) only: never a path, a query, a header or a body.
-#[derive(Debug)]
-pub struct TransportError {
-    delivery: Delivery,
-    kind: FailureKind,
-    origin: String,
-    source: Option<Box<dyn Error + Send + Sync>>,
-}
-
-impl TransportError {
-    /// A failure to reach `origin`.
-    pub fn new(delivery: Delivery, kind: FailureKind, origin: impl Into<String>) -> Self {
-        Self { delivery, kind, origin: origin.into(), source: None }
-    }
-
-    /// Adds the cause. It must print no URL and no secret.
-    #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// Whether the server can have seen the request.
-    #[must_use]
-    pub fn delivery(&self) -> Delivery {
-        self.delivery
-    }
-
-    /// What went wrong.
-    #[must_use]
-    pub fn kind(&self) -> FailureKind {
-        self.kind
-    }
-}
-
-impl fmt::Display for TransportError {
+impl fmt::Debug for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.kind {
-            FailureKind::Connect => "cannot connect to",
-            FailureKind::Timeout => "no answer in time from",
-            FailureKind::Broken => "the connection broke before an answer came from",
-            FailureKind::BodyBroken => "the answer's body broke off from",
-            FailureKind::BodyTooLarge => "the answer's body is too large from",
-            FailureKind::InvalidRequest => "the request cannot be sent to",
-        };
-        write!(f, "{what} {}", self.origin)
-    }
-}
-
-impl Error for TransportError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        f.debug_struct("Incoming")
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,16 @@
-//! Sends one HTTP request and says what is known when it fails.
+#![doc = include_str!("../README.md")]
 
+mod address;
+mod client;
+mod error;
 mod exchange;
+mod failure;
+mod redirect;
+mod scripted;
+mod send;
+mod tls;
 
-pub use exchange::{BoxFuture, Delivery, FailureKind, HttpClient, Incoming, Outgoing, Redirects, TransportError};
+pub use client::{BuildError, ReqwestClient, ReqwestClientBuilder};
+pub use error::{Delivery, FailureKind, TransportError};
+pub use exchange::{BoxFuture, HttpClient, Incoming, Outgoing, Redirects};
+pub use scripted::Scripted;

@@ -1,1 +1,67 @@
-//! Under construction.
+//! The RingCentral platform, simulated: sign-in pages, tokens, and a few resources to call with them.
+//!
+//! [`Platform`] is a pure value. Requests and the time come in, answers come out; nothing in it opens a
+//! socket, reads a clock, draws a random number or awaits. The same [`Config`] and the same calls give the
+//! same bytes.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use rc_sim::{Config, Platform, Timestamp};
+//!
+//! let mut platform = Platform::new(Config::demo(1, "http://localhost:8080/oauth/callback"));
+//! let now = Timestamp::from_millis(1_700_000_000_000);
+//! let request = http::Request::get("/restapi/v1.0/account/~").body(Bytes::new())?;
+//! assert_eq!(platform.respond(&request, now).status(), 401);
+//! # Ok::<(), http::Error>(())
+//! ```
+//!
+//! Around it, each a feature: `server` (the default) puts a platform on a port, with a control API, and
+//! builds the `rc-sim` binary; `client` puts one behind `rc_http::HttpClient` without a socket.
+//!
+//! Everything here is fictional: users, numbers, secrets. Nothing is ever sent to RingCentral.
+
+mod authorize;
+mod browser;
+#[cfg(feature = "client")]
+mod client;
+mod client_auth;
+mod codes;
+mod config;
+pub mod control;
+mod counters;
+mod fault;
+mod form;
+mod limits;
+mod oauth_error;
+mod pages;
+mod pkce;
+mod platform;
+mod reply;
+mod resource_error;
+mod resources;
+mod revoke;
+mod seed;
+#[cfg(feature = "server")]
+mod server;
+mod sessions;
+mod sign_in;
+mod switches;
+mod timestamp;
+mod token;
+mod token_format;
+
+pub use browser::{Callback, SignInError};
+#[cfg(feature = "client")]
+pub use client::SimClient;
+pub use config::{Account, AllowedGrant, App, Config, User};
+pub use counters::{ApiCounters, Counters, TokenCounters};
+pub use fault::{Answer, Delivery, Fault, Replacement, Target};
+pub use platform::Platform;
+pub use resources::SentMessage;
+#[cfg(feature = "server")]
+pub use server::Server;
+pub use switches::{
+    ErrorShape, ErrorStatuses, Limits, RefreshReplay, RemainingOn429, ScopeParameter, Switches,
+    TokenLife,
+};
+pub use timestamp::Timestamp;

@@ -1,8 +1,17 @@
-//! Keeps opaque secret records under compare-and-swap.
+#![doc = include_str!("../README.md")]
 
 mod contract;
+mod keyring;
+mod memory;
+mod sealed;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
 
 pub use contract::{
-    BoxFuture, ChangeStream, Due, DueAt, DueCursor, Expect, Listed, RecordKey, StoreError, Stored,
-    TokenStore, Version, MAX_PAYLOAD,
+    BoxFuture, ChangeStream, Due, DueAt, DueCursor, Expect, Listed, MAX_PAYLOAD, RecordKey,
+    StoreError, Stored, TokenStore, Version,
 };
+pub use keyring::{InvalidKeyRing, KeyRing, OpenError, SealError};
+pub use memory::MemoryStore;
+pub use sealed::Sealed;

@@ -1,0 +1,303 @@
+//! The authorization endpoint: reading the request, and the two ways of refusing it.
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+
+use crate::{
+    client_auth,
+    config::{AllowedGrant, App},
+    form::{self, Duplicated, Params},
+    limits::{Group, LimitKey, Passage},
+    oauth_error::{OauthCode, OauthError},
+    pages,
+    pkce::Challenge,
+    platform::Platform,
+    reply,
+    resource_error::ResourceError,
+    switches::{ErrorStatuses, ScopeParameter},
+    timestamp::Timestamp,
+};
+
+/// Scopes of OpenID Connect, which are no permissions of an app.
+const OIDC_SCOPES: [&str; 3] = ["openid", "email", "profile"];
+
+/// An authorization request that may be shown to a user.
+#[derive(Debug)]
+pub(crate) struct AuthorizationRequest {
+    pub(crate) app: usize,
+    pub(crate) target: RedirectTarget,
+    pub(crate) redirect_uri_sent: bool,
+    pub(crate) scope: String,
+    pub(crate) challenge: Option<Challenge>,
+    pub(crate) login_hint: Option<String>,
+    pub(crate) ask_consent: bool,
+}
+
+/// Where answers to the app go.
+#[derive(Debug)]
+pub(crate) struct RedirectTarget {
+    pub(crate) uri: String,
+    pub(crate) state: Option<String>,
+}
+
+/// Why an authorization request goes no further.
+#[derive(Debug)]
+pub(crate) enum Rejection {
+    /// The client or its redirect URI is in doubt: shown to the user, never redirected.
+    Shown(OauthError),
+    /// Sent to the app.
+    Redirected(RedirectTarget, &'static str, String),
+}
+
+impl From<OauthError> for Rejection {
+    fn from(error: OauthError) -> Self {
+        Self::Shown(error)
+    }
+}
+
+impl RedirectTarget {
+    /// The app's URI with `pairs`, and `state` verbatim.
+    pub(crate) fn with(&self, pairs: &[(&str, &str)]) -> String {
+        let mut pairs = pairs.to_vec();
+        if let Some(state) = &self.state {
+            pairs.push(("state", state));
+        }
+        form::with_query(&self.uri, &pairs)
+    }
+}
+
+impl Platform {
+    /// `GET|POST /restapi/oauth/authorize`.
+    pub(crate) fn authorize(
+        &mut self,
+        request: &Request<Bytes>,
+        now: Timestamp,
+    ) -> Response<Bytes> {
+        self.counters.authorize += 1;
+        // Platform: POST takes the same parameters as a form body.
+        let query = if request.method() == Method::POST {
+            String::from_utf8_lossy(request.body()).into_owned()
+        } else {
+            request.uri().query().unwrap_or_default().to_owned()
+        };
+        let authorization = match self.read_authorization(&query) {
+            Ok(authorization) => authorization,
+            Err(rejection) => return self.reject(rejection, request),
+        };
+        if let Some(limited) = self.limit_authorize(authorization.app, now) {
+            return limited;
+        }
+        // Platform: the normal answer is a 302 to a hosted sign-in page.
+        reply::redirect(&format!("{}?{}", pages::SIGN_IN_PATH, ascii_query(&query)))
+    }
+
+    fn limit_authorize(&mut self, app: usize, now: Timestamp) -> Option<Response<Bytes>> {
+        let limits = &self.config.switches.limits;
+        if !limits.count_authorize {
+            return None;
+        }
+        let key = LimitKey {
+            app,
+            user: None,
+            group: Group::Auth,
+        };
+        match self.limiter.pass(key, limits, now) {
+            Passage::Free | Passage::Accepted(_) => None,
+            Passage::Refused(quota, retry_after) => {
+                let mut response = ResourceError::rate_exceeded().respond();
+                quota.write(response.headers_mut());
+                retry_after.write(response.headers_mut());
+                Some(response)
+            }
+        }
+    }
+
+    /// Answers a request that goes no further.
+    pub(crate) fn reject(&self, rejection: Rejection, request: &Request<Bytes>) -> Response<Bytes> {
+        match rejection {
+            Rejection::Shown(error) => {
+                // Platform: 400 in the guide, 403 in its error table and as observed.
+                let status = match self.config.switches.error_statuses {
+                    ErrorStatuses::Observed => StatusCode::FORBIDDEN,
+                    ErrorStatuses::GuideTable => StatusCode::BAD_REQUEST,
+                };
+                if pages::wants_html(request) {
+                    pages::refusal(status, &error)
+                } else {
+                    error.respond_with(status, &self.config.switches)
+                }
+            }
+            Rejection::Redirected(target, error, description) => reply::redirect(
+                &target.with(&[("error", error), ("error_description", &description)]),
+            ),
+        }
+    }
+
+    /// Reads the parameters. Pure: the pages read them again from their own query.
+    pub(crate) fn read_authorization(
+        &self,
+        query: &str,
+    ) -> Result<AuthorizationRequest, Rejection> {
+        let params = Params::parse(query.as_bytes());
+        let app = self.read_client(&params)?;
+        let (uri, redirect_uri_sent) = read_redirect_uri(&self.config.apps[app], &params)?;
+        // A state that came twice is nobody's: neither is echoed.
+        let state = params.get("state");
+        let target = RedirectTarget {
+            uri,
+            state: state.as_ref().ok().and_then(|s| s.map(str::to_owned)),
+        };
+        match self.read_grant(&self.config.apps[app], &params, state) {
+            Ok(details) => Ok(AuthorizationRequest {
+                app,
+                target,
+                redirect_uri_sent,
+                scope: details.scope,
+                challenge: details.challenge,
+                login_hint: params.first("login_hint").map(str::to_owned),
+                ask_consent: details.ask_consent,
+            }),
+            Err((error, description)) => Err(Rejection::Redirected(target, error, description)),
+        }
+    }
+
+    fn read_client(&self, params: &Params) -> Result<usize, Rejection> {
+        let client_id = params
+            .get("client_id")
+            .map_err(OauthError::from)?
+            .unwrap_or_default();
+        client_auth::position(&self.config.apps, client_id)
+            .ok_or_else(|| OauthError::unknown_client(client_id).into())
+    }
+
+    /// Everything whose errors the app may hear.
+    fn read_grant(
+        &self,
+        app: &App,
+        params: &Params,
+        state: Result<Option<&str>, Duplicated>,
+    ) -> Result<Details, AppError> {
+        state.map_err(duplicated)?;
+        match params.get("response_type").map_err(duplicated)? {
+            Some("code") => {}
+            None => return Err(invalid_request("Parameter [response_type] is missing")),
+            // Platform: the implicit flow (`token`) is gone.
+            Some(_) => {
+                return Err((
+                    "unsupported_response_type",
+                    "Response type is not supported".into(),
+                ));
+            }
+        }
+        if !app.allows(AllowedGrant::AuthorizationCode) {
+            return Err((
+                "unauthorized_client",
+                "Authorization code is not allowed for the app".into(),
+            ));
+        }
+        let ask_consent = read_prompt(params)?;
+        Ok(Details {
+            scope: self.read_scope(app, params.get("scope").map_err(duplicated)?)?,
+            challenge: read_challenge(app, params)?,
+            ask_consent,
+        })
+    }
+
+    /// Platform: `scope` narrows the app's permissions (reference), or is ignored (older guide).
+    fn read_scope(&self, app: &App, scope: Option<&str>) -> Result<String, AppError> {
+        let all = || app.permissions.join(" ");
+        let Some(scope) = scope else { return Ok(all()) };
+        if self.config.switches.scope_parameter == ScopeParameter::Ignored {
+            return Ok(all());
+        }
+        let asked: Vec<&str> = scope
+            .split_ascii_whitespace()
+            .filter(|word| !OIDC_SCOPES.contains(word))
+            .collect();
+        if asked
+            .iter()
+            .any(|word| !app.permissions.iter().any(|have| have == word))
+        {
+            return Err(("invalid_scope", "Scope is not permitted for the app".into()));
+        }
+        Ok(if asked.is_empty() {
+            all()
+        } else {
+            asked.join(" ")
+        })
+    }
+}
+
+struct Details {
+    scope: String,
+    challenge: Option<Challenge>,
+    ask_consent: bool,
+}
+
+/// `error` and `error_description` for the app.
+type AppError = (&'static str, String);
+
+fn invalid_request(description: impl Into<String>) -> AppError {
+    ("invalid_request", description.into())
+}
+
+fn duplicated(Duplicated(name): Duplicated) -> AppError {
+    invalid_request(format!("Parameter [{name}] is duplicated"))
+}
+
+/// Platform: equal to a registered URI byte for byte; required only when several are registered.
+fn read_redirect_uri(app: &App, params: &Params) -> Result<(String, bool), Rejection> {
+    let sent = params.get("redirect_uri").map_err(OauthError::from)?;
+    let registered = &app.redirect_uris;
+    match (sent, registered.as_slice()) {
+        (_, []) => Err(OauthError::new(OauthCode::Oau113).into()),
+        (Some(sent), _) if registered.iter().any(|uri| uri == sent) => Ok((sent.to_owned(), true)),
+        (None, [only]) => Ok((only.clone(), false)),
+        (Some(_) | None, _) => Err(OauthError::new(OauthCode::Oau109).into()),
+    }
+}
+
+/// Platform: `prompt` is a list of `login`, `sso`, `consent`, or `none` alone.
+fn read_prompt(params: &Params) -> Result<bool, AppError> {
+    let prompt = params
+        .get("prompt")
+        .map_err(duplicated)?
+        .unwrap_or("login sso");
+    let words: Vec<&str> = prompt.split_ascii_whitespace().collect();
+    if words
+        .iter()
+        .any(|word| !["login", "sso", "consent", "none"].contains(word))
+    {
+        return Err(invalid_request("Parameter [prompt] is invalid"));
+    }
+    match words.contains(&"none") {
+        true if words.len() > 1 => Err(invalid_request("Value [none] of [prompt] stands alone")),
+        // No browser is remembered here, so nobody is ever signed in already.
+        true => Err(("login_required", "The user is not signed in".into())),
+        false => Ok(words.contains(&"consent")),
+    }
+}
+
+fn read_challenge(app: &App, params: &Params) -> Result<Option<Challenge>, AppError> {
+    let challenge = Challenge::parse(
+        params.get("code_challenge").map_err(duplicated)?,
+        params.get("code_challenge_method").map_err(duplicated)?,
+    )
+    .map_err(invalid_request)?;
+    // Assumed: a client-side web app cannot do without PKCE, having no secret.
+    if challenge.is_none() && app.client_secret().is_none() {
+        return Err(invalid_request("Parameter [code_challenge] is missing"));
+    }
+    Ok(challenge)
+}
+
+/// The query with everything encoded that may not stand in a header.
+fn ascii_query(query: &str) -> String {
+    query
+        .bytes()
+        .map(|b| match b {
+            b'!'..=b'~' if b != b'#' => char::from(b).to_string(),
+            _ => format!("%{b:02X}"),
+        })
+        .collect()
+}

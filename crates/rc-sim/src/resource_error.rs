@@ -1,0 +1,149 @@
+//! Refusals of resources and of the gateway: the second body shape.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header::WWW_AUTHENTICATE};
+use serde::Serialize;
+
+use crate::{reply, sessions::AccessRefusal};
+
+/// One refusal of a resource.
+#[derive(Debug)]
+pub(crate) struct ResourceError {
+    status: StatusCode,
+    /// The top-level `errorCode`: a category, or the number again.
+    category: &'static str,
+    code: &'static str,
+    message: String,
+    parameter: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    error_code: &'static str,
+    message: &'a str,
+    errors: [Item<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Item<'a> {
+    error_code: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter_name: Option<&'static str>,
+}
+
+impl ResourceError {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            category: code,
+            code,
+            message: message.into(),
+            parameter: None,
+        }
+    }
+
+    /// Platform: no Authorization header is the gateway's 401 AGW-401.
+    pub(crate) fn no_authorization() -> Self {
+        let message = "Authorization header is not specified";
+        Self::new(StatusCode::UNAUTHORIZED, "AGW-401", message)
+    }
+
+    /// Platform: a header that is no bearer header is AGW-402.
+    pub(crate) fn invalid_authorization() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "AGW-402",
+            "Invalid Authorization header",
+        )
+    }
+
+    pub(crate) fn access(refusal: AccessRefusal) -> Self {
+        let (category, code, message) = match refusal {
+            // Platform: garbage is category TokenInvalid with OAU-149 inside.
+            AccessRefusal::Unparsable => ("TokenInvalid", "OAU-149", "OAuth token is invalid"),
+            // Platform: an expired access token is OAU-128.
+            AccessRefusal::Expired => ("OAU-128", "OAU-128", "Access token expired"),
+            // Platform: the old access token dies at once; 401 OAU-129 for 10 s, then OAU-213.
+            AccessRefusal::Corrupted => ("TokenInvalid", "OAU-129", "Access token corrupted"),
+            AccessRefusal::NotFound => ("TokenInvalid", "OAU-213", "Token not found"),
+        };
+        Self {
+            category,
+            ..Self::new(StatusCode::UNAUTHORIZED, code, message)
+        }
+    }
+
+    /// Platform: what the app lacks is CMN-401, what the user lacks would be CMN-408.
+    pub(crate) fn app_permission(permission: &str) -> Self {
+        let message = format!(
+            "In order to call this API endpoint, application needs to have [{permission}] permission"
+        );
+        Self::new(StatusCode::FORBIDDEN, "CMN-401", message)
+    }
+
+    pub(crate) fn parameter(name: &'static str) -> Self {
+        let message = format!("Parameter [{name}] value is invalid");
+        let error = Self::new(StatusCode::BAD_REQUEST, "CMN-101", message);
+        Self {
+            parameter: Some(name),
+            ..error
+        }
+    }
+
+    pub(crate) fn not_found(name: &'static str, value: &str) -> Self {
+        let value: String = value.chars().take(64).collect();
+        let message = format!("Resource for parameter [{name}] with value [{value}] is not found");
+        let error = Self::new(StatusCode::NOT_FOUND, "CMN-102", message);
+        Self {
+            parameter: Some(name),
+            ..error
+        }
+    }
+
+    pub(crate) fn no_such_resource() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "AGW-404", "Resource is not found")
+    }
+
+    /// Platform: the text of CMN-301 is matched by first-party clients.
+    pub(crate) fn rate_exceeded() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "CMN-301",
+            "Request rate exceeded",
+        )
+    }
+
+    pub(crate) fn respond(&self) -> Response<Bytes> {
+        let item = Item {
+            error_code: self.code,
+            message: &self.message,
+            parameter_name: self.parameter,
+        };
+        let body = Body {
+            error_code: self.category,
+            message: &self.message,
+            errors: [item],
+        };
+        let mut response = reply::json(self.status, &body);
+        if self.status == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, self.challenge());
+        }
+        response
+    }
+
+    /// RFC 6750 section 3: an error only when a token was presented.
+    fn challenge(&self) -> HeaderValue {
+        if self.code.starts_with("AGW") {
+            HeaderValue::from_static(r#"Bearer realm="RingCentral REST API""#)
+        } else {
+            HeaderValue::from_static(
+                r#"Bearer realm="RingCentral REST API", error="invalid_token", error_description="The access token is not accepted""#,
+            )
+        }
+    }
+}

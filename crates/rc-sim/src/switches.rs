@@ -1,0 +1,177 @@
+//! The switches of the platform's behaviour, each with the documented default.
+
+use std::time::Duration;
+
+/// How the platform behaves where it is configurable, or where what is known about it conflicts.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Switches {
+    /// What happens to a refresh token that was spent. Default: RingCentral's grace, 60 min and 10 s.
+    pub refresh_replay: RefreshReplay,
+    /// How many OAuth sessions one extension may have with one app before the oldest ends. Default: 5.
+    pub sessions_per_extension_and_app: usize,
+    /// Whether a sign-in with the `endpoint_id` of a live OAuth session replaces that one. Default: yes.
+    pub endpoint_replaces_session: bool,
+    /// How long an authorization code lives. Default: 60 s, the only number ever published.
+    pub code_life: Duration,
+    /// How long tokens live.
+    pub token_life: TokenLife,
+    /// Request rates.
+    pub limits: Limits,
+    /// Which statuses refusals carry. Default: the observed ones.
+    pub error_statuses: ErrorStatuses,
+    /// How the bodies of OAuth errors look. Default: with the `errors` array.
+    pub error_shape: ErrorShape,
+    /// What the `scope` parameter does. Default: narrows, as the newer source says.
+    pub scope_parameter: ScopeParameter,
+    /// Whether the sign-in page shows the demo users and is filled in for the first. Default: yes.
+    pub prefill_sign_in: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            refresh_replay: RefreshReplay::default(),
+            sessions_per_extension_and_app: 5,
+            endpoint_replaces_session: true,
+            code_life: Duration::from_secs(60),
+            token_life: TokenLife::default(),
+            limits: Limits::default(),
+            error_statuses: ErrorStatuses::Observed,
+            error_shape: ErrorShape::WithErrors,
+            scope_parameter: ScopeParameter::Narrows,
+            prefill_sign_in: true,
+        }
+    }
+}
+
+/// What happens when a spent refresh token is presented again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RefreshReplay {
+    /// RingCentral: the last spent refresh token returns the same new pair again, for a while.
+    Grace {
+        /// For how long while the new access token was not used. Default: 60 min. Zero: not at all.
+        unused: Duration,
+        /// For how long after the new access token was first used. Default: 10 s. Zero: not at all.
+        used: Duration,
+    },
+    /// Other providers (RFC 9700 section 4.14.2): no grace; a spent refresh token counts as stolen, and
+    /// presenting one ends the whole OAuth session.
+    Strict,
+}
+
+impl Default for RefreshReplay {
+    fn default() -> Self {
+        Self::Grace {
+            unused: Duration::from_secs(60 * 60),
+            used: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How long tokens live, and what the answers say about it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TokenLife {
+    /// The life of an access token, and the most a request can ask for. Default: 3600 s.
+    pub access: Duration,
+    /// The least a request can ask for; a shorter request is raised. Default: 600 s.
+    pub access_min: Duration,
+    /// The life of a refresh token when the request does not say. Default: 7 days.
+    pub refresh: Duration,
+    /// The most a request can ask for. Default: 30 days (7 days before 2025).
+    pub refresh_max: Duration,
+    /// How many seconds fewer an answer reports than are left. Default: 1, as live answers do.
+    pub reported_less: u64,
+}
+
+impl Default for TokenLife {
+    fn default() -> Self {
+        Self {
+            access: Duration::from_secs(3600),
+            access_min: Duration::from_secs(600),
+            refresh: Duration::from_secs(604_800),
+            refresh_max: Duration::from_secs(2_592_000),
+            reported_less: 1,
+        }
+    }
+}
+
+/// Request rates.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Whether any limit holds. Default: on.
+    pub enabled: bool,
+    /// Extension and account info. Default: 50 per user and app.
+    pub light: u32,
+    /// SMS. Default: 40 per user and app.
+    pub medium: u32,
+    /// Call log. Default: 10 per user and app.
+    pub heavy: u32,
+    /// Token and revocation requests. Default: 5 per app.
+    pub auth: u32,
+    /// Whether authorization requests count into the app's Auth budget too. They are of that group, but
+    /// come from browsers of users who are not known yet. Default: no.
+    pub count_authorize: bool,
+    /// The sliding window the figures are for. Default: 60 s.
+    pub window: Duration,
+    /// How long a group stays closed after one request too many; each request meanwhile restarts it.
+    /// Default: 60 s.
+    pub penalty: Duration,
+    /// What `X-Rate-Limit-Remaining` says on a 429. Default: the full limit, as observed.
+    pub remaining_on_429: RemainingOn429,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            light: 50,
+            medium: 40,
+            heavy: 10,
+            auth: 5,
+            count_authorize: false,
+            window: Duration::from_secs(60),
+            penalty: Duration::from_secs(60),
+            remaining_on_429: RemainingOn429::FullLimit,
+        }
+    }
+}
+
+/// What `X-Rate-Limit-Remaining` says on a 429.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RemainingOn429 {
+    /// The full limit: observed, and the reason not to trust the header.
+    FullLimit,
+    /// Zero.
+    Zero,
+}
+
+/// Which statuses refusals of the OAuth endpoints carry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ErrorStatuses {
+    /// As recorded: 400 at the token endpoint, 403 at the authorization endpoint.
+    Observed,
+    /// As the guide's table has it: mostly 401 and 403 at the token endpoint, 400 at the authorization
+    /// endpoint.
+    GuideTable,
+}
+
+/// How the bodies of OAuth errors look.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ErrorShape {
+    /// `error`, `error_description` and an `errors` array with the OAU code.
+    WithErrors,
+    /// `error` and `error_description` only, as in 2017.
+    Bare,
+}
+
+/// What the `scope` parameter does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ScopeParameter {
+    /// Narrows the app's permissions; an unknown one is `invalid_scope`.
+    Narrows,
+    /// Nothing: the app's permissions apply.
+    Ignored,
+}

@@ -1,0 +1,293 @@
+//! The store.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use rc_store::{
+    BoxFuture, ChangeStream, Due, DueAt, DueCursor, Expect, Listed, MAX_PAYLOAD, RecordKey,
+    StoreError, Stored, TokenStore, Version,
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseConnection, EntityTrait as _,
+    FromQueryResult as _, QueryFilter as _, QueryResult, SqlErr, sea_query::Expr,
+};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::{
+    ConnectError,
+    connect::Target,
+    record::{self, ActiveModel, Column, Entity, Model},
+};
+
+/// No call takes longer: then it is [`StoreError::Unavailable`].
+pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// The most records one call of `due` returns.
+const DUE_PAGE: usize = 1000;
+
+/// The most records one call of `scan` returns: 6.4 MiB at the largest.
+const SCAN_PAGE: usize = 100;
+
+/// Records in a SQL database. Clones share its connections.
+///
+/// Payloads are stored as they are given: put [`Sealed`](rc_store::Sealed) around it. Every call is one
+/// SQL statement, so dropping its future leaves nothing half done, and ends within ten seconds.
+/// [`changes`](TokenStore::changes) is `None`.
+#[derive(Clone)]
+pub struct SqlStore {
+    database: DatabaseConnection,
+    /// SQLite lets one writer in and makes the others poll. Within a process they queue here instead;
+    /// correctness does not depend on it.
+    writer: Arc<Mutex<()>>,
+}
+
+impl SqlStore {
+    /// Connects to the database of `url` and brings its schema up to date.
+    ///
+    /// Several processes may do so at once: who meets another at work tries again, for about three
+    /// seconds. `sqlite:///path/tokens.db?mode=rwc` makes the file if it is missing, readable by its
+    /// owner only.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] says what is wrong with the URL, the file or the database. Nothing of it stays
+    /// behind: a later call works when the cause is gone.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Ok(Self::on(Target::parse(url)?.open().await?))
+    }
+
+    pub(crate) fn on(database: DatabaseConnection) -> Self {
+        Self {
+            database,
+            writer: Arc::default(),
+        }
+    }
+
+    /// Closes all connections, for all clones. Later calls are [`StoreError::Unavailable`].
+    ///
+    /// Not needed for durability. It waits for calls in progress, and the last process to close a
+    /// SQLite file folds its `-wal` file into it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the database does not let go.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.database
+            .close_by_ref()
+            .await
+            .map_err(StoreError::unavailable)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn database(&self) -> &DatabaseConnection {
+        &self.database
+    }
+
+    async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().await
+    }
+
+    async fn insert(&self, row: ActiveModel) -> Result<(), StoreError> {
+        let _turn = self.turn().await;
+        let inserted = Entity::insert(row)
+            .exec_without_returning(&self.database)
+            .await;
+        match inserted.map_err(|error| (error.sql_err(), error)) {
+            Ok(_) => Ok(()),
+            Err((Some(SqlErr::UniqueConstraintViolation(_)), _)) => Err(StoreError::Conflict),
+            Err((_, error)) => Err(StoreError::unavailable(error)),
+        }
+    }
+
+    async fn replace(&self, row: Row<'_>, expected: Version) -> Result<(), StoreError> {
+        let update = Entity::update_many()
+            .col_expr(
+                Column::Version,
+                Expr::value(row.version.as_bytes().to_vec()),
+            )
+            .col_expr(Column::Payload, Expr::value(row.payload.to_vec()))
+            .col_expr(Column::Due, Expr::value(row.due))
+            .filter(Column::RecordKey.eq(row.key.to_hex()))
+            .filter(Column::Version.eq(expected.as_bytes().to_vec()));
+        let _turn = self.turn().await;
+        let updated = update
+            .exec(&self.database)
+            .await
+            .map_err(StoreError::unavailable)?;
+        exactly_one(updated.rows_affected)
+    }
+
+    async fn remove(&self, key: &RecordKey, expected: Version) -> Result<(), StoreError> {
+        let delete = Entity::delete_many()
+            .filter(Column::RecordKey.eq(key.to_hex()))
+            .filter(Column::Version.eq(expected.as_bytes().to_vec()));
+        let _turn = self.turn().await;
+        let deleted = delete
+            .exec(&self.database)
+            .await
+            .map_err(StoreError::unavailable)?;
+        exactly_one(deleted.rows_affected)
+    }
+}
+
+/// A record about to be written.
+struct Row<'a> {
+    key: &'a RecordKey,
+    version: Version,
+    payload: &'a [u8],
+    due: Option<i64>,
+}
+
+impl From<Row<'_>> for ActiveModel {
+    fn from(row: Row<'_>) -> Self {
+        Self {
+            record_key: Set(row.key.to_hex()),
+            version: Set(row.version.as_bytes().to_vec()),
+            payload: Set(row.payload.to_vec()),
+            due: Set(row.due),
+        }
+    }
+}
+
+fn exactly_one(rows: u64) -> Result<(), StoreError> {
+    if rows == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Conflict)
+    }
+}
+
+/// Bounds a call. What it has begun may still take effect: a write's outcome is unknown.
+async fn within<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let done = tokio::time::timeout(CALL_LIMIT, call).await;
+    done.unwrap_or_else(|elapsed| Err(StoreError::unavailable(elapsed)))
+}
+
+/// A row that does not have the shape of a record is that record's fault, not the database's.
+fn stored(row: &QueryResult) -> Result<Stored, StoreError> {
+    Model::from_query_result(row, "")
+        .map_err(StoreError::corrupt)?
+        .try_into()
+}
+
+fn key(row: &QueryResult) -> Result<RecordKey, StoreError> {
+    let hex: String = row
+        .try_get("", "record_key")
+        .map_err(StoreError::unavailable)?;
+    let key = RecordKey::from_hex(&hex);
+    key.ok_or_else(|| StoreError::unavailable("a row of the table has a key that is no record key"))
+}
+
+fn due(row: &QueryResult) -> Result<Due, StoreError> {
+    let due = row.try_get("", "due").map_err(StoreError::unavailable)?;
+    Ok(Due {
+        key: key(row)?,
+        due: DueAt::from_unix_millis(due),
+    })
+}
+
+fn page(limit: usize, cap: usize) -> u64 {
+    limit.min(cap) as u64
+}
+
+impl TokenStore for SqlStore {
+    fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+        Box::pin(within(async move {
+            let query = record::one(key);
+            let row = self
+                .database
+                .query_one(&query)
+                .await
+                .map_err(StoreError::unavailable)?;
+            row.as_ref().map(stored).transpose()
+        }))
+    }
+
+    fn save<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        payload: &'a [u8],
+        due: Option<DueAt>,
+        expect: Expect,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        Box::pin(within(async move {
+            if payload.len() > MAX_PAYLOAD {
+                return Err(StoreError::TooLarge {
+                    size: payload.len(),
+                    limit: MAX_PAYLOAD,
+                });
+            }
+            let version = Version::random()?;
+            let row = Row {
+                key,
+                version,
+                payload,
+                due: due.map(DueAt::unix_millis),
+            };
+            match expect {
+                Expect::Absent => self.insert(row.into()).await?,
+                Expect::Version(expected) => self.replace(row, expected).await?,
+            }
+            Ok(version)
+        }))
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        expect: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(within(self.remove(key, expect)))
+    }
+
+    fn due<'a>(
+        &'a self,
+        after: Option<DueCursor>,
+        before: DueAt,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>> {
+        Box::pin(within(async move {
+            let query = record::due(after, before, page(limit, DUE_PAGE));
+            let rows = self
+                .database
+                .query_all(&query)
+                .await
+                .map_err(StoreError::unavailable)?;
+            rows.iter().map(due).collect()
+        }))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        after: Option<RecordKey>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
+        Box::pin(within(async move {
+            let query = record::scan(after, page(limit, SCAN_PAGE));
+            let rows = self
+                .database
+                .query_all(&query)
+                .await
+                .map_err(StoreError::unavailable)?;
+            let listed = |row| {
+                Ok(Listed {
+                    key: key(row)?,
+                    stored: stored(row),
+                })
+            };
+            rows.iter().map(listed).collect()
+        }))
+    }
+
+    fn changes(&self) -> Option<ChangeStream> {
+        None
+    }
+}
+
+impl fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let backend = self.database.get_database_backend();
+        f.debug_struct("SqlStore")
+            .field("backend", &backend)
+            .finish_non_exhaustive()
+    }
+}

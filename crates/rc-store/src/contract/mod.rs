@@ -1,0 +1,217 @@
+//! The contract between the project and everything that keeps its records.
+
+mod error;
+mod record;
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use futures_core::Stream;
+
+pub use error::StoreError;
+pub use record::{Due, DueAt, DueCursor, Expect, Listed, RecordKey, Stored, Version};
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Keys of records that somebody (perhaps this process) has changed.
+pub type ChangeStream = Pin<Box<dyn Stream<Item = RecordKey> + Send>>;
+
+/// The payload every store accepts, and the largest it accepts, in bytes: 64 KiB, counted after sealing.
+///
+/// The same number on every store, so that a record that was accepted here can be moved there. A token
+/// pair takes two or three KiB.
+pub const MAX_PAYLOAD: usize = 64 * 1024;
+
+/// Keeps opaque records under compare-and-swap.
+///
+/// A store is a map from [`RecordKey`] to `(payload, version, due)` shared by any number of tasks,
+/// processes and machines. It never looks into a payload. This page is its specification; the
+/// conformance kit (feature `conformance`) checks it.
+///
+/// # Atomicity
+///
+/// [`save`](Self::save) and [`delete`](Self::delete) compare and write in one step. Payload, version and
+/// due time of a record change together: nobody ever reads the payload of one write with the version or
+/// due time of another, not after a crash either. Operations on different keys are independent; there are
+/// no transactions over several records.
+///
+/// # Versions
+///
+/// Every write draws a fresh [`Version`] of 16 random bytes ([`Version::random`]), so a version names one
+/// write for ever: it never comes back for a key, not even after the record was deleted and made again.
+/// Versions have no order. A write that expects a version succeeds only if the record still is exactly
+/// what that write left; of any number of writes that expect the same thing at most one succeeds.
+///
+/// # Concurrency
+///
+/// Loads and writes of one key are linearizable: an operation takes effect at one moment between its call
+/// and its answer, and every later operation on any handle sees it. So a load is never answered from a
+/// read replica or a cache that can be behind.
+///
+/// # Durability
+///
+/// A durable store answers a write only after the write survives the death of the process and, where the
+/// system allows, a power cut. A store that is not durable says so in its documentation.
+///
+/// # Interrupted calls
+///
+/// Any future may be dropped between two polls, and any call may fail while it is on its way. For reads
+/// that has no effect. A write whose answer was not received has an *unknown outcome*: it took effect
+/// whole, or not at all, and it may still take effect a moment later. It is never torn. Once another
+/// write that expected the same thing has succeeded, the interrupted one has lost for good. The store
+/// stays usable: no lock and no connection is kept by a dropped future.
+///
+/// # Errors
+///
+/// | Error | Was it written? | What the caller does |
+/// |---|---|---|
+/// | [`Conflict`](StoreError::Conflict) | no | load again and decide again |
+/// | [`Unavailable`](StoreError::Unavailable) | unknown | load again, look whether the own write is there, serve nothing that was not read back |
+/// | [`Corrupt`](StoreError::Corrupt) | no (reads only) | tell an operator; other records are not concerned |
+/// | [`TooLarge`](StoreError::TooLarge) | no | a bug or an abuse: refuse the input |
+///
+/// # Implementing a store
+///
+/// All methods are required: a default would be wrong for some store. Draw versions with
+/// [`Version::random`], check [`MAX_PAYLOAD`] before anything is written, keep payloads out of `Debug`,
+/// logs and error texts, and run the conformance kit.
+pub trait TokenStore: fmt::Debug + Send + Sync {
+    /// Reads one record, or `None` if there is none.
+    ///
+    /// Linearizable: it sees every write that was answered before it was called.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the store does not answer, [`StoreError::Corrupt`] if there is a
+    /// record that cannot be read.
+    fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>>;
+
+    /// Writes one record if it still is what `expect` says, and answers the version of this write.
+    ///
+    /// Replaces payload and due time both; `due: None` takes the record out of [`due`](Self::due).
+    /// An empty payload is a payload. Every `i64` of milliseconds is kept exactly.
+    ///
+    /// A record that cannot be read ([`StoreError::Corrupt`]) can still be replaced or deleted by who
+    /// knows its version.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Conflict`] or [`StoreError::TooLarge`]: nothing was written. When a payload is too
+    /// large *and* the expectation is wrong, either may be answered. [`StoreError::Unavailable`]: the
+    /// outcome is unknown.
+    fn save<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        payload: &'a [u8],
+        due: Option<DueAt>,
+        expect: Expect,
+    ) -> BoxFuture<'a, Result<Version, StoreError>>;
+
+    /// Deletes one record if it still has this version. Afterwards [`Expect::Absent`] holds again.
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save). Deleting a record that is gone is a [`StoreError::Conflict`].
+    fn delete<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        expect: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The records due at or before `before`, ordered by due time and then by key, that come after
+    /// `after` in that order; at most `limit`.
+    ///
+    /// Reads no payload, so a record that cannot be opened blocks nothing. To see all, pass the last
+    /// [`Due::cursor`] as the next `after`. Only an empty answer to a `limit` above 0 means the end: a
+    /// store may cap `limit`, at 100 or more.
+    ///
+    /// While others write, a record whose due time stays the same and inside the range during the whole
+    /// paging is listed exactly once; others may be listed or not. The answer is a hint what to load, not
+    /// a claim: whoever wants to act loads the record and wins it by compare-and-swap.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    fn due<'a>(
+        &'a self,
+        after: Option<DueCursor>,
+        before: DueAt,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>>;
+
+    /// The records in the order of their keys (bytewise) that come after `after`; at most `limit`.
+    ///
+    /// For key rotation and inventories. A record that cannot be read is listed with its error and does
+    /// not hide the others. Paging and writes by others: as for [`due`](Self::due), a record that exists
+    /// during the whole scan is listed exactly once, in one of its states.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    fn scan<'a>(
+        &'a self,
+        after: Option<RecordKey>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>>;
+
+    /// Keys changed by anybody from now on, or `None` if the store cannot tell.
+    ///
+    /// A hint to load again soon: it may be late, repeat itself, miss changes, name keys that did not
+    /// change, and end when its connection does. Nothing may depend on it for correctness.
+    fn changes(&self) -> Option<ChangeStream>;
+}
+
+macro_rules! forward {
+    ($pointer:ident) => {
+        impl<S: TokenStore + ?Sized> TokenStore for $pointer<S> {
+            fn load<'a>(
+                &'a self,
+                key: &'a RecordKey,
+            ) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+                (**self).load(key)
+            }
+
+            fn save<'a>(
+                &'a self,
+                key: &'a RecordKey,
+                payload: &'a [u8],
+                due: Option<DueAt>,
+                expect: Expect,
+            ) -> BoxFuture<'a, Result<Version, StoreError>> {
+                (**self).save(key, payload, due, expect)
+            }
+
+            fn delete<'a>(
+                &'a self,
+                key: &'a RecordKey,
+                expect: Version,
+            ) -> BoxFuture<'a, Result<(), StoreError>> {
+                (**self).delete(key, expect)
+            }
+
+            fn due<'a>(
+                &'a self,
+                after: Option<DueCursor>,
+                before: DueAt,
+                limit: usize,
+            ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>> {
+                (**self).due(after, before, limit)
+            }
+
+            fn scan<'a>(
+                &'a self,
+                after: Option<RecordKey>,
+                limit: usize,
+            ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
+                (**self).scan(after, limit)
+            }
+
+            fn changes(&self) -> Option<ChangeStream> {
+                (**self).changes()
+            }
+        }
+    };
+}
+
+forward!(Box);
+forward!(Arc);

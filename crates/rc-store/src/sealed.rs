@@ -1,0 +1,140 @@
+//! Encryption around any store.
+
+use crate::{
+    BoxFuture, ChangeStream, Due, DueAt, DueCursor, Expect, KeyRing, Listed, MAX_PAYLOAD,
+    RecordKey, StoreError, Stored, TokenStore, Version,
+};
+
+/// Seals the payloads of any store with the keys of a [`KeyRing`].
+///
+/// A payload is bound to its record key and due time. Whoever can write to the store but has no key can
+/// delete records and put an old row of the same key back whole; editing one, cutting it, swapping two
+/// rows or changing a due time ends in [`StoreError::Corrupt`] with an
+/// [`OpenError`](crate::OpenError) as its source, never in a wrong payload. Keys, versions, due times and
+/// lengths stay readable.
+///
+/// [`MAX_PAYLOAD`] counts after sealing, so callers have [`KeyRing::overhead`] bytes less.
+/// [`due`](TokenStore::due) opens nothing, and [`scan`](TokenStore::scan) lists a record that cannot be
+/// opened with its error, so one bad record never hides the others.
+///
+/// ```
+/// use rc_store::{KeyRing, MemoryStore, Sealed};
+///
+/// # fn main() -> Result<(), rc_store::InvalidKeyRing> {
+/// let store = Sealed::new(MemoryStore::new(), KeyRing::generate("2026a")?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Sealed<S> {
+    inner: S,
+    ring: KeyRing,
+}
+
+impl<S: TokenStore> Sealed<S> {
+    /// Puts `ring` around `inner`.
+    pub const fn new(inner: S, ring: KeyRing) -> Self {
+        Self { inner, ring }
+    }
+
+    /// The store below, where payloads are sealed.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    fn seal(
+        &self,
+        key: &RecordKey,
+        due: Option<DueAt>,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        let limit = MAX_PAYLOAD - self.ring.overhead();
+        if payload.len() > limit {
+            return Err(StoreError::TooLarge {
+                size: payload.len(),
+                limit,
+            });
+        }
+        let due = due_bytes(due);
+        let sealed = self
+            .ring
+            .seal(&[PURPOSE, key.as_bytes(), due.as_slice()], payload);
+        sealed.map_err(StoreError::unavailable)
+    }
+
+    fn open(&self, key: &RecordKey, stored: Stored) -> Result<Stored, StoreError> {
+        let due = due_bytes(stored.due);
+        let opened = self
+            .ring
+            .open(&[PURPOSE, key.as_bytes(), due.as_slice()], &stored.payload);
+        Ok(Stored {
+            payload: opened.map_err(StoreError::corrupt)?,
+            ..stored
+        })
+    }
+}
+
+const PURPOSE: &[u8] = b"record";
+
+/// Nothing for "never due", so that it differs from every time.
+fn due_bytes(due: Option<DueAt>) -> Vec<u8> {
+    due.map_or_else(Vec::new, |due| due.unix_millis().to_be_bytes().to_vec())
+}
+
+impl<S: TokenStore> TokenStore for Sealed<S> {
+    fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+        Box::pin(async move {
+            let stored = self.inner.load(key).await?;
+            stored.map(|stored| self.open(key, stored)).transpose()
+        })
+    }
+
+    fn save<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        payload: &'a [u8],
+        due: Option<DueAt>,
+        expect: Expect,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        Box::pin(async move {
+            let sealed = self.seal(key, due, payload)?;
+            self.inner.save(key, &sealed, due, expect).await
+        })
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        expect: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.inner.delete(key, expect)
+    }
+
+    fn due<'a>(
+        &'a self,
+        after: Option<DueCursor>,
+        before: DueAt,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>> {
+        self.inner.due(after, before, limit)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        after: Option<RecordKey>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
+        Box::pin(async move {
+            let listed = self.inner.scan(after, limit).await?;
+            let open = |Listed { key, stored }| Listed {
+                key,
+                stored: stored.and_then(|stored| self.open(&key, stored)),
+            };
+            Ok(listed.into_iter().map(open).collect())
+        })
+    }
+
+    fn changes(&self) -> Option<ChangeStream> {
+        self.inner.changes()
+    }
+}
