@@ -98,6 +98,12 @@ impl GrantMachine {
         self.outputs.pop_front()
     }
 
+    /// Whether there is something to do.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
     /// When [`Input::Timeout`] is wanted (monotonic). May change with every input.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {

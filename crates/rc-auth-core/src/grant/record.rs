@@ -41,7 +41,7 @@ impl fmt::Display for Generation {
 /// A random name of one try at a refresh: by it a process recognises its own writes.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct AttemptId([u8; 16]);
+pub struct AttemptId(#[serde(with = "hex16")] [u8; 16]);
 
 impl AttemptId {
     /// An id from 16 random bytes.
@@ -54,7 +54,7 @@ impl AttemptId {
 /// A random name of one chain of token pairs: what one sign-in started.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct ChainId([u8; 16]);
+pub struct ChainId(#[serde(with = "hex16")] [u8; 16]);
 
 impl ChainId {
     /// An id from 16 random bytes.
@@ -307,4 +307,20 @@ pub struct Held {
     pub record: GrantRecord,
     /// What a write has to expect.
     pub version: RecordVersion,
+}
+
+/// 16 bytes as 32 lower-case hexadecimal digits.
+mod hex16 {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 16], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&format!("{:032x}", u128::from_be_bytes(*bytes)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 16], D::Error> {
+        let text = String::deserialize(from)?;
+        let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = digits.then(|| u128::from_str_radix(&text, 16).ok()).flatten();
+        number.map(u128::to_be_bytes).ok_or_else(|| de::Error::custom("an id has 32 hexadecimal digits"))
+    }
 }
