@@ -1,1 +1,47 @@
-//! Under construction.
+//! RingCentral's OAuth 2.0 without input or output: the sign-in, the answers, and the life of a grant.
+//!
+//! Nothing in this crate opens a socket, reads a clock, draws a random number or awaits. Callers pass in
+//! the present ([`Now`]), randomness ([`Entropy`]) and HTTP responses, and carry out the requests and
+//! [`Output`]s they get back. Every test of a week in the life of a grant takes microseconds, and any
+//! transport, store and runtime will do.
+//!
+//! * [`App`]: who asks, and whom.
+//! * [`AuthorizationRequest`] → [`PendingAuthorization`] → [`CodeExchange`]: one sign-in, value in, value
+//!   out, with every check of the callback on the only way to a token request.
+//! * [`TokenSet`], [`Refusal`], [`Verdict`]: what the platform answers, and what to do about it.
+//! * [`GrantMachine`]: keeps the tokens of one sign-in alive for months, and never loses them.
+//! * [`RateGate`]: when a request may be sent at all.
+//!
+//! The crate `rc-auth` drives all this over a transport and a store, and is what applications depend on.
+
+mod app;
+mod digest;
+mod error_body;
+mod grant;
+mod rate_gate;
+mod request;
+mod secret;
+mod sign_in;
+mod time;
+mod token_answer;
+mod verdict;
+mod wire;
+
+pub use app::{App, InvalidApp};
+pub use error_body::{ErrorCode, Refusal};
+pub use grant::{
+    AttemptId, ChainId, EndReason, Gate, Generation, GrantMachine, GrantRecord, Held, Input,
+    Intent, InvalidPolicy, LoadFailure, Loaded, Output, Phase, RecordState, RecordVersion,
+    RefreshPolicy, RefreshReplay, Reply, Report, SaveFailure, TokenPair, Trouble, UnexpectedInput,
+    View, Want,
+};
+pub use rate_gate::{AuthBudget, InvalidBudget, Rate, RateGate};
+pub use request::{jwt_request, revocation_request};
+pub use secret::Secret;
+pub use sign_in::{
+    AppChanged, AttemptName, AuthorizationError, AuthorizationRequest, CallbackError, CodeExchange,
+    InvalidPending, MAX_CALLBACK_QUERY, PendingAuthorization, callback_attempt,
+};
+pub use time::{Entropy, Now, Timestamp};
+pub use token_answer::{TokenError, TokenSet};
+pub use verdict::{Endpoint, Verdict};

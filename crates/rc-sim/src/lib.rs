@@ -22,9 +22,12 @@
 
 mod authorize;
 mod browser;
+#[cfg(feature = "client")]
+mod client;
 mod client_auth;
 mod codes;
 mod config;
+pub mod control;
 mod counters;
 mod fault;
 mod form;
@@ -38,6 +41,8 @@ mod resource_error;
 mod resources;
 mod revoke;
 mod seed;
+#[cfg(feature = "server")]
+mod server;
 mod sessions;
 mod sign_in;
 mod switches;
@@ -46,11 +51,15 @@ mod token;
 mod token_format;
 
 pub use browser::{Callback, SignInError};
+#[cfg(feature = "client")]
+pub use client::SimClient;
 pub use config::{Account, AllowedGrant, App, Config, User};
 pub use counters::{ApiCounters, Counters, TokenCounters};
 pub use fault::{Answer, Delivery, Fault, Replacement, Target};
 pub use platform::Platform;
 pub use resources::SentMessage;
+#[cfg(feature = "server")]
+pub use server::Server;
 pub use switches::{
     ErrorShape, ErrorStatuses, Limits, RefreshReplay, RemainingOn429, ScopeParameter, Switches,
     TokenLife,

@@ -6,7 +6,7 @@ mod memory;
 mod sealed;
 
 #[cfg(feature = "conformance")]
-pub mod conformance {}
+pub mod conformance;
 
 pub use contract::{
     BoxFuture, ChangeStream, Due, DueAt, DueCursor, Expect, Listed, MAX_PAYLOAD, RecordKey,

@@ -1,0 +1,185 @@
+//! When a grant is refreshed, how long each step may take, and what the server does with spent tokens.
+
+use std::time::Duration;
+
+use crate::{AuthBudget, Timestamp, TokenPair};
+
+/// What the server does with a refresh token that was already exchanged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum RefreshReplay {
+    /// It answers with the same new pair again: for `unused` while the new access token has not been
+    /// used, and for `used` after its first use. RingCentral's documented rule, and the default.
+    SamePair {
+        /// 60 minutes at RingCentral.
+        unused: Duration,
+        /// 10 seconds at RingCentral.
+        used: Duration,
+    },
+    /// It refuses, and may take the re-use for theft and end the whole grant. A token whose answer never
+    /// came is presented exactly once more.
+    None,
+}
+
+impl RefreshReplay {
+    /// RingCentral's rule: 60 minutes unused, 10 seconds after first use.
+    pub const RINGCENTRAL: Self = Self::SamePair {
+        unused: Duration::from_secs(60 * 60),
+        used: Duration::from_secs(10),
+    };
+}
+
+/// The numbers of the life of a grant.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RefreshPolicy {
+    /// How long before its end an access token is refreshed in the background, at most. 5 minutes:
+    /// several tries and a 429 fit in, and few calls ever wait. Never more than a tenth of the token's
+    /// life, so that short-lived tokens are not refreshed all the time.
+    pub early_window: Duration,
+    /// How long before its end an access token is no longer used. 30 s, for clocks that differ and
+    /// requests that take long. Never more than a twentieth of the token's life.
+    pub mandatory_window: Duration,
+    /// How long a token request may take as a whole. 30 s: a refresh that is given up while the server
+    /// still works on it costs a second one.
+    pub request_timeout: Duration,
+    /// What is left for writing the new pair after the latest answer. 15 s: three times the busy
+    /// timeout of the embedded database.
+    pub commit_margin: Duration,
+    /// How old an intent gets before another process takes it over, and the latest a sweeper looks at
+    /// it. 60 s: `request_timeout` and `commit_margin` fit in with 15 s to spare for writing the intent.
+    pub intent_deadline: Duration,
+    /// The first delay after an answer that did not come; doubled each time. 500 ms: a lost answer costs
+    /// little, and on RingCentral the same request simply gives the same pair again.
+    pub retry_first: Duration,
+    /// The first delay after an answer of a server in trouble; doubled each time. The guide's 2 s.
+    pub trouble_first: Duration,
+    /// The longest delay between two tries. The guide's 60 s.
+    pub retry_max: Duration,
+    /// How often the record of somebody else's refresh is read, at first; doubled up to
+    /// [`poll_max`](Self::poll_max). 25 ms.
+    pub poll_first: Duration,
+    /// How often it is read at the least. 500 ms.
+    pub poll_max: Duration,
+    /// How long before its own end an idle refresh token is exchanged, at most half its life. 24 h: a
+    /// weekend's trouble with the sweeper should not cost a sign-in of RingCentral's 7 days.
+    pub keep_alive: Duration,
+    /// When a refresh token of unknown life is exchanged if nobody uses it. 3 days.
+    pub keep_alive_unknown: Duration,
+    /// How long the record of a grant that is over is kept, so that every process learns why. 7 days.
+    pub keep_ended: Duration,
+    /// How soon the record of a grant that is over is read again when somebody asks for it. 1 s.
+    pub look_again: Duration,
+    /// What the server does with a spent refresh token.
+    pub replay: RefreshReplay,
+    /// How many token requests one grant may make in a time.
+    pub budget: AuthBudget,
+}
+
+impl Default for RefreshPolicy {
+    fn default() -> Self {
+        Self {
+            early_window: Duration::from_secs(5 * 60),
+            mandatory_window: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(30),
+            commit_margin: Duration::from_secs(15),
+            intent_deadline: Duration::from_secs(60),
+            retry_first: Duration::from_millis(500),
+            trouble_first: Duration::from_secs(2),
+            retry_max: Duration::from_secs(60),
+            poll_first: Duration::from_millis(25),
+            poll_max: Duration::from_millis(500),
+            keep_alive: Duration::from_secs(24 * 3600),
+            keep_alive_unknown: Duration::from_secs(3 * 24 * 3600),
+            keep_ended: Duration::from_secs(7 * 24 * 3600),
+            look_again: Duration::from_secs(1),
+            replay: RefreshReplay::RINGCENTRAL,
+            budget: AuthBudget::PerGrant,
+        }
+    }
+}
+
+/// A policy whose numbers contradict each other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPolicy {
+    /// An answer that comes at the last moment could not be saved before others take over.
+    #[error("request_timeout and commit_margin together must be shorter than intent_deadline")]
+    DeadlineTooShort,
+    /// An intent would be found later than the platform's grace allows for.
+    #[error("intent_deadline must not be longer than two minutes")]
+    DeadlineTooLong,
+    /// A loop without a pause.
+    #[error("retry and poll delays must not be zero, and no first delay longer than its longest")]
+    Delay,
+}
+
+impl RefreshPolicy {
+    /// The longest [`intent_deadline`](Self::intent_deadline): 2 minutes.
+    pub const MAX_INTENT_DEADLINE: Duration = Duration::from_secs(120);
+
+    /// Checks that the numbers fit together.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPolicy`] names the rule that is broken.
+    pub fn check(&self) -> Result<(), InvalidPolicy> {
+        if self.request_timeout + self.commit_margin >= self.intent_deadline {
+            return Err(InvalidPolicy::DeadlineTooShort);
+        }
+        if self.intent_deadline > Self::MAX_INTENT_DEADLINE {
+            return Err(InvalidPolicy::DeadlineTooLong);
+        }
+        let delays = [
+            (self.retry_first, self.retry_max),
+            (self.trouble_first, self.retry_max),
+            (self.poll_first, self.poll_max),
+        ];
+        if delays
+            .iter()
+            .any(|(first, max)| first.is_zero() || first > max)
+        {
+            return Err(InvalidPolicy::Delay);
+        }
+        Ok(())
+    }
+
+    /// From when the pair's access token is refreshed in the background. `jitter` (0 to 255) moves the
+    /// moment by up to a fifth of the window, so that grants of one hour do not meet again every hour.
+    #[must_use]
+    pub fn early_at(&self, pair: &TokenPair, jitter: u8) -> Timestamp {
+        let window = self.early_window.min(pair.access_lifetime() / 10);
+        pair.access_expires_at()
+            .saturating_sub(window - window / 5 * u32::from(jitter) / 255)
+    }
+
+    /// From when the pair's access token is no longer used.
+    #[must_use]
+    pub fn mandatory_at(&self, pair: &TokenPair) -> Timestamp {
+        let window = self.mandatory_window.min(pair.access_lifetime() / 20);
+        pair.access_expires_at().saturating_sub(window)
+    }
+
+    /// When a sweeper should look at an idle pair: before the refresh token's own end, or once nothing
+    /// is left that could be kept alive.
+    #[must_use]
+    pub fn keep_alive_at(&self, pair: &TokenPair) -> Timestamp {
+        let issued = pair
+            .access_expires_at()
+            .saturating_sub(pair.access_lifetime());
+        if pair.refresh_token().is_none() {
+            return pair.access_expires_at().saturating_add(self.keep_ended);
+        }
+        match pair.refresh_expires_at() {
+            Some(end) => end.saturating_sub(self.keep_alive.min(end.saturating_since(issued) / 2)),
+            None => issued.saturating_add(self.keep_alive_unknown),
+        }
+    }
+
+    /// How long after a claim began its intent is still sure to stand when the answer comes: the lease
+    /// that is looked at right before the send.
+    pub(crate) fn claim_slack(&self) -> Duration {
+        self.intent_deadline
+            .saturating_sub(self.request_timeout + self.commit_margin)
+    }
+}

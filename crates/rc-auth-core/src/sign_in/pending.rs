@@ -1,0 +1,165 @@
+//! A sign-in that has not come back yet, as a value.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{CallbackError, CodeExchange, callback};
+use crate::{App, Now, Secret, Timestamp, digest};
+
+/// What has to be remembered between sending a browser to sign in and its return.
+///
+/// Holds the state and the code verifier: keep it where only the browser that started can present it,
+/// and sealed. [`to_bytes`](Self::to_bytes) makes it fit a short-lived encrypted cookie, one per
+/// attempt, so that no table of unfinished sign-ins exists that could be flooded, two tabs do not
+/// disturb each other, and any replica can finish.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PendingAuthorization {
+    pub(super) state: Secret,
+    pub(super) verifier: Secret,
+    pub(super) client_id: String,
+    pub(super) redirect_uri: String,
+    pub(super) issuer: String,
+    pub(super) started_at: Timestamp,
+}
+
+/// The stored form, version 1. Fields are only ever added, as options, under a new version.
+#[derive(Deserialize, Serialize)]
+struct PendingV1 {
+    v: u8,
+    state: Secret,
+    verifier: Secret,
+    client_id: String,
+    redirect_uri: String,
+    issuer: String,
+    started_at: Timestamp,
+}
+
+/// Bytes that are no pending authorization of this version.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("these bytes hold no pending sign-in that this version can read; start the sign-in again")]
+pub struct InvalidPending;
+
+/// A public name of one sign-in attempt: the first 64 bits of the SHA-256 of its state, in hex.
+///
+/// Says nothing about the state, and finds the right cookie for a callback among several.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct AttemptName(String);
+
+impl AttemptName {
+    pub(super) fn of_state(state: &str) -> Self {
+        Self(digest::sha256_hex(state.as_bytes())[..16].to_owned())
+    }
+
+    /// 16 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AttemptName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl PendingAuthorization {
+    /// How long a sign-in may take: 10 minutes. Long enough to find a phone for a second factor, short
+    /// enough that a forgotten tab is worth nothing.
+    pub const LIFETIME: Duration = Duration::from_secs(10 * 60);
+
+    pub(super) fn new(app: &App, state: Secret, verifier: Secret, started_at: Timestamp) -> Self {
+        Self {
+            state,
+            verifier,
+            client_id: app.client_id().to_owned(),
+            redirect_uri: app.redirect_uri().to_owned(),
+            issuer: app.issuer().to_owned(),
+            started_at,
+        }
+    }
+
+    /// When the sign-in began.
+    #[must_use]
+    pub const fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// Whether [`LIFETIME`](Self::LIFETIME) is over. A start that lies in the future (a clock that was
+    /// set back) by more than a minute counts as over too.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        now >= self.started_at.saturating_add(Self::LIFETIME)
+            || self.started_at.saturating_since(now) > Duration::from_secs(60)
+    }
+
+    /// The public name of this attempt.
+    #[must_use]
+    pub fn name(&self) -> AttemptName {
+        AttemptName::of_state(self.state.expose())
+    }
+
+    /// A digest that names this attempt in a store, where "this state is used" is written.
+    #[must_use]
+    pub fn state_digest(&self) -> [u8; 32] {
+        digest::sha256(self.state.expose().as_bytes())
+    }
+
+    /// The value as bytes, with a version in them. Secret: seal them.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let stored = PendingV1 {
+            v: 1,
+            state: self.state.clone(),
+            verifier: self.verifier.clone(),
+            client_id: self.client_id.clone(),
+            redirect_uri: self.redirect_uri.clone(),
+            issuer: self.issuer.clone(),
+            started_at: self.started_at,
+        };
+        serde_json::to_vec(&stored).expect("strings and a number always serialize")
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPending`] when the bytes are of another version or no such value.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidPending> {
+        let stored: PendingV1 = serde_json::from_slice(bytes).map_err(|_| InvalidPending)?;
+        if stored.v != 1 || !is_verifier(stored.verifier.expose()) {
+            return Err(InvalidPending);
+        }
+        Ok(Self {
+            state: stored.state,
+            verifier: stored.verifier,
+            client_id: stored.client_id,
+            redirect_uri: stored.redirect_uri,
+            issuer: stored.issuer,
+            started_at: stored.started_at,
+        })
+    }
+
+    /// Checks the raw query of a callback, and gives the exchange of its code.
+    ///
+    /// Checked in this order: size and form, state, age, issuer, an error of the platform, the code.
+    /// Nothing of a callback is believed before its state is right.
+    ///
+    /// # Errors
+    ///
+    /// [`CallbackError`] says which check failed. The sign-in that this value stands for may still come
+    /// back: a failed check is no reason to forget the stored bytes.
+    pub fn finish(self, query: &str, now: Now) -> Result<CodeExchange, CallbackError> {
+        let code = callback::check(&self, query, now)?;
+        Ok(CodeExchange::new(self, code))
+    }
+}
+
+/// RFC 7636 section 4.1: 43 to 128 unreserved characters.
+fn is_verifier(text: &str) -> bool {
+    (43..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+}

@@ -1,0 +1,11 @@
+//! The checks. Each gets a place of its own, empty at first.
+#![allow(missing_docs, reason = "the names say it")]
+
+pub mod due;
+pub mod interrupted;
+pub mod payloads;
+pub mod races;
+pub mod scan;
+pub mod secrecy;
+pub mod sharing;
+pub mod versions;

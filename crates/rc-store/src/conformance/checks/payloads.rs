@@ -1,0 +1,114 @@
+use crate::{
+    Expect, RecordKey, StoreError,
+    conformance::{
+        Subject,
+        steps::{at, create, key, largest_payload, load, present, replace},
+    },
+};
+
+pub async fn absent_key_loads_none(subject: Subject<'_>) {
+    let store = subject.open().await;
+    assert!(load(&store, &key(1)).await.is_none());
+    create(&store, &key(1), b"one", None).await;
+    assert!(load(&store, &key(2)).await.is_none());
+}
+
+pub async fn saved_record_loads_as_saved(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let version = create(&store, &key(1), b"one", Some(at(1_000))).await;
+    let stored = present(&store, &key(1)).await;
+    assert_eq!(*stored.payload, b"one");
+    assert_eq!((stored.version, stored.due), (version, Some(at(1_000))));
+}
+
+pub async fn replaced_record_loads_as_replaced(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let first = create(&store, &key(1), b"one", Some(at(1_000))).await;
+    let second = replace(&store, &key(1), b"two", None, first).await;
+    let stored = present(&store, &key(1)).await;
+    assert_eq!(*stored.payload, b"two");
+    assert_eq!((stored.version, stored.due), (second, None));
+}
+
+pub async fn empty_payload_is_kept(subject: Subject<'_>) {
+    let store = subject.open().await;
+    create(&store, &key(1), b"", None).await;
+    assert!(present(&store, &key(1)).await.payload.is_empty());
+}
+
+pub async fn binary_payload_is_kept(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let payload: Vec<u8> = (0..=255)
+        .chain([0, 0, 0xff, 0xfe, b'\'', b'\\', 0])
+        .collect();
+    create(&store, &key(1), &payload, None).await;
+    assert_eq!(*present(&store, &key(1)).await.payload, payload);
+}
+
+pub async fn largest_payload_is_kept(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let payload: Vec<u8> = (0..=250)
+        .cycle()
+        .take(largest_payload(&store).await)
+        .collect();
+    let version = create(&store, &key(1), &payload, None).await;
+    assert!(
+        *present(&store, &key(1)).await.payload == payload,
+        "the payload changed"
+    );
+    replace(&store, &key(1), &payload, Some(at(1)), version).await;
+    assert!(
+        *present(&store, &key(1)).await.payload == payload,
+        "the payload changed"
+    );
+}
+
+pub async fn too_large_payload_is_refused_before_anything_is_written(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let limit = largest_payload(&store).await;
+    assert!(
+        load(&store, &key(0)).await.is_none(),
+        "a refused record was written"
+    );
+
+    let version = create(&store, &key(1), b"one", Some(at(1_000))).await;
+    let expect = Expect::Version(version);
+    let refused = store.save(&key(1), &vec![0; limit + 1], None, expect).await;
+    assert!(
+        matches!(refused, Err(StoreError::TooLarge { .. })),
+        "{refused:?}"
+    );
+    let stored = present(&store, &key(1)).await;
+    assert_eq!(*stored.payload, b"one");
+    assert_eq!((stored.version, stored.due), (version, Some(at(1_000))));
+}
+
+pub async fn payload_can_grow_and_shrink(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let mut version = create(&store, &key(1), b"one", None).await;
+    for length in [5_000, 3, 60_000, 0, 100] {
+        let payload = vec![length as u8; length];
+        version = replace(&store, &key(1), &payload, None, version).await;
+        assert!(
+            *present(&store, &key(1)).await.payload == payload,
+            "{length} bytes changed"
+        );
+    }
+}
+
+pub async fn keys_that_differ_in_one_bit_are_different_records(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let near = |bit: usize| {
+        let mut bytes = *key(1).as_bytes();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        RecordKey::new(bytes)
+    };
+    let ends = [RecordKey::new([0; 32]), RecordKey::new([0xff; 32]), key(1)];
+    let keys: Vec<RecordKey> = (0..256).map(near).chain(ends).collect();
+    for key in &keys {
+        create(&store, key, key.as_bytes(), None).await;
+    }
+    for key in &keys {
+        assert_eq!(*present(&store, key).await.payload, key.as_bytes());
+    }
+}

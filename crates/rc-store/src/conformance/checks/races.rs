@@ -1,0 +1,196 @@
+use std::{
+    slice,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::task::JoinSet;
+
+use crate::{
+    Expect, StoreError, TokenStore, Version,
+    conformance::{
+        Subject,
+        steps::{at, create, explained, key, load, present, replace},
+    },
+};
+
+const TASKS: u32 = 16;
+
+/// Whether a write that expected the same as others was the one that won.
+fn won<T>(result: Result<T, StoreError>) -> bool {
+    match result {
+        Ok(_) => true,
+        Err(StoreError::Conflict) => false,
+        Err(error) => panic!("a racing write failed: {}", explained(&error)),
+    }
+}
+
+/// Writes `payload` at once from many tasks, alternating between the handles; how many won.
+pub(super) async fn winners(handles: &[Arc<dyn TokenStore>], expect: Expect) -> usize {
+    let mut tasks = JoinSet::new();
+    for (number, store) in (0..TASKS).zip(handles.iter().cycle().cloned()) {
+        tasks.spawn(async move {
+            won(store
+                .save(&key(1), &number.to_be_bytes(), None, expect)
+                .await)
+        });
+    }
+    tasks
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|won| *won)
+        .count()
+}
+
+pub async fn one_of_many_creations_wins(subject: Subject<'_>) {
+    let store = subject.open().await;
+    assert_eq!(winners(slice::from_ref(&store), Expect::Absent).await, 1);
+    assert_eq!(present(&store, &key(1)).await.payload.len(), 4);
+}
+
+pub async fn one_of_many_replacements_wins(subject: Subject<'_>) {
+    let store = subject.open().await;
+    for _ in 0..5 {
+        let version = match load(&store, &key(1)).await {
+            Some(stored) => stored.version,
+            None => create(&store, &key(1), b"zero", None).await,
+        };
+        assert_eq!(
+            winners(slice::from_ref(&store), Expect::Version(version)).await,
+            1
+        );
+    }
+}
+
+pub async fn one_of_deletions_and_replacements_wins(subject: Subject<'_>) {
+    let store = subject.open().await;
+    for round in 0..5 {
+        let version = create(&store, &key(round), b"zero", None).await;
+        let mut tasks = JoinSet::new();
+        for number in 0..TASKS {
+            let store = store.clone();
+            tasks.spawn(async move {
+                if number % 2 == 0 {
+                    won(store.delete(&key(round), version).await)
+                } else {
+                    won(store
+                        .save(&key(round), b"new", None, Expect::Version(version))
+                        .await)
+                }
+            });
+        }
+        let winners = tasks
+            .join_all()
+            .await
+            .into_iter()
+            .filter(|won| *won)
+            .count();
+        assert_eq!(winners, 1);
+    }
+}
+
+/// Adds one to the number in a record, `times` times, by compare-and-swap.
+pub(super) async fn increment(store: Arc<dyn TokenStore>, times: u32) {
+    for _ in 0..times {
+        loop {
+            let stored = present(&store, &key(1)).await;
+            let number = u64::from_be_bytes(stored.payload[..].try_into().expect("8 bytes"));
+            let next = (number + 1).to_be_bytes();
+            if won(store
+                .save(&key(1), &next, None, Expect::Version(stored.version))
+                .await)
+            {
+                break;
+            }
+        }
+    }
+}
+
+pub(super) async fn assert_increments_add_up(handles: &[Arc<dyn TokenStore>]) {
+    create(&handles[0], &key(1), &0_u64.to_be_bytes(), None).await;
+    let mut tasks = JoinSet::new();
+    for store in handles.iter().cycle().take(4) {
+        tasks.spawn(increment(store.clone(), 10));
+    }
+    tasks.join_all().await;
+    assert_eq!(
+        *present(&handles[0], &key(1)).await.payload,
+        40_u64.to_be_bytes()
+    );
+}
+
+pub async fn increments_are_never_lost(subject: Subject<'_>) {
+    assert_increments_add_up(&[subject.open().await]).await;
+}
+
+/// A record whose payload, length and due time all say the same number.
+async fn write_numbers(store: Arc<dyn TokenStore>, mut version: Version) {
+    for number in 1..=60_u8 {
+        let payload = vec![number; usize::from(number) * 500];
+        version = replace(&store, &key(1), &payload, Some(at(number.into())), version).await;
+    }
+}
+
+pub async fn loads_during_writes_are_never_torn(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let version = create(&store, &key(1), &[], Some(at(0))).await;
+    let writer = tokio::spawn(write_numbers(store.clone(), version));
+    loop {
+        let ended = writer.is_finished();
+        let stored = present(&store, &key(1)).await;
+        let number = stored.payload.first().copied().unwrap_or(0);
+        let whole = stored.payload.len() == usize::from(number) * 500
+            && stored.payload.iter().all(|byte| *byte == number)
+            && stored.due == Some(at(number.into()));
+        assert!(
+            whole,
+            "payload and due time are of different writes: {stored:?}"
+        );
+        if ended {
+            assert_eq!(number, 60);
+            break;
+        }
+    }
+    writer.await.expect("the writer ends well");
+}
+
+pub async fn answered_write_is_seen_by_every_later_load(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let mut version = create(&store, &key(1), &0_u64.to_be_bytes(), None).await;
+    let answered = Arc::new(AtomicU64::new(0));
+    let mut readers = JoinSet::new();
+    for _ in 0..3 {
+        let (store, answered) = (store.clone(), answered.clone());
+        readers.spawn(async move {
+            while answered.load(Ordering::SeqCst) < 60 {
+                let least = answered.load(Ordering::SeqCst);
+                let stored = present(&store, &key(1)).await;
+                let seen = u64::from_be_bytes(stored.payload[..].try_into().expect("8 bytes"));
+                assert!(seen >= least, "read {seen} after {least} was answered");
+            }
+        });
+    }
+    for number in 1..=60_u64 {
+        version = replace(&store, &key(1), &number.to_be_bytes(), None, version).await;
+        answered.store(number, Ordering::SeqCst);
+    }
+    readers.join_all().await;
+}
+
+pub async fn writes_of_different_keys_do_not_conflict(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let mut tasks = JoinSet::new();
+    for number in 0..TASKS {
+        let store = store.clone();
+        tasks.spawn(async move {
+            let mut version = create(&store, &key(number), b"0", None).await;
+            for _ in 0..5 {
+                version = replace(&store, &key(number), b"1", None, version).await;
+            }
+        });
+    }
+    tasks.join_all().await;
+}

@@ -1,0 +1,105 @@
+/// Makes one `#[test]` per check of the [conformance kit](crate::conformance).
+///
+/// `token_store_tests!(open)`, or `token_store_tests!(open, at = new_place)` for a store that can be
+/// opened several times at one place.
+#[macro_export]
+macro_rules! token_store_tests {
+    ($open:path) => {
+        $crate::token_store_tests! {
+            @own (|| ()), (async |_: &()| $open().await)
+        }
+    };
+    ($open:path, at = $place:path) => {
+        $crate::token_store_tests! {
+            @own ($place), (async |place: &_| $open(place).await)
+        }
+        $crate::token_store_tests! {
+            @shared ($place), (async |place: &_| $open(place).await)
+        }
+    };
+    (@own $place:tt, $open:tt) => {
+        $crate::token_store_tests! { @tests $place, $open, payloads:
+            absent_key_loads_none
+            saved_record_loads_as_saved
+            replaced_record_loads_as_replaced
+            empty_payload_is_kept
+            binary_payload_is_kept
+            largest_payload_is_kept
+            too_large_payload_is_refused_before_anything_is_written
+            payload_can_grow_and_shrink
+            keys_that_differ_in_one_bit_are_different_records
+        }
+        $crate::token_store_tests! { @tests $place, $open, versions:
+            creating_over_a_record_conflicts
+            replacing_an_absent_record_conflicts
+            replacing_an_older_version_conflicts
+            version_of_another_key_conflicts
+            version_with_one_flipped_bit_conflicts
+            conflict_changes_nothing
+            every_write_has_a_new_version
+            version_is_not_reused_after_delete
+            deleted_record_is_absent
+            deleting_another_version_conflicts
+            deleting_an_absent_record_conflicts
+        }
+        $crate::token_store_tests! { @tests $place, $open, races:
+            one_of_many_creations_wins
+            one_of_many_replacements_wins
+            one_of_deletions_and_replacements_wins
+            increments_are_never_lost
+            loads_during_writes_are_never_torn
+            answered_write_is_seen_by_every_later_load
+            writes_of_different_keys_do_not_conflict
+        }
+        $crate::token_store_tests! { @tests $place, $open, interrupted:
+            dropped_creation_is_whole_or_absent
+            dropped_replacement_is_whole_or_absent
+            dropped_deletion_is_whole_or_absent
+            dropped_calls_do_not_use_the_store_up
+        }
+        $crate::token_store_tests! { @tests $place, $open, due:
+            due_is_ordered_by_time_and_then_key
+            due_includes_its_limit_in_time_and_nothing_later
+            due_pages_without_gaps_and_repeats
+            due_keeps_the_limit
+            due_goes_on_after_a_cursor_that_is_gone
+            record_without_due_is_never_due
+            replacing_moves_due
+            conflict_does_not_move_due
+            deleted_record_is_not_due
+            due_keeps_every_millisecond
+        }
+        $crate::token_store_tests! { @tests $place, $open, scan:
+            scan_of_an_empty_store_is_empty
+            scan_lists_records_whole_and_in_key_order
+            scan_pages_without_gaps_and_repeats
+            scan_keeps_the_limit
+            scan_goes_on_after_a_key_that_is_gone
+            scan_lists_every_lasting_record_during_writes
+        }
+        $crate::token_store_tests! { @tests $place, $open, secrecy:
+            debug_hides_payloads
+            errors_hide_payloads
+        }
+    };
+    (@shared $place:tt, $open:tt) => {
+        $crate::token_store_tests! { @tests $place, $open, sharing:
+            handles_see_each_others_writes
+            one_of_many_replacements_on_two_handles_wins
+            increments_on_two_handles_are_never_lost
+            reopened_store_keeps_records
+        }
+    };
+    (@tests ($place:expr), ($open:expr), $module:ident: $($check:ident)*) => {
+        $(
+            #[test]
+            fn $check() {
+                $crate::conformance::run(
+                    $place,
+                    $open,
+                    $crate::conformance::checks::$module::$check,
+                );
+            }
+        )*
+    };
+}
