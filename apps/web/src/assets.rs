@@ -8,11 +8,18 @@ use actix_web::{
 };
 
 /// How every page looks.
-pub const STYLE: Asset =
-    Asset::new("style.css", "text/css; charset=utf-8", include_str!("../assets/style.css"));
+pub const STYLE: Asset = Asset::new(
+    "style.css",
+    "text/css; charset=utf-8",
+    include_str!("../assets/style.css"),
+);
 
 /// The icon in the browser's tab.
-pub const ICON: Asset = Asset::new("icon.svg", "image/svg+xml", include_str!("../assets/icon.svg"));
+pub const ICON: Asset = Asset::new(
+    "icon.svg",
+    "image/svg+xml",
+    include_str!("../assets/icon.svg"),
+);
 
 /// A file that every page refers to. Prints as its address.
 #[derive(Debug)]
@@ -25,7 +32,12 @@ pub struct Asset {
 
 impl Asset {
     const fn new(name: &'static str, media_type: &'static str, content: &'static str) -> Self {
-        Self { name, media_type, content, hash: fnv1a(content.as_bytes()) }
+        Self {
+            name,
+            media_type,
+            content,
+            hash: fnv1a(content.as_bytes()),
+        }
     }
 
     /// The file. Its address names the content, so it may be kept for ever.

@@ -31,7 +31,9 @@ pub fn run(
         }
         // Not echoed: it may be a secret meant for a variable.
         Some(_) => {
-            eprintln!("rc-web takes no such argument. It is configured by environment variables; see: rc-web --help");
+            eprintln!(
+                "rc-web takes no such argument. It is configured by environment variables; see: rc-web --help"
+            );
             return ExitCode::from(EXIT_USAGE);
         }
     }
@@ -42,7 +44,10 @@ pub fn run(
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    match telemetry::log_to_stderr(&config.log).map_err(io::Error::other).and_then(|()| serve(config)) {
+    match telemetry::log_to_stderr(&config.log)
+        .map_err(io::Error::other)
+        .and_then(|()| serve(config))
+    {
         Ok(code) => code,
         Err(error) => {
             eprintln!("{error}");
@@ -85,8 +90,18 @@ async fn stop_signal() -> io::Result<()> {
 }
 
 fn greeting(summary: &Summary) -> String {
-    let Summary { origin, server, database, keys, .. } = summary;
-    let mode = if summary.simulated { "demo, simulated platform at" } else { "platform" };
+    let Summary {
+        origin,
+        server,
+        database,
+        keys,
+        ..
+    } = summary;
+    let mode = if summary.simulated {
+        "demo, simulated platform at"
+    } else {
+        "platform"
+    };
     format!(
         "Open {origin}\n\n\
          Mode:     {mode} {server}\n\

@@ -26,7 +26,11 @@ impl Cookies {
     /// `name` as browsers know it. On https the prefix `__Host-` keeps other hosts of the same domain and
     /// plain-http pages from planting a cookie of that name.
     pub fn full_name(&self, name: &str) -> String {
-        if self.secure { format!("__Host-{name}") } else { name.to_owned() }
+        if self.secure {
+            format!("__Host-{name}")
+        } else {
+            name.to_owned()
+        }
     }
 
     /// Seals `plaintext` for the cookie called `name` (in full).
@@ -35,7 +39,9 @@ impl Cookies {
     ///
     /// If the system has no randomness.
     pub fn seal(&self, purpose: &str, name: &str, plaintext: &[u8]) -> Result<String, SealError> {
-        let sealed = self.ring.seal(&[purpose.as_bytes(), name.as_bytes()], plaintext)?;
+        let sealed = self
+            .ring
+            .seal(&[purpose.as_bytes(), name.as_bytes()], plaintext)?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
@@ -45,7 +51,9 @@ impl Cookies {
             return None;
         }
         let sealed = URL_SAFE_NO_PAD.decode(value).ok()?;
-        self.ring.open(&[purpose.as_bytes(), name.as_bytes()], &sealed).ok()
+        self.ring
+            .open(&[purpose.as_bytes(), name.as_bytes()], &sealed)
+            .ok()
     }
 
     /// A `Set-Cookie` value that lives for `max_age`.
@@ -63,14 +71,18 @@ impl Cookies {
 
 /// All cookies of a request as name and value, first header first, nothing decoded.
 pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let values = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
+    let values = headers
+        .get_all(COOKIE)
+        .filter_map(|value| value.to_str().ok());
     let pairs = values.flat_map(|value| value.split(';'));
     pairs.filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
 }
 
 /// The value of the cookie called `name`.
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    cookies(headers).find(|(other, _)| *other == name).map(|(_, value)| value)
+    cookies(headers)
+        .find(|(other, _)| *other == name)
+        .map(|(_, value)| value)
 }
 
 #[cfg(test)]
@@ -90,7 +102,10 @@ mod tests {
         assert_eq!(*cookies.open("session", "a", &value).unwrap(), b"text");
         assert!(cookies.open("session", "b", &value).is_none());
         assert!(cookies.open("pending", "a", &value).is_none());
-        assert!(on(false).open("session", "a", &value).is_none(), "another key ring");
+        assert!(
+            on(false).open("session", "a", &value).is_none(),
+            "another key ring"
+        );
         assert!(cookies.open("session", "a", &value[1..]).is_none());
         assert!(cookies.open("session", "a", "").is_none());
     }

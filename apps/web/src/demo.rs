@@ -23,8 +23,13 @@ pub async fn start(limits: bool, redirect_uri: RedirectUri) -> io::Result<(Serve
     let seed = RandomState::new().build_hasher().finish();
     let mut config = Config::demo(seed, redirect_uri.as_str());
     config.switches.limits.enabled = limits;
-    let app = config.confidential_app().ok_or_else(|| io::Error::other("the demo has no app"))?;
-    let (client_id, secret) = (app.client_id().to_owned(), app.client_secret().map(Secret::new));
+    let app = config
+        .confidential_app()
+        .ok_or_else(|| io::Error::other("the demo has no app"))?;
+    let (client_id, secret) = (
+        app.client_id().to_owned(),
+        app.client_secret().map(Secret::new),
+    );
     let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), config).await?;
     let registration = Registration {
         client_id,

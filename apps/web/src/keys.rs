@@ -47,7 +47,10 @@ pub enum KeyFileError {
 ///
 /// When the file cannot be read or made, has permissions for anybody but its owner, or is damaged.
 pub fn load_or_create(path: &Path) -> Result<KeyRing, KeyFileError> {
-    let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+    let io = |source| KeyFileError::Io {
+        path: path.to_owned(),
+        source,
+    };
     match open_private(path) {
         Ok(file) => read(path, file),
         Err(KeyFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -61,21 +64,33 @@ pub fn load_or_create(path: &Path) -> Result<KeyRing, KeyFileError> {
 fn read(path: &Path, mut file: File) -> Result<KeyRing, KeyFileError> {
     let mut text = String::new();
     let read = file.read_to_string(&mut text);
-    read.map_err(|source| KeyFileError::Io { path: path.to_owned(), source })?;
-    let damaged = |source| KeyFileError::Damaged { path: path.to_owned(), source };
+    read.map_err(|source| KeyFileError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let damaged = |source| KeyFileError::Damaged {
+        path: path.to_owned(),
+        source,
+    };
     text.parse().map_err(damaged)
 }
 
 /// Checks the permissions of the opened file, not of the path, which may change in between.
 fn open_private(path: &Path) -> Result<File, KeyFileError> {
-    let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+    let io = |source| KeyFileError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let file = File::open(path).map_err(io)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
-            return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
+            return Err(KeyFileError::Exposed {
+                path: path.to_owned(),
+                mode,
+            });
         }
     }
     Ok(file)
@@ -115,7 +130,10 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// What the system says.
 pub fn create_private_folder(file: &Path) -> io::Result<()> {
-    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+    let Some(folder) = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    else {
         return Ok(());
     };
     let mut builder = fs::DirBuilder::new();
@@ -139,11 +157,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("demo.keys");
         let made = load_or_create(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         let sealed = made.seal(&[b"test"], b"text").unwrap();
         let read = load_or_create(&path).unwrap();
         assert_eq!(*read.open(&[b"test"], &sealed).unwrap(), b"text");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no file is left over");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "no file is left over"
+        );
     }
 
     #[test]
@@ -153,7 +178,10 @@ mod tests {
         load_or_create(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let error = load_or_create(&path).unwrap_err().to_string();
-        assert!(error.contains(&format!("chmod 600 {}", path.display())), "{error}");
+        assert!(
+            error.contains(&format!("chmod 600 {}", path.display())),
+            "{error}"
+        );
     }
 
     #[test]
@@ -163,7 +191,10 @@ mod tests {
         load_or_create(&path).unwrap();
         fs::write(&path, "demo-1:hunter2").unwrap();
         let error = load_or_create(&path).unwrap_err().to_string();
-        assert!(error.contains("damaged") && !error.contains("hunter2"), "{error}");
+        assert!(
+            error.contains("damaged") && !error.contains("hunter2"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -9,12 +9,12 @@
 pub mod config;
 
 mod assets;
-mod clock;
 mod command;
 mod cookies;
 mod demo;
 mod keys;
 mod lock;
+mod moment;
 mod pages;
 mod pending;
 mod problem;

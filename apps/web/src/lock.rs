@@ -34,7 +34,11 @@ impl DatabaseLock {
     ///
     /// When the lock file cannot be opened or locked.
     pub fn try_exclusive(path: &Path) -> io::Result<Found> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Found::Alone(Self { file })),
             Err(TryLockError::WouldBlock) => Ok(Found::NotAlone(Self { file })),
@@ -69,13 +73,23 @@ mod tests {
     fn only_the_first_process_is_alone_until_all_are_gone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db.lock");
-        let Found::Alone(first) = DatabaseLock::try_exclusive(&path).unwrap() else { panic!("not alone") };
-        let Found::NotAlone(second) = DatabaseLock::try_exclusive(&path).unwrap() else { panic!("alone") };
+        let Found::Alone(first) = DatabaseLock::try_exclusive(&path).unwrap() else {
+            panic!("not alone")
+        };
+        let Found::NotAlone(second) = DatabaseLock::try_exclusive(&path).unwrap() else {
+            panic!("alone")
+        };
         let first = first.share().unwrap();
         let second = second.share().unwrap();
         drop(first);
-        assert!(matches!(DatabaseLock::try_exclusive(&path).unwrap(), Found::NotAlone(_)));
+        assert!(matches!(
+            DatabaseLock::try_exclusive(&path).unwrap(),
+            Found::NotAlone(_)
+        ));
         drop(second);
-        assert!(matches!(DatabaseLock::try_exclusive(&path).unwrap(), Found::Alone(_)));
+        assert!(matches!(
+            DatabaseLock::try_exclusive(&path).unwrap(),
+            Found::Alone(_)
+        ));
     }
 }

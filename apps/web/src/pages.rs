@@ -2,11 +2,11 @@
 
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header::ContentType};
 use askama::Template;
-use rc_auth::{GrantStatus, Timestamp};
+use rc_auth::{Activity, GrantStatus, Timestamp};
 use serde::Deserialize;
 
 use crate::{
-    clock::Moment,
+    moment::Moment,
     problem::{Action, Problem},
 };
 
@@ -24,12 +24,20 @@ pub struct Notice {
 impl Notice {
     /// Something went as it should.
     pub fn good(title: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { warning: false, title: title.into(), text: text.into() }
+        Self {
+            warning: false,
+            title: title.into(),
+            text: text.into(),
+        }
     }
 
     /// Something needs attention.
     pub fn warning(title: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { warning: true, title: title.into(), text: text.into() }
+        Self {
+            warning: true,
+            title: title.into(),
+            text: text.into(),
+        }
     }
 }
 
@@ -110,16 +118,24 @@ pub struct Contact {
     pub company: Option<String>,
 }
 
+/// A refresh that failed and will be tried again.
+#[derive(Debug)]
+struct Waiting {
+    next_try: Moment,
+    trouble: String,
+}
+
 /// A grant as the dashboard shows it: its dates, never its tokens.
 #[derive(Debug)]
 pub struct Grant {
     access_until: Moment,
     refresh_until: Option<Moment>,
     refreshable: bool,
-    generation: u64,
+    generation: String,
     scopes: Vec<String>,
+    session_until: Option<Moment>,
     refreshing: bool,
-    retry_at: Option<Moment>,
+    waiting: Option<Waiting>,
 }
 
 impl Grant {
@@ -130,10 +146,17 @@ impl Grant {
             access_until: moment(status.access_expires_at),
             refresh_until: status.refresh_expires_at.map(moment),
             refreshable: status.refreshable,
-            generation: status.generation,
+            generation: status.generation.to_string(),
             scopes: status.scopes,
-            refreshing: status.refreshing,
-            retry_at: status.retry_at.map(moment),
+            session_until: status.session_expires_at.map(moment),
+            refreshing: status.activity == Activity::Refreshing,
+            waiting: match status.activity {
+                Activity::Waiting { retry_at, trouble } => Some(Waiting {
+                    next_try: moment(retry_at),
+                    trouble,
+                }),
+                _ => None,
+            },
         }
     }
 
@@ -145,7 +168,8 @@ impl Grant {
              signed in longer, switch on \u{201c}Issue refresh tokens\u{201d} for the app in the RingCentral \
              developer console and sign in again."
         );
-        (!self.refreshable).then(|| Notice::warning("\u{201c}Issue refresh tokens\u{201d} is off.", text))
+        (!self.refreshable)
+            .then(|| Notice::warning("\u{201c}Issue refresh tokens\u{201d} is off.", text))
     }
 }
 
@@ -167,5 +191,12 @@ pub fn problem(
     reference: &str,
 ) -> HttpResponse {
     let sign_in = problem.action == Action::SignIn;
-    answer(response, &ProblemPage { problem, sign_in, reference })
+    answer(
+        response,
+        &ProblemPage {
+            problem,
+            sign_in,
+            reference,
+        },
+    )
 }

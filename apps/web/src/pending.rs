@@ -5,7 +5,7 @@
 //! disturb each other.
 
 use actix_web::http::header::HeaderMap;
-use rc_auth::{PendingAuthorization, Timestamp, store::SealError};
+use rc_auth::{AttemptName, PendingAuthorization, Timestamp, store::SealError};
 
 use crate::{
     cookies::{Cookies, cookie, cookies},
@@ -31,8 +31,8 @@ pub struct PendingSignIn {
 
 impl PendingSignIn {
     /// The sign-in that a callback belongs to, by the name derived from its `state`.
-    pub fn of(headers: &HeaderMap, cookies: &Cookies, suffix: &str) -> Option<Self> {
-        let name = full_name(cookies, suffix);
+    pub fn of(headers: &HeaderMap, cookies: &Cookies, attempt: &AttemptName) -> Option<Self> {
+        let name = full_name(cookies, attempt);
         let opened = cookies.open(PURPOSE, &name, cookie(headers, &name)?)?;
         Self::from_bytes(&opened)
     }
@@ -49,7 +49,7 @@ impl PendingSignIn {
         jar: &Cookies,
         now: Timestamp,
     ) -> Result<Vec<String>, SealError> {
-        let name = full_name(jar, &self.authorization.cookie_suffix());
+        let name = full_name(jar, &self.authorization.name());
         let value = jar.seal(PURPOSE, &name, &self.to_bytes())?;
         let mut set = surplus(headers, jar, now);
         set.push(jar.set(&name, &value, PendingAuthorization::LIFETIME));
@@ -57,8 +57,8 @@ impl PendingSignIn {
     }
 
     /// The `Set-Cookie` value that ends the attempt with this name.
-    pub fn remove_cookie(cookies: &Cookies, suffix: &str) -> String {
-        cookies.remove(&full_name(cookies, suffix))
+    pub fn remove_cookie(cookies: &Cookies, attempt: &AttemptName) -> String {
+        cookies.remove(&full_name(cookies, attempt))
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -105,6 +105,6 @@ fn surplus(headers: &HeaderMap, jar: &Cookies, now: Timestamp) -> Vec<String> {
     remove
 }
 
-fn full_name(cookies: &Cookies, suffix: &str) -> String {
-    cookies.full_name(&format!("{PREFIX}{suffix}"))
+fn full_name(cookies: &Cookies, attempt: &AttemptName) -> String {
+    cookies.full_name(&format!("{PREFIX}{}", attempt.as_str()))
 }

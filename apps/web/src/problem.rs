@@ -9,12 +9,26 @@ use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
     http::{StatusCode, header},
 };
-use rc_auth::{CallError, EndReason, GrantError, SignInError, Timestamp};
+use rc_auth::{
+    AuthorizationError, CallError, CallbackError, Clock as _, EndReason, GrantError, Refusal,
+    SignInError, SystemClock, Timestamp, Trouble, Verdict,
+};
 
-use crate::{clock, pages, request_log::Reference};
+use crate::{pages, request_log::Reference};
 
 /// Seconds after which to try again when nobody said when.
 const DEFAULT_RETRY_AFTER: u64 = 5;
+
+/// When trying again makes sense.
+#[derive(Clone, Copy, Debug)]
+enum RetryAfter {
+    /// Never by itself.
+    Never,
+    /// Soon.
+    Soon,
+    /// From a moment on.
+    At(Timestamp),
+}
 
 /// An answer that is not what was asked for.
 #[derive(Debug)]
@@ -31,7 +45,7 @@ pub struct Problem {
     pub what_to_do: String,
     /// The button.
     pub action: Action,
-    retry_after: Option<u64>,
+    retry_after: RetryAfter,
     cause: Option<String>,
 }
 
@@ -60,7 +74,7 @@ impl Problem {
             happened: happened.into(),
             what_to_do: what_to_do.into(),
             action: Action::Home,
-            retry_after: None,
+            retry_after: RetryAfter::Never,
             cause: None,
         }
     }
@@ -111,8 +125,11 @@ impl Problem {
 
     /// A form that cannot be read.
     pub fn unreadable_form(too_large: bool) -> Self {
-        let status =
-            if too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+        let status = if too_large {
+            StatusCode::PAYLOAD_TOO_LARGE
+        } else {
+            StatusCode::BAD_REQUEST
+        };
         Self::new(
             status,
             "unreadable_form",
@@ -171,22 +188,26 @@ impl Problem {
         .sign_in()
     }
 
-    fn unavailable(retry_at: Option<Timestamp>, cause: &impl fmt::Display) -> Self {
+    fn unavailable(retry_at: Option<Timestamp>) -> Self {
         let mut problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
             "RingCentral cannot be reached right now",
             "RingCentral or the database did not answer as it should. If you were signed in, you still are.",
             "Wait a moment, then try again.",
-        )
-        .because(cause);
-        problem.retry_after = Some(seconds_until(retry_at));
+        );
+        problem.retry_after = retry_at.map_or(RetryAfter::Soon, RetryAfter::At);
         problem
     }
 
     fn answer(&self) -> (Reference, HttpResponseBuilder) {
         let reference = Reference::next();
-        let Self { status, code, cause, .. } = self;
+        let Self {
+            status,
+            code,
+            cause,
+            ..
+        } = self;
         let cause = cause.as_deref().unwrap_or("-");
         if status.is_server_error() {
             tracing::warn!(%reference, code, cause, "answering {}", status.as_u16());
@@ -195,7 +216,7 @@ impl Problem {
         }
         let mut response = HttpResponse::build(*status);
         response.insert_header(("x-request-id", reference.to_string()));
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = self.retry_after.seconds() {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
         (reference, response)
@@ -217,13 +238,18 @@ impl Problem {
     }
 }
 
-/// Without reference to a time the caller gets a small constant; never zero, which means "at once".
-fn seconds_until(retry_at: Option<Timestamp>) -> u64 {
-    let Some(retry_at) = retry_at else {
-        return DEFAULT_RETRY_AFTER;
-    };
-    let millis = retry_at.unix_millis().saturating_sub(clock::now().unix_millis());
-    u64::try_from(millis).unwrap_or(0).div_ceil(1000).max(1)
+impl RetryAfter {
+    /// The value of `Retry-After`; never zero, which means "at once".
+    fn seconds(self) -> Option<u64> {
+        match self {
+            Self::Never => None,
+            Self::Soon => Some(DEFAULT_RETRY_AFTER),
+            Self::At(then) => {
+                let wait = then.saturating_since(SystemClock::new().wall());
+                Some(wait.as_secs().saturating_add(1))
+            }
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -272,36 +298,39 @@ impl From<SignInError> for Problem {
     fn from(error: SignInError) -> Self {
         let cause = error.to_string();
         match error {
-            SignInError::Callback(_) => bad_callback(&cause),
-            SignInError::Denied { error, .. } => denied(&error),
-            SignInError::AlreadyUsed => already_used(),
-            SignInError::CodeRefused { .. } => code_refused(),
-            SignInError::AppMisconfigured { advice, .. } => misconfigured(advice),
-            SignInError::NotPermitted { advice, .. } => not_permitted(advice),
-            SignInError::Unavailable { retry_at } => sign_in_unavailable(retry_at, &cause),
-            SignInError::BadAnswer => bad_answer(),
+            SignInError::Callback(CallbackError::Refused(error)) => denied(&error),
+            SignInError::Callback(error) => bad_callback(&error),
+            SignInError::AppChanged(_) | SignInError::AlreadyUsed => already_used(),
+            SignInError::CodeRefused(_) => code_refused(),
+            SignInError::AppRefused(refusal) => app_refused(&refusal),
+            SignInError::NotPermitted(refusal) => not_permitted(&refusal),
+            SignInError::Unavailable {
+                trouble: Trouble::Unreadable,
+                ..
+            } => bad_answer(),
+            SignInError::Unavailable { retry_at, .. } => sign_in_unavailable(retry_at),
             _ => Self::internal(&cause),
         }
         .because(&cause)
     }
 }
 
-fn bad_callback(cause: &str) -> Problem {
+fn bad_callback(error: &CallbackError) -> Problem {
     Problem::new(
         StatusCode::BAD_REQUEST,
         "callback_refused",
         "This sign-in could not be finished",
-        format!("The answer from RingCentral failed a check, so it was not used: {cause}"),
+        format!("The answer from RingCentral failed a check and was not used: {error}."),
         "Start a new sign-in.",
     )
     .sign_in()
 }
 
-fn denied(error: &str) -> Problem {
-    let happened = if error == "access_denied" {
-        "You or your administrator did not allow this application to use your account."
+fn denied(error: &AuthorizationError) -> Problem {
+    let happened = if error.is_access_denied() {
+        "You or your administrator did not allow this application to use your account.".to_owned()
     } else {
-        "RingCentral refused this sign-in. The log names the reason."
+        format!("RingCentral refused this sign-in: {}.", error.code())
     };
     Problem::new(
         StatusCode::FORBIDDEN,
@@ -335,31 +364,34 @@ fn code_refused() -> Problem {
     .sign_in()
 }
 
-fn misconfigured(advice: String) -> Problem {
+fn app_refused(refusal: &Refusal) -> Problem {
     Problem::new(
         StatusCode::BAD_GATEWAY,
-        "app_misconfigured",
+        "app_refused",
         "This application is not set up correctly",
-        "RingCentral does not accept how this application presents itself.",
-        advice,
+        format!("RingCentral does not accept how this application presents itself ({refusal})."),
+        Verdict::FixApp.advice(),
     )
 }
 
-fn not_permitted(advice: String) -> Problem {
+fn not_permitted(refusal: &Refusal) -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,
         "not_permitted",
         "Your account may not use this application",
-        "Your role or your company's settings at RingCentral do not allow it.",
-        advice,
+        format!(
+            "Your role or your company\u{2019}s settings at RingCentral do not allow it ({refusal})."
+        ),
+        Verdict::Permission.advice(),
     )
 }
 
-fn sign_in_unavailable(retry_at: Option<Timestamp>, cause: &str) -> Problem {
-    let mut problem = Problem::unavailable(retry_at, &cause).sign_in();
-    problem.happened = "RingCentral or the database did not answer as it should, so the sign-in could \
+fn sign_in_unavailable(retry_at: Option<Timestamp>) -> Problem {
+    let mut problem = Problem::unavailable(retry_at).sign_in();
+    problem.happened =
+        "RingCentral or the database did not answer as it should, so the sign-in could \
         not be finished."
-        .to_owned();
+            .to_owned();
     problem.what_to_do = "Wait a moment, then start a new sign-in.".to_owned();
     problem
 }
@@ -368,8 +400,8 @@ fn bad_answer() -> Problem {
     Problem::new(
         StatusCode::BAD_GATEWAY,
         "bad_answer",
-        "RingCentral's answer makes no sense",
-        "The sign-in could not be finished because the answer was not one.",
+        "RingCentral\u{2019}s answer makes no sense",
+        "The sign-in could not be finished because the answer to it cannot be read.",
         "Start a new sign-in. If it happens again, tell the operator the reference below.",
     )
     .sign_in()
@@ -380,7 +412,7 @@ impl From<GrantError> for Problem {
         let cause = error.to_string();
         match error {
             GrantError::SignInAgain { reason } => sign_in_again(reason),
-            GrantError::Unavailable { retry_at } => Self::unavailable(retry_at, &cause),
+            GrantError::Unavailable { retry_at, .. } => Self::unavailable(retry_at),
             GrantError::NotRefreshable => not_refreshable(),
             _ => Self::internal(&cause),
         }
@@ -402,19 +434,9 @@ fn sign_in_again(reason: EndReason) -> Problem {
 /// Why a sign-in is over, as a sentence.
 pub fn ended(reason: EndReason) -> &'static str {
     match reason {
-        EndReason::Expired => "Your sign-in has expired.",
-        EndReason::Revoked => {
-            "RingCentral ended this sign-in: it was revoked, the password changed, or there were too \
-             many sign-ins."
-        }
+        EndReason::Absent => "This sign-in is no longer known here.",
         EndReason::SignedOut => "This sign-in was signed out.",
-        EndReason::NotRefreshable => {
-            "Your sign-in has expired, and this app gets no refresh tokens to extend it."
-        }
-        EndReason::Indeterminate => {
-            "RingCentral's last answer was lost on the way and cannot be asked for again."
-        }
-        _ => "This sign-in is no longer known here.",
+        _ => reason.explanation(),
     }
 }
 
@@ -434,28 +456,33 @@ impl From<CallError> for Problem {
         let cause = error.to_string();
         match error {
             CallError::Grant(error) => return error.into(),
-            CallError::Refused { status, code, message, advice, .. } => {
-                refused(status, code.as_deref(), message.as_deref(), advice)
-            }
+            CallError::Refused {
+                refusal, verdict, ..
+            } => refused(&refusal, verdict),
             CallError::RateLimited { retry_at, .. } => rate_limited(retry_at),
-            CallError::Unavailable { retry_at } => Self::unavailable(retry_at, &cause),
-            CallError::Decode => bad_answer_to_call(),
+            CallError::Unavailable { retry_at, .. } => Self::unavailable(retry_at),
+            CallError::UnexpectedBody { .. } => unexpected_body(),
             _ => Self::internal(&cause),
         }
         .because(&cause)
     }
 }
 
-fn refused(status: u16, code: Option<&str>, message: Option<&str>, advice: String) -> Problem {
-    let code = code.map(|code| format!(", {code}")).unwrap_or_default();
-    let message = message.map(|message| format!(": {message}")).unwrap_or_default();
-    let ours = if status == 403 { StatusCode::FORBIDDEN } else { StatusCode::BAD_GATEWAY };
+fn refused(refusal: &Refusal, verdict: Verdict) -> Problem {
+    let status = match verdict {
+        Verdict::Permission => StatusCode::FORBIDDEN,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    let message = refusal
+        .message()
+        .map(|message| format!(": {message}"))
+        .unwrap_or_default();
     Problem::new(
-        ours,
+        status,
         "refused",
         "RingCentral refused the call",
-        format!("RingCentral answered {status}{code}{message}"),
-        advice,
+        format!("RingCentral answered with {refusal}{message}"),
+        verdict.advice(),
     )
 }
 
@@ -467,15 +494,15 @@ fn rate_limited(retry_at: Timestamp) -> Problem {
         "RingCentral limits how often it may be asked, and the limit is reached.",
         "Wait a moment, then try again.",
     );
-    problem.retry_after = Some(seconds_until(Some(retry_at)));
+    problem.retry_after = RetryAfter::At(retry_at);
     problem
 }
 
-fn bad_answer_to_call() -> Problem {
+fn unexpected_body() -> Problem {
     Problem::new(
         StatusCode::BAD_GATEWAY,
         "bad_answer",
-        "RingCentral's answer makes no sense",
+        "RingCentral\u{2019}s answer makes no sense",
         "The answer to the call is not the JSON it should be.",
         "Try again. If it happens again, tell the operator the reference below.",
     )

@@ -43,12 +43,20 @@ impl Observed {
     /// Starts the clock. `route` is one of a fixed set of names, so that neither log nor metrics grow with
     /// what strangers ask for.
     pub fn start(method: &Method, route: &'static str) -> Self {
-        Self { method: method_name(method), route, started: Instant::now() }
+        Self {
+            method: method_name(method),
+            route,
+            started: Instant::now(),
+        }
     }
 
     /// Writes the line and counts the measurement.
     pub fn finish(self, status: StatusCode) {
-        let Self { method, route, started } = self;
+        let Self {
+            method,
+            route,
+            started,
+        } = self;
         let elapsed = started.elapsed();
         let status = status.as_u16();
         let ms = elapsed.as_secs_f64() * 1e3;

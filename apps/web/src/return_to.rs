@@ -21,7 +21,9 @@ impl LocalPath {
         const BASE: &str = "https://return-to.invalid";
         let plain = text.len() <= Self::MAX_LEN
             && text.starts_with('/')
-            && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
             && !hides_a_separator(text);
         if !plain {
             return None;
@@ -48,9 +50,14 @@ impl LocalPath {
 fn hides_a_separator(text: &str) -> bool {
     let path = text.split('?').next().unwrap_or_default().as_bytes();
     path.windows(3).any(|escape| {
-        let [b'%', high, low] = escape else { return false };
+        let [b'%', high, low] = escape else {
+            return false;
+        };
         matches!(high, b'0' | b'1')
-            || matches!((high, low.to_ascii_lowercase()), (b'2', b'5' | b'e' | b'f') | (b'5', b'c') | (b'7', b'f'))
+            || matches!(
+                (high, low.to_ascii_lowercase()),
+                (b'2', b'5' | b'e' | b'f') | (b'5', b'c') | (b'7', b'f')
+            )
     })
 }
 
@@ -60,7 +67,14 @@ mod tests {
 
     #[test]
     fn local_paths_pass_unchanged() {
-        for path in ["/", "/me", "/call?path=a&b=c", "/a/b-c_d.e~f", "/caf%C3%A9", "/?next=https://example.com"] {
+        for path in [
+            "/",
+            "/me",
+            "/call?path=a&b=c",
+            "/a/b-c_d.e~f",
+            "/caf%C3%A9",
+            "/?next=https://example.com",
+        ] {
             assert_eq!(LocalPath::parse(path).expect(path).as_str(), path);
         }
     }
@@ -69,13 +83,45 @@ mod tests {
     fn everything_that_could_lead_elsewhere_is_refused() {
         let long = format!("/{}", "a".repeat(LocalPath::MAX_LEN));
         for path in [
-            "", "me", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example",
-            "/\t/evil.example", "/\n/evil.example", "/%09/evil.example", "/%0d%0aSet-Cookie:x=y",
-            "/%2f/evil.example", "/%2F%2Fevil.example", "/%5cevil.example", "/%5C", "/%2e%2e//evil.example",
-            "/..//evil.example", "/.//evil.example", "/a/../b", "/a/..//evil.example", "https://evil.example",
-            "https:/evil.example", "javascript:alert(1)", "/ evil", " //evil.example", "/\u{2028}x", "/é",
-            "/\0", "//\\evil.example", "/@evil.example/..//x", "@evil.example", "/%252fevil.example",
-            "/#fragment", "//[::1]/", "http:evil.example", "/\u{7f}", "/%7f", "?next=/", "#", &long,
+            "",
+            "me",
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            "/%09/evil.example",
+            "/%0d%0aSet-Cookie:x=y",
+            "/%2f/evil.example",
+            "/%2F%2Fevil.example",
+            "/%5cevil.example",
+            "/%5C",
+            "/%2e%2e//evil.example",
+            "/..//evil.example",
+            "/.//evil.example",
+            "/a/../b",
+            "/a/..//evil.example",
+            "https://evil.example",
+            "https:/evil.example",
+            "javascript:alert(1)",
+            "/ evil",
+            " //evil.example",
+            "/\u{2028}x",
+            "/é",
+            "/\0",
+            "//\\evil.example",
+            "/@evil.example/..//x",
+            "@evil.example",
+            "/%252fevil.example",
+            "/#fragment",
+            "//[::1]/",
+            "http:evil.example",
+            "/\u{7f}",
+            "/%7f",
+            "?next=/",
+            "#",
+            &long,
         ] {
             assert_eq!(LocalPath::parse(path), None, "{path:?}");
         }

@@ -45,7 +45,10 @@ pub fn on(listener: TcpListener, application: Application) -> std::io::Result<Se
             })
     };
     let server = HttpServer::new(build).listen(listener)?;
-    Ok(server.disable_signals().shutdown_timeout(SHUTDOWN_SECONDS).run())
+    Ok(server
+        .disable_signals()
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .run())
 }
 
 /// What every answer says to the browser unless its route says otherwise.
@@ -59,8 +62,14 @@ fn default_headers(https: bool) -> Vec<(HeaderName, HeaderValue)> {
         (REFERRER_POLICY, text("no-referrer")), // a callback's address holds a code
         (X_CONTENT_TYPE_OPTIONS, text("nosniff")),
         (X_FRAME_OPTIONS, text("DENY")),
-        (HeaderName::from_static("cross-origin-opener-policy"), text("same-origin")),
-        (HeaderName::from_static("cross-origin-resource-policy"), text("same-origin")),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            text("same-origin"),
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            text("same-origin"),
+        ),
     ];
     if https {
         headers.push((STRICT_TRANSPORT_SECURITY, text("max-age=31536000")));

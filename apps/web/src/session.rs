@@ -39,7 +39,11 @@ impl BrowserSession {
     pub fn start(grant: GrantKey, now: Timestamp) -> Result<Self, getrandom::Error> {
         let mut form_secret = [0; CSRF_LEN];
         getrandom::fill(&mut form_secret)?;
-        Ok(Self { grant, issued_at: now, form_secret })
+        Ok(Self {
+            grant,
+            issued_at: now,
+            form_secret,
+        })
     }
 
     /// The session in the request's cookie, if it is ours and young enough.
@@ -82,7 +86,9 @@ impl BrowserSession {
     }
 
     fn is_over(&self, now: Timestamp) -> bool {
-        let age = now.unix_millis().saturating_sub(self.issued_at.unix_millis());
+        let age = now
+            .unix_millis()
+            .saturating_sub(self.issued_at.unix_millis());
         u128::try_from(age).is_ok_and(|age| age >= Self::LIFETIME.as_millis())
     }
 
@@ -100,7 +106,9 @@ impl BrowserSession {
         let (&[format], rest) = bytes.split_first_chunk()?;
         let (issued_at, rest) = rest.split_first_chunk()?;
         let (form_secret, grant) = rest.split_first_chunk()?;
-        let grant = std::str::from_utf8(grant).ok().filter(|grant| !grant.is_empty())?;
+        let grant = std::str::from_utf8(grant)
+            .ok()
+            .filter(|grant| !grant.is_empty())?;
         (format == FORMAT).then(|| Self {
             grant: GrantKey::new(grant),
             issued_at: Timestamp::from_unix_millis(i64::from_be_bytes(*issued_at)),
@@ -134,7 +142,13 @@ mod tests {
         assert_eq!(back.grant().as_str(), "user-42");
         assert!(back.owns_form(&session.form_token()));
         assert!(!back.owns_form(""));
-        assert!(!back.owns_form(&BrowserSession::start(GrantKey::new("user-42"), ISSUED).unwrap().form_token()));
+        assert!(
+            !back.owns_form(
+                &BrowserSession::start(GrantKey::new("user-42"), ISSUED)
+                    .unwrap()
+                    .form_token()
+            )
+        );
     }
 
     #[test]
@@ -143,14 +157,17 @@ mod tests {
         let session = BrowserSession::start(GrantKey::new("user-42"), ISSUED).unwrap();
         let headers = request_with(&session.set_cookie(&cookies).unwrap());
         let end = 1_000 + i64::try_from(BrowserSession::LIFETIME.as_millis()).unwrap();
-        let at = |millis| BrowserSession::of(&headers, &cookies, Timestamp::from_unix_millis(millis));
+        let at =
+            |millis| BrowserSession::of(&headers, &cookies, Timestamp::from_unix_millis(millis));
         assert!(at(end - 1).is_some());
         assert!(at(end).is_none());
     }
 
     #[test]
     fn unknown_formats_and_short_texts_are_no_session() {
-        let bytes = BrowserSession::start(GrantKey::new("g"), ISSUED).unwrap().to_bytes();
+        let bytes = BrowserSession::start(GrantKey::new("g"), ISSUED)
+            .unwrap()
+            .to_bytes();
         assert!(BrowserSession::from_bytes(&bytes).is_some());
         assert!((0..bytes.len()).all(|cut| BrowserSession::from_bytes(&bytes[..cut]).is_none()));
         assert!(BrowserSession::from_bytes(&[&[2], &bytes[1..]].concat()).is_none());

@@ -9,16 +9,16 @@ use std::{
 
 use actix_web::dev::ServerHandle;
 use rc_auth::{
-    BuildError, Client, InvalidApp, RefreshPolicy, Timestamp,
-    http::{self, ReqwestClient},
+    BuildError, Client, Clock, InvalidApp, SystemClock,
     store::{KeyRing, Sealed, StoreError, TokenStore},
 };
 use rc_store_sql::{ConnectError, SqlStore};
 use tokio::task::JoinHandle;
 
 use crate::{
-    clock,
-    config::{Config, DatabaseUrl, Keys, Platform, RedirectUri, Registration, origin_on_this_machine},
+    config::{
+        Config, DatabaseUrl, Keys, Platform, RedirectUri, Registration, origin_on_this_machine,
+    },
     cookies::Cookies,
     demo,
     keys::{self, KeyFileError},
@@ -37,7 +37,9 @@ const SAVE_LIMIT: Duration = Duration::from_secs(45);
 #[non_exhaustive]
 pub enum StartError {
     /// The address cannot be listened on.
-    #[error("BIND: {address} cannot be listened on: {source}.\nSet BIND to a free address, e.g. BIND=127.0.0.1:8081, or BIND=127.0.0.1:0 for any free port")]
+    #[error(
+        "BIND: {address} cannot be listened on: {source}.\nSet BIND to a free address, e.g. BIND=127.0.0.1:8081, or BIND=127.0.0.1:0 for any free port"
+    )]
     Bind {
         /// The address.
         address: SocketAddr,
@@ -75,9 +77,6 @@ pub enum StartError {
     /// The database cannot be read.
     #[error("the database cannot be read: {0}")]
     Store(#[from] StoreError),
-    /// The HTTP client cannot be built.
-    #[error("no HTTP client: {0}")]
-    Transport(#[from] http::BuildError),
     /// `rc-auth` refuses the app.
     #[error("the app's registration is unusable: {0}")]
     App(#[from] InvalidApp),
@@ -125,17 +124,17 @@ impl Running {
     ///
     /// When a part cannot start; what was started before is stopped.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        Self::start_with_clock(config, clock::now).await
+        Self::start_with_clock(config, Arc::new(SystemClock::new())).await
     }
 
-    /// Like [`start`](Self::start), with another clock for browser sessions.
+    /// Like [`start`](Self::start), by another clock.
     ///
     /// # Errors
     ///
     /// Like [`start`](Self::start).
     pub async fn start_with_clock(
         config: Config,
-        clock: fn() -> Timestamp,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         telemetry::collect_metrics();
         let (listener, address) = listen(config.bind)?;
@@ -149,11 +148,10 @@ impl Running {
             Keys::File(path) => keys::load_or_create(&path)?,
         };
         let store = open_store(&config.database, ring.clone()).await?;
-        let policy = RefreshPolicy { replay: config.refresh_replay, ..RefreshPolicy::default() };
         let mut client = Client::builder(registration.app()?)
             .store(Arc::clone(&store))
-            .transport(Arc::new(ReqwestClient::new()?))
-            .refresh_policy(policy);
+            .refresh_replay(config.refresh_replay)
+            .clock(Arc::clone(&clock));
         if let Some(budget) = config.auth_budget {
             client = client.auth_budget(budget);
         }
@@ -238,7 +236,8 @@ async fn platform(
         Platform::Registered(registration) => Ok((None, registration)),
         Platform::Simulated { limits } => {
             let redirect_uri = format!("{}/oauth/callback", origin_on_this_machine(bound));
-            let redirect_uri = RedirectUri::parse(&redirect_uri).map_err(StartError::DemoAddress)?;
+            let redirect_uri =
+                RedirectUri::parse(&redirect_uri).map_err(StartError::DemoAddress)?;
             let started = demo::start(limits, redirect_uri).await;
             let (server, registration) = started.map_err(StartError::Simulator)?;
             Ok((Some(server), registration))
@@ -248,7 +247,10 @@ async fn platform(
 
 fn make_folder(database: &DatabaseUrl) -> Result<(), StartError> {
     let made = keys::create_private_folder(database.file());
-    made.map_err(|source| StartError::Folder { database: database.to_string(), source })
+    made.map_err(|source| StartError::Folder {
+        database: database.to_string(),
+        source,
+    })
 }
 
 async fn open_store(
@@ -262,12 +264,18 @@ async fn open_store(
 /// Recovers at once what a crashed process left, if nobody else is alive; see [`crate::lock`].
 async fn take_over(client: &Client, database: &DatabaseUrl) -> Result<DatabaseLock, StartError> {
     let path = database.beside("lock");
-    let failed = |source| StartError::Lock { path: path.display().to_string(), source };
+    let failed = |source| StartError::Lock {
+        path: path.display().to_string(),
+        source,
+    };
     let lock = match DatabaseLock::try_exclusive(&path).map_err(failed)? {
         Found::Alone(lock) => {
             let recovered = client.take_over_abandoned().await?;
             if recovered > 0 {
-                tracing::info!(recovered, "took over refreshes that an earlier process left unfinished");
+                tracing::info!(
+                    recovered,
+                    "took over refreshes that an earlier process left unfinished"
+                );
             }
             lock
         }
@@ -275,7 +283,10 @@ async fn take_over(client: &Client, database: &DatabaseUrl) -> Result<DatabaseLo
     };
     // Waits for another process's start at most; still, not on a thread that serves.
     let shared = tokio::task::spawn_blocking(|| lock.share()).await;
-    shared.map_err(io::Error::other).and_then(|shared| shared).map_err(failed)
+    shared
+        .map_err(io::Error::other)
+        .and_then(|shared| shared)
+        .map_err(failed)
 }
 
 fn describe_keys(keys: &Keys) -> String {
@@ -287,10 +298,18 @@ fn describe_keys(keys: &Keys) -> String {
 
 /// The redirect URI's origin is where cookies work. On this machine that is where the process listens.
 fn open_here(redirect_uri: &RedirectUri, address: SocketAddr) -> String {
-    if redirect_uri.is_loopback() && redirect_uri.authority().ends_with(&format!(":{}", address.port())) {
+    if redirect_uri.is_loopback()
+        && redirect_uri
+            .authority()
+            .ends_with(&format!(":{}", address.port()))
+    {
         return redirect_uri.origin();
     }
-    if redirect_uri.is_https() { redirect_uri.origin() } else { origin_on_this_machine(address) }
+    if redirect_uri.is_https() {
+        redirect_uri.origin()
+    } else {
+        origin_on_this_machine(address)
+    }
 }
 
 fn host_of(server: &str) -> String {

@@ -1,9 +1,13 @@
 //! What every request handler shares.
 
-use std::sync::Arc;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+};
 
 use actix_web::{HttpRequest, http::header::HeaderMap, web};
-use rc_auth::{Client, Timestamp, store::TokenStore};
+use rc_auth::{Client, Clock, Timestamp, store::TokenStore};
 use tokio::runtime::Handle;
 
 use crate::{config::RedirectUri, cookies::Cookies, session::BrowserSession};
@@ -23,7 +27,7 @@ struct Inner {
     cookies: Cookies,
     redirect_uri: RedirectUri,
     platform: PlatformName,
-    clock: fn() -> Timestamp,
+    clock: Arc<dyn Clock>,
     runtime: Handle,
 }
 
@@ -49,18 +53,35 @@ pub struct Parts {
     pub redirect_uri: RedirectUri,
     /// Whom people sign in with.
     pub platform: PlatformName,
-    /// The wall clock; tests set it.
-    pub clock: fn() -> Timestamp,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Application {
     /// Puts the parts together. Call it inside the runtime that outlives the web server: work that must
     /// not end with a request or a worker runs there.
     pub fn new(parts: Parts) -> Self {
-        let Parts { client, store, cookies, redirect_uri, platform, clock } = parts;
+        let Parts {
+            client,
+            store,
+            cookies,
+            redirect_uri,
+            platform,
+            clock,
+        } = parts;
         let runtime = Handle::current();
-        let inner = Inner { client, store, cookies, redirect_uri, platform, clock, runtime };
-        Self { inner: Arc::new(inner) }
+        let inner = Inner {
+            client,
+            store,
+            cookies,
+            redirect_uri,
+            platform,
+            clock,
+            runtime,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// The application a request was sent to.
@@ -98,12 +119,23 @@ impl Application {
 
     /// The time.
     pub fn now(&self) -> Timestamp {
-        (self.inner.clock)()
+        self.inner.clock.wall()
     }
 
-    /// The runtime that outlives requests and workers.
-    pub fn runtime(&self) -> &Handle {
-        &self.inner.runtime
+    /// Runs `future` here, with everything it spawns going to the runtime that outlives requests and
+    /// workers: a worker that stops would take a refresh between "sent" and "saved" with it.
+    pub async fn in_runtime<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            let _inside = self.inner.runtime.enter();
+            future.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Spawns `future` on that runtime.
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.inner.runtime.spawn(future);
     }
 
     /// The browser session of a request.

@@ -25,12 +25,20 @@ impl RedirectUri {
     pub fn parse(text: &str) -> Result<Self, String> {
         let url = absolute(text)?;
         if url.fragment().is_some() {
-            return Err("has a fragment (#…), which a redirect URI must not have (RFC 6749 §3.1.2)".into());
+            return Err(
+                "has a fragment (#…), which a redirect URI must not have (RFC 6749 §3.1.2)".into(),
+            );
         }
         if OWN_PATHS.contains(&url.path()) || url.path().starts_with("/assets/") {
-            return Err(format!("has the path {}, which this application needs itself", url.path()));
+            return Err(format!(
+                "has the path {}, which this application needs itself",
+                url.path()
+            ));
         }
-        Ok(Self { text: text.to_owned(), url })
+        Ok(Self {
+            text: text.to_owned(),
+            url,
+        })
     }
 
     /// Byte for byte as configured: RingCentral compares it that way.
@@ -106,10 +114,13 @@ fn is_loopback(host: &Host<&str>) -> bool {
 /// Checks `BIND`.
 pub(super) fn bind(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix("localhost:") {
-        let port = port.parse().map_err(|_| "has no port between 0 and 65535".to_owned())?;
+        let port = port
+            .parse()
+            .map_err(|_| "has no port between 0 and 65535".to_owned())?;
         return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
     }
-    text.parse().map_err(|_| "is not an IP address and port".to_owned())
+    text.parse()
+        .map_err(|_| "is not an IP address and port".to_owned())
 }
 
 /// The address people open when this application listens on `bound`.
@@ -150,7 +161,10 @@ mod tests {
             (" https://app.example.com/cb", "white space"),
         ] {
             let problem = RedirectUri::parse(bad).unwrap_err();
-            assert!(problem.contains(why) && !problem.contains("hunter2"), "{bad}: {problem}");
+            assert!(
+                problem.contains(why) && !problem.contains("hunter2"),
+                "{bad}: {problem}"
+            );
         }
     }
 

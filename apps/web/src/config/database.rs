@@ -35,7 +35,10 @@ impl DatabaseUrl {
             );
         }
         let file = PathBuf::from(percent_decoded(path)?);
-        Ok(Self { url: url.to_owned(), file })
+        Ok(Self {
+            url: url.to_owned(),
+            file,
+        })
     }
 
     /// The URL as given, for the driver only.
@@ -71,10 +74,20 @@ impl fmt::Debug for DatabaseUrl {
 
 /// A scheme is named only when it is one; anything else could be part of a password.
 fn unknown_scheme(scheme: &str) -> String {
-    const KNOWN: &[&str] = &["postgres", "postgresql", "mysql", "mariadb", "redis", "rediss", "valkey"];
+    const KNOWN: &[&str] = &[
+        "postgres",
+        "postgresql",
+        "mysql",
+        "mariadb",
+        "redis",
+        "rediss",
+        "valkey",
+    ];
     let lower = scheme.to_ascii_lowercase();
     match KNOWN.iter().find(|known| **known == lower) {
-        Some(known) => format!("asks for {known}, which is not built into this binary; built in: sqlite"),
+        Some(known) => {
+            format!("asks for {known}, which is not built into this binary; built in: sqlite")
+        }
         None => "has an unknown scheme; built in: sqlite".to_owned(),
     }
 }
@@ -110,13 +123,22 @@ mod tests {
             ("sqlite:a.db", "a.db"),
             ("SQLITE://with%20space.db", "with space.db"),
         ] {
-            assert_eq!(DatabaseUrl::parse(url).unwrap().file(), Path::new(file), "{url}");
+            assert_eq!(
+                DatabaseUrl::parse(url).unwrap().file(),
+                Path::new(file),
+                "{url}"
+            );
         }
     }
 
     #[test]
     fn in_memory_databases_are_refused() {
-        for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite://", "sqlite://x?mode=memory"] {
+        for url in [
+            "sqlite::memory:",
+            "sqlite://:memory:",
+            "sqlite://",
+            "sqlite://x?mode=memory",
+        ] {
             let problem = DatabaseUrl::parse(url).unwrap_err();
             assert!(problem.contains("in-memory"), "{url}: {problem}");
         }
@@ -125,7 +147,10 @@ mod tests {
     #[test]
     fn other_backends_are_refused_by_name_and_passwords_stay_unsaid() {
         let problem = DatabaseUrl::parse("postgres://app:hunter2@db.example/app").unwrap_err();
-        assert!(problem.contains("postgres") && !problem.contains("hunter2"), "{problem}");
+        assert!(
+            problem.contains("postgres") && !problem.contains("hunter2"),
+            "{problem}"
+        );
         let problem = DatabaseUrl::parse("hunter2:x").unwrap_err();
         assert!(!problem.contains("hunter2"), "{problem}");
     }

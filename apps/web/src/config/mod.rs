@@ -92,7 +92,10 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(crate) fn new(variable: &'static str, problem: impl Into<String>) -> Self {
-        Self { variable, problem: problem.into() }
+        Self {
+            variable,
+            problem: problem.into(),
+        }
     }
 
     /// The variable's name.
@@ -143,16 +146,17 @@ impl Reader<'_> {
             return Ok(None);
         };
         let text = value.into_string();
-        text.map(Some).map_err(|_| ConfigError::new(variable, "is not UTF-8"))
+        text.map(Some)
+            .map_err(|_| ConfigError::new(variable, "is not UTF-8"))
     }
 
     /// A value that ends up in a request: stray blanks from copying are refused, not sent.
     fn credential(&self, variable: &'static str) -> Result<Option<String>, ConfigError> {
         let value = self.text(variable)?;
         match &value {
-            Some(text) if text.chars().any(|c| c.is_whitespace() || c.is_control()) => {
-                Err(ConfigError::new(variable, "contains white space or control characters"))
-            }
+            Some(text) if text.chars().any(|c| c.is_whitespace() || c.is_control()) => Err(
+                ConfigError::new(variable, "contains white space or control characters"),
+            ),
             Some(_) | None => Ok(value),
         }
     }
@@ -168,7 +172,9 @@ impl Reader<'_> {
                     return Err(ConfigError::new("RC_CLIENT_ID", problem));
                 }
             }
-            return Ok(Platform::Simulated { limits: limits.unwrap_or(false) });
+            return Ok(Platform::Simulated {
+                limits: limits.unwrap_or(false),
+            });
         };
         if limits.is_some() {
             let problem = "only works in demo mode, but RC_CLIENT_ID is set";
@@ -190,9 +196,17 @@ impl Reader<'_> {
         let server = server.unwrap_or_else(|| App::DEFAULT_SERVER.to_owned());
         address::server_url(&server)
             .map_err(|problem| ConfigError::new("RC_SERVER_URL", problem))?;
-        let registration = Registration { client_id, client_secret, redirect_uri, server };
+        let registration = Registration {
+            client_id,
+            client_secret,
+            redirect_uri,
+            server,
+        };
         if let Err(problem) = registration.app() {
-            return Err(ConfigError::new("RC_CLIENT_ID", format!("or what belongs to it: {problem}")));
+            return Err(ConfigError::new(
+                "RC_CLIENT_ID",
+                format!("or what belongs to it: {problem}"),
+            ));
         }
         Ok(registration)
     }
@@ -207,7 +221,9 @@ impl Reader<'_> {
     }
 
     fn bind(&self, demo: bool) -> Result<SocketAddr, ConfigError> {
-        let text = self.text("BIND")?.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+        let text = self
+            .text("BIND")?
+            .unwrap_or_else(|| "127.0.0.1:8080".to_owned());
         let bind = address::bind(&text).map_err(|problem| ConfigError::new("BIND", problem))?;
         let reaches_demo = bind.ip().is_loopback() || bind.ip().is_unspecified();
         if demo && !reaches_demo {
@@ -222,16 +238,17 @@ impl Reader<'_> {
         const DEMO: &str = "sqlite://rc-demo/rc-demo.db?mode=rwc";
         const REGISTERED: &str = "sqlite://rc-web.db?mode=rwc";
         let default = if demo { DEMO } else { REGISTERED };
-        let text = self.text("DATABASE_URL")?.unwrap_or_else(|| default.to_owned());
+        let text = self
+            .text("DATABASE_URL")?
+            .unwrap_or_else(|| default.to_owned());
         DatabaseUrl::parse(&text).map_err(|problem| ConfigError::new("DATABASE_URL", problem))
     }
 
     fn keys(&self, demo: bool, database: &DatabaseUrl) -> Result<Keys, ConfigError> {
         match self.text("RC_ENCRYPTION_KEYS")? {
-            Some(text) => text
-                .parse()
-                .map(Keys::Given)
-                .map_err(|problem| ConfigError::new("RC_ENCRYPTION_KEYS", format!("is unusable: {problem}"))),
+            Some(text) => text.parse().map(Keys::Given).map_err(|problem| {
+                ConfigError::new("RC_ENCRYPTION_KEYS", format!("is unusable: {problem}"))
+            }),
             None if demo => Ok(Keys::File(database.beside("keys"))),
             None => {
                 let problem = "is missing although RC_CLIENT_ID is set. \
@@ -243,18 +260,20 @@ impl Reader<'_> {
 
     fn auth_budget(&self) -> Result<Option<AuthBudget>, ConfigError> {
         let parse = |text: String| {
-            text.parse().map_err(|problem| {
-                ConfigError::new("RC_AUTH_BUDGET", format!("is not a limit: {problem}"))
-            })
+            text.parse()
+                .map_err(|_| ConfigError::new("RC_AUTH_BUDGET", "is not a limit"))
         };
         self.text("RC_AUTH_BUDGET")?.map(parse).transpose()
     }
 
     fn refresh_replay(&self) -> Result<RefreshReplay, ConfigError> {
         match self.text("RC_REFRESH_REPLAY")?.as_deref() {
-            None | Some("grace") => Ok(RefreshReplay::SamePair),
+            None | Some("grace") => Ok(RefreshReplay::RINGCENTRAL),
             Some("none") => Ok(RefreshReplay::None),
-            Some(_) => Err(ConfigError::new("RC_REFRESH_REPLAY", "is neither grace nor none")),
+            Some(_) => Err(ConfigError::new(
+                "RC_REFRESH_REPLAY",
+                "is neither grace nor none",
+            )),
         }
     }
 
@@ -262,7 +281,10 @@ impl Reader<'_> {
         let text = self.text("RUST_LOG")?.unwrap_or_else(|| "info".to_owned());
         match EnvFilter::builder().parse(&text) {
             Ok(_) => Ok(text),
-            Err(_) => Err(ConfigError::new("RUST_LOG", "is not a list of filter directives")),
+            Err(_) => Err(ConfigError::new(
+                "RUST_LOG",
+                "is not a list of filter directives",
+            )),
         }
     }
 }

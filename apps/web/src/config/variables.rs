@@ -110,7 +110,11 @@ pub fn help() -> String {
             let _ = writeln!(text, "      {line}");
         }
         let _ = writeln!(text, "      Default: {}", variable.default);
-        let _ = writeln!(text, "      Example: {}={}", variable.name, variable.example);
+        let _ = writeln!(
+            text,
+            "      Example: {}={}",
+            variable.name, variable.example
+        );
     }
     text
 }
@@ -118,5 +122,8 @@ pub fn help() -> String {
 /// The example of the variable called `name`.
 pub(super) fn example_of(name: &str) -> &'static str {
     let named = |variable: &&Variable| variable.name == name;
-    VARIABLES.iter().find(named).map_or("", |variable| variable.example)
+    VARIABLES
+        .iter()
+        .find(named)
+        .map_or("", |variable| variable.example)
 }

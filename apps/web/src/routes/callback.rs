@@ -1,7 +1,7 @@
 //! The redirect URI: back from the platform.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::SET_COOKIE};
-use rc_auth::{Grant, cookie_suffix_of_callback};
+use rc_auth::{Grant, callback_attempt};
 
 use super::see_other;
 use crate::{
@@ -15,19 +15,24 @@ use crate::{
 pub(super) async fn finish(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let application = Application::of(&request);
     let query = request.query_string();
-    let suffix = cookie_suffix_of_callback(query).ok_or_else(Problem::malformed_callback)?;
-    let pending = PendingSignIn::of(request.headers(), application.cookies(), &suffix)
+    let attempt = callback_attempt(query).ok_or_else(Problem::malformed_callback)?;
+    let pending = PendingSignIn::of(request.headers(), application.cookies(), &attempt)
         .ok_or_else(Problem::foreign_callback)?;
-    let grant = application.client().finish_sign_in(pending.authorization, query).await?;
+    let grant = application
+        .client()
+        .finish_sign_in(pending.authorization, query);
+    let grant = application.in_runtime(grant).await?;
     end_older_session(&request, &grant);
 
     let session = BrowserSession::start(grant.key().clone(), application.now())
         .map_err(|error| Problem::internal(&error))?;
     let cookies = application.cookies();
-    let session = session.set_cookie(cookies).map_err(|error| Problem::internal(&error))?;
+    let session = session
+        .set_cookie(cookies)
+        .map_err(|error| Problem::internal(&error))?;
     Ok(see_other(pending.return_to.as_str())
         .append_header((SET_COOKIE, session))
-        .append_header((SET_COOKIE, PendingSignIn::remove_cookie(cookies, &suffix)))
+        .append_header((SET_COOKIE, PendingSignIn::remove_cookie(cookies, &attempt)))
         .finish())
 }
 
@@ -46,7 +51,7 @@ fn end_older_session(request: &HttpRequest, grant: &Grant) {
         return;
     }
     let older = application.client().grant(session.grant());
-    application.runtime().spawn(async move {
+    application.spawn(async move {
         if let Err(error) = older.sign_out().await {
             tracing::warn!(%error, "an older sign-in of the same browser could not be ended");
         }

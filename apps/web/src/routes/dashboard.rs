@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     pages::{self, Answer, Dashboard, Notice, Person, SignedOut},
-    problem::{self, Problem},
+    problem::Problem,
     session::BrowserSession,
     state::{Application, EXTENSION},
 };
@@ -20,32 +20,64 @@ pub(super) async fn home(request: HttpRequest) -> Result<HttpResponse, Problem> 
     let grant = application.client().grant(session.grant());
     let mut notices = Vec::new();
     if done(&request, "refresh") {
-        notices.push(Notice::good("Refreshed.", "RingCentral gave out a new pair of tokens."));
+        notices.push(Notice::good(
+            "Refreshed.",
+            "RingCentral gave out a new pair of tokens.",
+        ));
     }
-    let person = match grant.get(EXTENSION).await {
+    let person = match application.in_runtime(grant.get(EXTENSION)).await {
         Ok(answer) => answer.json().ok(),
         Err(CallError::Grant(GrantError::SignInAgain { reason })) => {
             return Ok(start_page(application, Some(ended(application, reason))));
         }
         Err(error) => {
             let problem = Problem::from(error);
-            notices.push(Notice::warning(problem.title, format!("{} {}", problem.happened, problem.what_to_do)));
+            notices.push(Notice::warning(
+                problem.title,
+                format!("{} {}", problem.happened, problem.what_to_do),
+            ));
             None
         }
     };
-    show(application, &session, &grant, Dashboard { notices, person, ..Dashboard::default() }).await
+    show(
+        application,
+        &session,
+        &grant,
+        Dashboard {
+            notices,
+            person,
+            ..Dashboard::default()
+        },
+    )
+    .await
 }
 
 /// The dashboard with the answer of an API call.
 pub(super) async fn call(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let application = Application::of(&request);
-    let session = application.session(request.headers()).ok_or_else(Problem::signed_out)?;
+    let session = application
+        .session(request.headers())
+        .ok_or_else(Problem::signed_out)?;
     let grant = application.client().grant(session.grant());
-    let answer = grant.get(EXTENSION).await?;
+    let answer = application.in_runtime(grant.get(EXTENSION)).await?;
     let json: Value = answer.json()?;
-    let answer = Answer { path: EXTENSION, status: answer.status, json: format!("{json:#}") };
+    let answer = Answer {
+        path: EXTENSION,
+        status: answer.status.as_u16(),
+        json: format!("{json:#}"),
+    };
     let person = serde_json::from_value::<Person>(json).ok();
-    show(application, &session, &grant, Dashboard { person, answer: Some(answer), ..Dashboard::default() }).await
+    show(
+        application,
+        &session,
+        &grant,
+        Dashboard {
+            person,
+            answer: Some(answer),
+            ..Dashboard::default()
+        },
+    )
+    .await
 }
 
 /// Fills in the grant's state as it is after the call, which may have refreshed.
@@ -55,7 +87,7 @@ async fn show(
     grant: &Grant,
     mut page: Dashboard,
 ) -> Result<HttpResponse, Problem> {
-    let status = match grant.status().await {
+    let status = match application.in_runtime(grant.status()).await {
         Err(GrantError::SignInAgain { reason }) => {
             return Ok(start_page(application, Some(ended(application, reason))));
         }
@@ -70,7 +102,11 @@ async fn show(
 
 fn start_page(application: &Application, notice: Option<Notice>) -> HttpResponse {
     let platform = application.platform();
-    let page = SignedOut { notice, demo: platform.simulated, platform: &platform.host };
+    let page = SignedOut {
+        notice,
+        demo: platform.simulated,
+        platform: &platform.host,
+    };
     pages::answer(&mut HttpResponse::Ok(), &page)
 }
 
@@ -78,7 +114,10 @@ fn signed_out(request: &HttpRequest) -> Option<Notice> {
     if done(request, "sign-out-here") {
         let text = "The database did not answer, so the sign-in could not be ended at RingCentral. It \
             ends there by itself, or when you end it in your RingCentral account.";
-        return Some(Notice::warning("You are signed out in this browser only.", text));
+        return Some(Notice::warning(
+            "You are signed out in this browser only.",
+            text,
+        ));
     }
     done(request, "sign-out").then(|| Notice::good("You are signed out.", "The sign-in has ended."))
 }
@@ -90,7 +129,10 @@ fn ended(application: &Application, reason: EndReason) -> Notice {
     } else {
         ""
     };
-    Notice::warning("Please sign in again.", format!("{}{restart}", problem::ended(reason)))
+    Notice::warning(
+        "Please sign in again.",
+        format!("{}{restart}", reason.explanation()),
+    )
 }
 
 /// What a form did before it led here. Anybody can write this into a link, so it chooses a sentence only.

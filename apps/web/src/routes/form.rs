@@ -19,9 +19,14 @@ pub(super) async fn check(
     if site.is_some_and(|site| site != "same-origin") {
         return Err(Problem::foreign_form());
     }
-    let is_form = request.headers().get(CONTENT_TYPE).is_some_and(|media_type| {
-        media_type.as_bytes().starts_with(b"application/x-www-form-urlencoded")
-    });
+    let is_form = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|media_type| {
+            media_type
+                .as_bytes()
+                .starts_with(b"application/x-www-form-urlencoded")
+        });
     if !is_form {
         return Err(Problem::foreign_form());
     }

@@ -4,22 +4,24 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{HOST, LOCATION, SET_COOKIE},
 };
-use rc_auth::SignInOptions;
 use url::form_urlencoded;
 
-use crate::{
-    pending::PendingSignIn, problem::Problem, return_to::LocalPath, state::Application,
-};
+use crate::{pending::PendingSignIn, problem::Problem, return_to::LocalPath, state::Application};
 
 /// Starts a sign-in in this browser. `?return_to=` names a local path to come back to.
 pub(super) async fn begin(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let application = Application::of(&request);
     let return_to = return_to(&request);
     if let Some(there) = at_the_redirect_uri(&request, &return_to) {
-        return Ok(HttpResponse::Found().insert_header((LOCATION, there)).finish());
+        return Ok(HttpResponse::Found()
+            .insert_header((LOCATION, there))
+            .finish());
     }
-    let sign_in = application.client().begin_sign_in(&SignInOptions::default())?;
-    let pending = PendingSignIn { authorization: sign_in.pending, return_to };
+    let sign_in = application.client().begin_sign_in()?;
+    let pending = PendingSignIn {
+        authorization: sign_in.pending,
+        return_to,
+    };
     let set_cookies = pending
         .set_cookies(request.headers(), application.cookies(), application.now())
         .map_err(|error| Problem::internal(&error))?;
@@ -50,8 +52,12 @@ fn at_the_redirect_uri(request: &HttpRequest, return_to: &LocalPath) -> Option<S
     let host = request.headers().get(HOST)?.to_str().ok()?;
     let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
     let loopback = ["localhost", "127.0.0.1", "[::1]"].contains(&name);
-    let same_port = redirect_uri.authority().rsplit_once(':').is_some_and(|(_, p)| p == port);
-    let moves = loopback && same_port && redirect_uri.is_loopback() && host != redirect_uri.authority();
+    let same_port = redirect_uri
+        .authority()
+        .rsplit_once(':')
+        .is_some_and(|(_, p)| p == port);
+    let moves =
+        loopback && same_port && redirect_uri.is_loopback() && host != redirect_uri.authority();
     moves.then(|| {
         let query: String = form_urlencoded::Serializer::new(String::new())
             .append_pair("return_to", return_to.as_str())

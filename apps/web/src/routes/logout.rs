@@ -19,13 +19,17 @@ pub(super) async fn ask(request: HttpRequest) -> HttpResponse {
 }
 
 /// Signs out. Whatever the platform or the store say, this browser is signed out afterwards.
-pub(super) async fn sign_out(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
+pub(super) async fn sign_out(
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
     let application = Application::of(&request);
     let mut done = "/?done=sign-out";
     if let Some(session) = application.session(request.headers()) {
         form::check(&request, payload, &session).await?;
-        match application.client().grant(session.grant()).sign_out().await {
-            Ok(_) | Err(GrantError::SignInAgain { .. }) => {}
+        let grant = application.client().grant(session.grant());
+        match application.in_runtime(grant.sign_out()).await {
+            Ok(_) | Err(GrantError::SignInAgain { .. }) => {} // or over before
             Err(error) => {
                 tracing::warn!(%error, "signed out in the browser only");
                 done = "/?done=sign-out-here";

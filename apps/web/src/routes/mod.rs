@@ -1,7 +1,8 @@
 //! Every address of the application.
 
 use actix_web::{
-    FromRequest, Handler, HttpResponse, Resource, Responder, guard,
+    FromRequest, Handler, HttpResponse, HttpResponseBuilder, Resource, Responder,
+    ResponseError as _, Route, guard,
     http::header::{self, CONTENT_TYPE},
     web::{self, ServiceConfig},
 };
@@ -30,9 +31,15 @@ pub fn configure(config: &mut ServiceConfig, callback_path: &str) {
         .service(get("/healthz", operations::live))
         .service(get("/readyz", operations::ready))
         .service(get("/metrics", operations::metrics))
-        .service(get(&assets::STYLE.to_string(), async || assets::STYLE.answer()))
-        .service(get(&assets::ICON.to_string(), async || assets::ICON.answer()))
-        .default_service(web::to(async || Err::<HttpResponse, _>(Problem::not_found())));
+        .service(get(&assets::STYLE.to_string(), async || {
+            assets::STYLE.answer()
+        }))
+        .service(get(&assets::ICON.to_string(), async || {
+            assets::ICON.answer()
+        }))
+        .default_service(web::to(async || {
+            Err::<HttpResponse, _>(Problem::not_found())
+        }));
 }
 
 /// The name of a path in logs and metrics.
@@ -44,7 +51,11 @@ pub fn name_of(path: &str, redirect_uri: &RedirectUri) -> &'static str {
         return "callback";
     }
     let named = NAMED.iter().find(|name| **name == path);
-    named.copied().unwrap_or(if path.starts_with("/assets/") { "assets" } else { "other" })
+    named.copied().unwrap_or(if path.starts_with("/assets/") {
+        "assets"
+    } else {
+        "other"
+    })
 }
 
 /// `GET`, and `HEAD` as the same without a body.
@@ -66,7 +77,9 @@ where
     Args: FromRequest + 'static,
     H::Output: Responder + 'static,
 {
-    web::resource(path).route(web::post().to(handler)).default_service(refused("POST"))
+    web::resource(path)
+        .route(web::post().to(handler))
+        .default_service(refused("POST"))
 }
 
 fn logout_resource() -> Resource {
@@ -77,16 +90,18 @@ fn logout_resource() -> Resource {
         .default_service(refused("GET, HEAD, POST"))
 }
 
-fn refused(allow: &'static str) -> actix_web::Route {
-    web::to(async move || {
-        let mut response = actix_web::ResponseError::error_response(&Problem::method_not_allowed());
-        response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(allow));
+fn refused(allow: &'static str) -> Route {
+    web::to(move || async move {
+        let mut response = Problem::method_not_allowed().error_response();
+        response
+            .headers_mut()
+            .insert(header::ALLOW, header::HeaderValue::from_static(allow));
         response
     })
 }
 
 /// "Look there", after a POST or a callback (RFC 9110 §15.4.4): going back or reloading sends nothing twice.
-fn see_other(location: &str) -> actix_web::HttpResponseBuilder {
+fn see_other(location: &str) -> HttpResponseBuilder {
     let mut response = HttpResponse::SeeOther();
     response.insert_header((header::LOCATION, location));
     response.insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"));

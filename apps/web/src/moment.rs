@@ -1,14 +1,6 @@
-//! Wall-clock time, as pages show it.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! Moments, as pages show them.
 
 use rc_auth::Timestamp;
-
-/// The system's time.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
 
 /// A moment on a page: for machines, for people, and as a distance from now.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -46,7 +38,11 @@ fn relative(millis: i64) -> String {
         _ => (seconds / 86_400, "day"),
     };
     let plural = if count == 1 { "" } else { "s" };
-    if millis < 0 { format!("{count} {unit}{plural} ago") } else { format!("in {count} {unit}{plural}") }
+    if millis < 0 {
+        format!("{count} {unit}{plural} ago")
+    } else {
+        format!("in {count} {unit}{plural}")
+    }
 }
 
 /// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar.
@@ -84,7 +80,10 @@ mod tests {
         ] {
             assert_eq!(Moment::new(at(seconds), at(0)).machine, machine);
         }
-        assert_eq!(Moment::new(at(1_795_478_400), at(0)).utc, "2026-11-24 00:00 UTC");
+        assert_eq!(
+            Moment::new(at(1_795_478_400), at(0)).utc,
+            "2026-11-24 00:00 UTC"
+        );
     }
 
     #[test]
