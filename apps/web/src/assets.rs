@@ -8,14 +8,14 @@ use actix_web::{
 };
 
 /// How every page looks.
-pub const STYLE: Asset = Asset::new(
+pub(crate) const STYLE: Asset = Asset::new(
     "style.css",
     "text/css; charset=utf-8",
     include_str!("../assets/style.css"),
 );
 
 /// The icon in the browser's tab.
-pub const ICON: Asset = Asset::new(
+pub(crate) const ICON: Asset = Asset::new(
     "icon.svg",
     "image/svg+xml",
     include_str!("../assets/icon.svg"),
@@ -23,7 +23,7 @@ pub const ICON: Asset = Asset::new(
 
 /// A file that every page refers to. Prints as its address.
 #[derive(Debug)]
-pub struct Asset {
+pub(crate) struct Asset {
     name: &'static str,
     media_type: &'static str,
     content: &'static str,
@@ -41,7 +41,7 @@ impl Asset {
     }
 
     /// The file. Its address names the content, so it may be kept for ever.
-    pub fn answer(&self) -> HttpResponse {
+    pub(crate) fn answer(&self) -> HttpResponse {
         HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, self.media_type))
             .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))

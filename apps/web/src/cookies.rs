@@ -12,20 +12,20 @@ const MAX_VALUE: usize = 4096;
 
 /// Seals and opens cookies, and knows which attributes they have.
 #[derive(Clone, Debug)]
-pub struct Cookies {
+pub(crate) struct Cookies {
     ring: KeyRing,
     secure: bool,
 }
 
 impl Cookies {
     /// `secure`: browsers reach this application over https.
-    pub fn new(ring: KeyRing, secure: bool) -> Self {
+    pub(crate) fn new(ring: KeyRing, secure: bool) -> Self {
         Self { ring, secure }
     }
 
     /// `name` as browsers know it. On https the prefix `__Host-` keeps other hosts of the same domain and
     /// plain-http pages from planting a cookie of that name.
-    pub fn full_name(&self, name: &str) -> String {
+    pub(crate) fn full_name(&self, name: &str) -> String {
         if self.secure {
             format!("__Host-{name}")
         } else {
@@ -38,7 +38,12 @@ impl Cookies {
     /// # Errors
     ///
     /// If the system has no randomness.
-    pub fn seal(&self, purpose: &str, name: &str, plaintext: &[u8]) -> Result<String, SealError> {
+    pub(crate) fn seal(
+        &self,
+        purpose: &str,
+        name: &str,
+        plaintext: &[u8],
+    ) -> Result<String, SealError> {
         let sealed = self
             .ring
             .seal(&[purpose.as_bytes(), name.as_bytes()], plaintext)?;
@@ -46,7 +51,12 @@ impl Cookies {
     }
 
     /// Opens what [`seal`](Self::seal) made for the same purpose and name; `None` for anything else.
-    pub fn open(&self, purpose: &str, name: &str, value: &str) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn open(
+        &self,
+        purpose: &str,
+        name: &str,
+        value: &str,
+    ) -> Option<Zeroizing<Vec<u8>>> {
         if value.len() > MAX_VALUE {
             return None;
         }
@@ -57,20 +67,20 @@ impl Cookies {
     }
 
     /// A `Set-Cookie` value that lives for `max_age`.
-    pub fn set(&self, name: &str, value: &str, max_age: Duration) -> String {
+    pub(crate) fn set(&self, name: &str, value: &str, max_age: Duration) -> String {
         let secure = if self.secure { "; Secure" } else { "" };
         let max_age = max_age.as_secs();
         format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}")
     }
 
     /// A `Set-Cookie` value that removes the cookie.
-    pub fn remove(&self, name: &str) -> String {
+    pub(crate) fn remove(&self, name: &str) -> String {
         self.set(name, "", Duration::ZERO)
     }
 }
 
 /// All cookies of a request as name and value, first header first, nothing decoded.
-pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let values = headers
         .get_all(COOKIE)
         .filter_map(|value| value.to_str().ok());
@@ -79,7 +89,7 @@ pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// The value of the cookie called `name`.
-pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     cookies(headers)
         .find(|(other, _)| *other == name)
         .map(|(_, value)| value)

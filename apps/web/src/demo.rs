@@ -19,7 +19,10 @@ use crate::config::{RedirectUri, Registration};
 /// # Errors
 ///
 /// When no port can be had.
-pub async fn start(limits: bool, redirect_uri: RedirectUri) -> io::Result<(Server, Registration)> {
+pub(crate) async fn start(
+    limits: bool,
+    redirect_uri: RedirectUri,
+) -> io::Result<(Server, Registration)> {
     let seed = RandomState::new().build_hasher().finish();
     let mut config = Config::demo(seed, redirect_uri.as_str());
     config.switches.limits.enabled = limits;

@@ -46,7 +46,7 @@ pub enum KeyFileError {
 /// # Errors
 ///
 /// When the file cannot be read or made, has permissions for anybody but its owner, or is damaged.
-pub fn load_or_create(path: &Path) -> Result<KeyRing, KeyFileError> {
+pub(crate) fn load_or_create(path: &Path) -> Result<KeyRing, KeyFileError> {
     let io = |source| KeyFileError::Io {
         path: path.to_owned(),
         source,
@@ -129,7 +129,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 ///
 /// What the system says.
-pub fn create_private_folder(file: &Path) -> io::Result<()> {
+pub(crate) fn create_private_folder(file: &Path) -> io::Result<()> {
     let Some(folder) = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())

@@ -14,13 +14,13 @@ use std::{
 
 /// The lock, held for the life of the process.
 #[derive(Debug)]
-pub struct DatabaseLock {
+pub(crate) struct DatabaseLock {
     file: File,
 }
 
 /// What the first look at the lock file found.
 #[derive(Debug)]
-pub enum Found {
+pub(crate) enum Found {
     /// Nobody else uses the database.
     Alone(DatabaseLock),
     /// Other processes do, or the file system has no locks: nothing may be taken over.
@@ -33,7 +33,7 @@ impl DatabaseLock {
     /// # Errors
     ///
     /// When the lock file cannot be opened or locked.
-    pub fn try_exclusive(path: &Path) -> io::Result<Found> {
+    pub(crate) fn try_exclusive(path: &Path) -> io::Result<Found> {
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -57,7 +57,7 @@ impl DatabaseLock {
     /// # Errors
     ///
     /// What the system says; a file system without locks is no error.
-    pub fn share(self) -> io::Result<Self> {
+    pub(crate) fn share(self) -> io::Result<Self> {
         match self.file.unlock().and_then(|()| self.file.lock_shared()) {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(error),
             Ok(()) | Err(_) => Ok(self),

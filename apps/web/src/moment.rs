@@ -4,7 +4,7 @@ use rc_auth::Timestamp;
 
 /// A moment on a page: for machines, for people, and as a distance from now.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// RFC 3339, for the `datetime` attribute.
     pub machine: String,
     /// `2026-11-24 13:05 UTC`
@@ -15,7 +15,7 @@ pub struct Moment {
 
 impl Moment {
     /// `at`, seen from `now`.
-    pub fn new(at: Timestamp, now: Timestamp) -> Self {
+    pub(crate) fn new(at: Timestamp, now: Timestamp) -> Self {
         let seconds = at.unix_millis().div_euclid(1000);
         let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
         let (year, month, day) = civil_from_days(days);

@@ -12,7 +12,7 @@ use crate::{
 
 /// A line above the content.
 #[derive(Clone, Debug)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// Whether it is about something that needs attention.
     pub warning: bool,
     /// The sentence in bold.
@@ -23,7 +23,7 @@ pub struct Notice {
 
 impl Notice {
     /// Something went as it should.
-    pub fn good(title: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(crate) fn good(title: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             warning: false,
             title: title.into(),
@@ -32,7 +32,7 @@ impl Notice {
     }
 
     /// Something needs attention.
-    pub fn warning(title: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(crate) fn warning(title: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             warning: true,
             title: title.into(),
@@ -44,7 +44,7 @@ impl Notice {
 /// The start page of somebody who is not signed in.
 #[derive(Debug, Template)]
 #[template(path = "signed_out.html")]
-pub struct SignedOut<'a> {
+pub(crate) struct SignedOut<'a> {
     /// What just happened.
     pub notice: Option<Notice>,
     /// Whether the platform is the simulated one.
@@ -56,7 +56,7 @@ pub struct SignedOut<'a> {
 /// The start page of somebody who is signed in.
 #[derive(Debug, Default, Template)]
 #[template(path = "dashboard.html")]
-pub struct Dashboard {
+pub(crate) struct Dashboard {
     /// What just happened, and what to know.
     pub notices: Vec<Notice>,
     /// Who is signed in, if the platform could be asked.
@@ -72,7 +72,7 @@ pub struct Dashboard {
 /// The question before signing out.
 #[derive(Debug, Template)]
 #[template(path = "sign_out.html")]
-pub struct SignOut {
+pub(crate) struct SignOut {
     /// The secret of this session's forms; `None` when there is no session.
     pub form_token: Option<String>,
 }
@@ -87,7 +87,7 @@ struct ProblemPage<'a> {
 
 /// A call and its answer.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// What was asked for.
     pub path: &'static str,
     /// The platform's status.
@@ -99,7 +99,7 @@ pub struct Answer {
 /// The parts of `~/extension/~` that the dashboard shows. Other servers may send none of them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Person {
+pub(crate) struct Person {
     /// Full name.
     pub name: Option<String>,
     /// Extension number.
@@ -111,7 +111,7 @@ pub struct Person {
 /// Part of [`Person`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Contact {
+pub(crate) struct Contact {
     /// Mail address.
     pub email: Option<String>,
     /// Company.
@@ -127,7 +127,7 @@ struct Waiting {
 
 /// A grant as the dashboard shows it: its dates, never its tokens.
 #[derive(Debug)]
-pub struct Grant {
+pub(crate) struct Grant {
     access_until: Moment,
     refresh_until: Option<Moment>,
     refreshable: bool,
@@ -140,7 +140,7 @@ pub struct Grant {
 
 impl Grant {
     /// `status`, seen from `now`.
-    pub fn new(status: GrantStatus, now: Timestamp) -> Self {
+    pub(crate) fn new(status: GrantStatus, now: Timestamp) -> Self {
         let moment = |at| Moment::new(at, now);
         Self {
             access_until: moment(status.access_expires_at),
@@ -161,7 +161,7 @@ impl Grant {
     }
 
     /// What somebody should know who gets no refresh tokens.
-    pub fn refresh_tokens_off(&self) -> Option<Notice> {
+    pub(crate) fn refresh_tokens_off(&self) -> Option<Notice> {
         let Moment { utc, relative, .. } = &self.access_until;
         let text = format!(
             "RingCentral sent no refresh token, so this sign-in lasts until {utc} ({relative}). To stay \
@@ -174,7 +174,7 @@ impl Grant {
 }
 
 /// Renders `page` into `response`.
-pub fn answer(response: &mut HttpResponseBuilder, page: &impl Template) -> HttpResponse {
+pub(crate) fn answer(response: &mut HttpResponseBuilder, page: &impl Template) -> HttpResponse {
     match page.render() {
         Ok(html) => response.content_type(ContentType::html()).body(html),
         Err(error) => {
@@ -185,7 +185,7 @@ pub fn answer(response: &mut HttpResponseBuilder, page: &impl Template) -> HttpR
 }
 
 /// The page of a problem.
-pub fn problem(
+pub(crate) fn problem(
     response: &mut HttpResponseBuilder,
     problem: &Problem,
     reference: &str,

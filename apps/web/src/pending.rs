@@ -22,7 +22,7 @@ const MAX_PENDING: usize = 5;
 
 /// One unfinished sign-in, and where its browser wanted to go.
 #[derive(Debug)]
-pub struct PendingSignIn {
+pub(crate) struct PendingSignIn {
     /// The half of the sign-in that stays here.
     pub authorization: PendingAuthorization,
     /// Where to go when it is finished.
@@ -31,7 +31,11 @@ pub struct PendingSignIn {
 
 impl PendingSignIn {
     /// The sign-in that a callback belongs to, by the name derived from its `state`.
-    pub fn of(headers: &HeaderMap, cookies: &Cookies, attempt: &AttemptName) -> Option<Self> {
+    pub(crate) fn of(
+        headers: &HeaderMap,
+        cookies: &Cookies,
+        attempt: &AttemptName,
+    ) -> Option<Self> {
         let name = full_name(cookies, attempt);
         let opened = cookies.open(PURPOSE, &name, cookie(headers, &name)?)?;
         Self::from_bytes(&opened)
@@ -43,7 +47,7 @@ impl PendingSignIn {
     /// # Errors
     ///
     /// If the system has no randomness.
-    pub fn set_cookies(
+    pub(crate) fn set_cookies(
         &self,
         headers: &HeaderMap,
         jar: &Cookies,
@@ -57,7 +61,7 @@ impl PendingSignIn {
     }
 
     /// The `Set-Cookie` value that ends the attempt with this name.
-    pub fn remove_cookie(cookies: &Cookies, attempt: &AttemptName) -> String {
+    pub(crate) fn remove_cookie(cookies: &Cookies, attempt: &AttemptName) -> String {
         cookies.remove(&full_name(cookies, attempt))
     }
 

@@ -32,7 +32,7 @@ enum RetryAfter {
 
 /// An answer that is not what was asked for.
 #[derive(Debug)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The HTTP status.
     pub status: StatusCode,
     /// A stable name for programs.
@@ -51,7 +51,7 @@ pub struct Problem {
 
 /// Where the button of an error page leads.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Action {
+pub(crate) enum Action {
     /// To a new sign-in.
     SignIn,
     /// To the start page.
@@ -60,7 +60,7 @@ pub enum Action {
 
 impl Problem {
     /// A problem in the words given.
-    pub fn new(
+    pub(crate) fn new(
         status: StatusCode,
         code: &'static str,
         title: &'static str,
@@ -90,7 +90,7 @@ impl Problem {
     }
 
     /// Nothing is at this address.
-    pub fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
             "not_found",
@@ -101,7 +101,7 @@ impl Problem {
     }
 
     /// The address exists, but not for this method.
-    pub fn method_not_allowed() -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
@@ -112,7 +112,7 @@ impl Problem {
     }
 
     /// A form that did not come from this browser session.
-    pub fn foreign_form() -> Self {
+    pub(crate) fn foreign_form() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
             "foreign_form",
@@ -124,7 +124,7 @@ impl Problem {
     }
 
     /// A form that cannot be read.
-    pub fn unreadable_form(too_large: bool) -> Self {
+    pub(crate) fn unreadable_form(too_large: bool) -> Self {
         let status = if too_large {
             StatusCode::PAYLOAD_TOO_LARGE
         } else {
@@ -140,7 +140,7 @@ impl Problem {
     }
 
     /// A callback without one usable `state`.
-    pub fn malformed_callback() -> Self {
+    pub(crate) fn malformed_callback() -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
             "callback_malformed",
@@ -152,7 +152,7 @@ impl Problem {
     }
 
     /// A callback whose sign-in this browser does not know.
-    pub fn foreign_callback() -> Self {
+    pub(crate) fn foreign_callback() -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
             "callback_unknown",
@@ -165,7 +165,7 @@ impl Problem {
     }
 
     /// Something that should not happen.
-    pub fn internal(cause: &impl fmt::Display) -> Self {
+    pub(crate) fn internal(cause: &impl fmt::Display) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
@@ -177,7 +177,7 @@ impl Problem {
     }
 
     /// `/me` without a browser session.
-    pub fn signed_out() -> Self {
+    pub(crate) fn signed_out() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
             "signed_out",
@@ -270,7 +270,7 @@ impl ResponseError for Problem {
 
 /// A problem on an address for programs.
 #[derive(Debug)]
-pub struct JsonProblem(Problem);
+pub(crate) struct JsonProblem(Problem);
 
 impl<E: Into<Problem>> From<E> for JsonProblem {
     fn from(problem: E) -> Self {
@@ -432,7 +432,7 @@ fn sign_in_again(reason: EndReason) -> Problem {
 }
 
 /// Why a sign-in is over, as a sentence.
-pub fn ended(reason: EndReason) -> &'static str {
+pub(crate) fn ended(reason: EndReason) -> &'static str {
     match reason {
         EndReason::Absent => "This sign-in is no longer known here.",
         EndReason::SignedOut => "This sign-in was signed out.",

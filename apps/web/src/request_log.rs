@@ -14,11 +14,11 @@ use actix_web::http::{Method, StatusCode};
 
 /// Names one answer, on its page, in its `X-Request-Id` header and in the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Reference(u64);
+pub(crate) struct Reference(u64);
 
 impl Reference {
     /// A new one: counted from a random start, so that two processes rarely meet.
-    pub fn next() -> Self {
+    pub(crate) fn next() -> Self {
         static NEXT: LazyLock<AtomicU64> =
             LazyLock::new(|| AtomicU64::new(RandomState::new().build_hasher().finish()));
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
@@ -33,7 +33,7 @@ impl fmt::Display for Reference {
 
 /// A request as the log sees it: never its query, which may hold a code, nor its cookies.
 #[derive(Debug)]
-pub struct Observed {
+pub(crate) struct Observed {
     method: &'static str,
     route: &'static str,
     started: Instant,
@@ -42,7 +42,7 @@ pub struct Observed {
 impl Observed {
     /// Starts the clock. `route` is one of a fixed set of names, so that neither log nor metrics grow with
     /// what strangers ask for.
-    pub fn start(method: &Method, route: &'static str) -> Self {
+    pub(crate) fn start(method: &Method, route: &'static str) -> Self {
         Self {
             method: method_name(method),
             route,
@@ -51,7 +51,7 @@ impl Observed {
     }
 
     /// Writes the line and counts the measurement.
-    pub fn finish(self, status: StatusCode) {
+    pub(crate) fn finish(self, status: StatusCode) {
         let Self {
             method,
             route,

@@ -4,20 +4,20 @@ use url::Url;
 
 /// A path, perhaps with a query, that every browser resolves to this application's own origin.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LocalPath(String);
+pub(crate) struct LocalPath(String);
 
 impl LocalPath {
     /// Longer ones are refused: the path travels in a cookie.
-    pub const MAX_LEN: usize = 512;
+    pub(crate) const MAX_LEN: usize = 512;
 
     /// The start page.
-    pub fn home() -> Self {
+    pub(crate) fn home() -> Self {
         Self("/".to_owned())
     }
 
     /// Accepts `text` if a browser, resolving it as the URL standard says, stays on this origin and
     /// arrives at exactly what was written.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         const BASE: &str = "https://return-to.invalid";
         let plain = text.len() <= Self::MAX_LEN
             && text.starts_with('/')
@@ -36,12 +36,12 @@ impl LocalPath {
     }
 
     /// The path, as it goes into `Location`.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Without the query.
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.0.split('?').next().unwrap_or("/")
     }
 }

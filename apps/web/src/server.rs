@@ -22,7 +22,7 @@ const SHUTDOWN_SECONDS: u64 = 45;
 /// # Errors
 ///
 /// When the listener cannot be used.
-pub fn on(listener: TcpListener, application: Application) -> std::io::Result<Server> {
+pub(crate) fn on(listener: TcpListener, application: Application) -> std::io::Result<Server> {
     let build = move || {
         let observed = application.clone();
         let headers = Rc::new(default_headers(application.redirect_uri().is_https()));

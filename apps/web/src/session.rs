@@ -20,7 +20,7 @@ const CSRF_LEN: usize = 16;
 
 /// Who this browser is signed in as.
 #[derive(Debug)]
-pub struct BrowserSession {
+pub(crate) struct BrowserSession {
     grant: GrantKey,
     issued_at: Timestamp,
     form_secret: [u8; CSRF_LEN],
@@ -29,14 +29,14 @@ pub struct BrowserSession {
 impl BrowserSession {
     /// However active it is, a browser signs in again after this long: 30 days. Checked here against the
     /// sealed time of issue, not left to the browser.
-    pub const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+    pub(crate) const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
     /// A new session for `grant`, with a form secret of its own.
     ///
     /// # Errors
     ///
     /// If the system has no randomness.
-    pub fn start(grant: GrantKey, now: Timestamp) -> Result<Self, getrandom::Error> {
+    pub(crate) fn start(grant: GrantKey, now: Timestamp) -> Result<Self, getrandom::Error> {
         let mut form_secret = [0; CSRF_LEN];
         getrandom::fill(&mut form_secret)?;
         Ok(Self {
@@ -47,25 +47,25 @@ impl BrowserSession {
     }
 
     /// The session in the request's cookie, if it is ours and young enough.
-    pub fn of(headers: &HeaderMap, cookies: &Cookies, now: Timestamp) -> Option<Self> {
+    pub(crate) fn of(headers: &HeaderMap, cookies: &Cookies, now: Timestamp) -> Option<Self> {
         let name = cookies.full_name(NAME);
         let opened = cookies.open(PURPOSE, &name, cookie(headers, &name)?)?;
         Self::from_bytes(&opened).filter(|session| !session.is_over(now))
     }
 
     /// The grant it names.
-    pub fn grant(&self) -> &GrantKey {
+    pub(crate) fn grant(&self) -> &GrantKey {
         &self.grant
     }
 
     /// The value that this session's forms carry. Another site can make a browser post a form, but
     /// cannot know this.
-    pub fn form_token(&self) -> String {
+    pub(crate) fn form_token(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.form_secret)
     }
 
     /// Whether `token` came from a form of this session; takes the same time for every wrong one.
-    pub fn owns_form(&self, token: &str) -> bool {
+    pub(crate) fn owns_form(&self, token: &str) -> bool {
         self.form_token().as_bytes().ct_eq(token.as_bytes()).into()
     }
 
@@ -74,14 +74,14 @@ impl BrowserSession {
     /// # Errors
     ///
     /// If the system has no randomness.
-    pub fn set_cookie(&self, cookies: &Cookies) -> Result<String, SealError> {
+    pub(crate) fn set_cookie(&self, cookies: &Cookies) -> Result<String, SealError> {
         let name = cookies.full_name(NAME);
         let value = cookies.seal(PURPOSE, &name, &self.to_bytes())?;
         Ok(cookies.set(&name, &value, Self::LIFETIME))
     }
 
     /// The `Set-Cookie` value that ends whatever session this browser has.
-    pub fn remove_cookie(cookies: &Cookies) -> String {
+    pub(crate) fn remove_cookie(cookies: &Cookies) -> String {
         cookies.remove(&cookies.full_name(NAME))
     }
 

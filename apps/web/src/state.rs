@@ -13,11 +13,11 @@ use tokio::runtime::Handle;
 use crate::{config::RedirectUri, cookies::Cookies, session::BrowserSession};
 
 /// The call that says who is signed in.
-pub const EXTENSION: &str = "/restapi/v1.0/account/~/extension/~";
+pub(crate) const EXTENSION: &str = "/restapi/v1.0/account/~/extension/~";
 
 /// The application: built once at start, the same for all workers.
 #[derive(Clone)]
-pub struct Application {
+pub(crate) struct Application {
     inner: Arc<Inner>,
 }
 
@@ -33,7 +33,7 @@ struct Inner {
 
 /// The platform as pages name it.
 #[derive(Clone, Debug)]
-pub struct PlatformName {
+pub(crate) struct PlatformName {
     /// Its host.
     pub host: String,
     /// Whether it is the simulated one.
@@ -42,7 +42,7 @@ pub struct PlatformName {
 
 /// What an [`Application`] is made of.
 #[derive(Debug)]
-pub struct Parts {
+pub(crate) struct Parts {
     /// Signs in, calls, refreshes, signs out.
     pub client: Client,
     /// Where the client keeps its records; asked whether it answers.
@@ -60,7 +60,7 @@ pub struct Parts {
 impl Application {
     /// Puts the parts together. Call it inside the runtime that outlives the web server: work that must
     /// not end with a request or a worker runs there.
-    pub fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         let Parts {
             client,
             store,
@@ -85,7 +85,7 @@ impl Application {
     }
 
     /// The application a request was sent to.
-    pub fn of(request: &HttpRequest) -> &Self {
+    pub(crate) fn of(request: &HttpRequest) -> &Self {
         match request.app_data::<web::Data<Self>>() {
             Some(data) => data,
             None => unreachable!("the server registers the application before its routes"),
@@ -93,38 +93,38 @@ impl Application {
     }
 
     /// The client of `rc-auth`.
-    pub fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.inner.client
     }
 
     /// The store below the client.
-    pub fn store(&self) -> &dyn TokenStore {
+    pub(crate) fn store(&self) -> &dyn TokenStore {
         &*self.inner.store
     }
 
     /// Seals and opens cookies.
-    pub fn cookies(&self) -> &Cookies {
+    pub(crate) fn cookies(&self) -> &Cookies {
         &self.inner.cookies
     }
 
     /// Where browsers come back to.
-    pub fn redirect_uri(&self) -> &RedirectUri {
+    pub(crate) fn redirect_uri(&self) -> &RedirectUri {
         &self.inner.redirect_uri
     }
 
     /// Whom people sign in with.
-    pub fn platform(&self) -> &PlatformName {
+    pub(crate) fn platform(&self) -> &PlatformName {
         &self.inner.platform
     }
 
     /// The time.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.inner.clock.wall()
     }
 
     /// Runs `future` here, with everything it spawns going to the runtime that outlives requests and
     /// workers: a worker that stops would take a refresh between "sent" and "saved" with it.
-    pub async fn in_runtime<F: Future>(&self, future: F) -> F::Output {
+    pub(crate) async fn in_runtime<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         poll_fn(|context| {
             let _inside = self.inner.runtime.enter();
@@ -134,12 +134,12 @@ impl Application {
     }
 
     /// Spawns `future` on that runtime.
-    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.inner.runtime.spawn(future);
     }
 
     /// The browser session of a request.
-    pub fn session(&self, headers: &HeaderMap) -> Option<BrowserSession> {
+    pub(crate) fn session(&self, headers: &HeaderMap) -> Option<BrowserSession> {
         BrowserSession::of(headers, self.cookies(), self.now())
     }
 }

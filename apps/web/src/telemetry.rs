@@ -19,7 +19,7 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 /// # Errors
 ///
 /// If a subscriber is there already.
-pub fn log_to_stderr(directives: &str) -> Result<(), TryInitError> {
+pub(crate) fn log_to_stderr(directives: &str) -> Result<(), TryInitError> {
     let lines = fmt::layer().with_writer(std::io::stderr);
     let filter = EnvFilter::new(directives);
     let harmless = FilterFn::new(is_harmless).with_max_level_hint(LevelFilter::TRACE);
@@ -48,7 +48,7 @@ fn is_harmless(event: &Metadata<'_>) -> bool {
 }
 
 /// Starts to collect metrics, once per process. Call it inside a runtime.
-pub fn collect_metrics() {
+pub(crate) fn collect_metrics() {
     METRICS.get_or_init(|| {
         // Local upstreams answer within a millisecond; a refresh may wait half a minute.
         const SECONDS: &[f64] = &[
@@ -79,7 +79,7 @@ async fn keep_tidy(handle: PrometheusHandle) {
 }
 
 /// All metrics in Prometheus' text format.
-pub fn render_metrics() -> String {
+pub(crate) fn render_metrics() -> String {
     METRICS
         .get()
         .map(PrometheusHandle::render)

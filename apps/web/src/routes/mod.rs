@@ -19,7 +19,7 @@ mod operations;
 mod refresh;
 
 /// Adds all routes. The callback is where the redirect URI says.
-pub fn configure(config: &mut ServiceConfig, callback_path: &str) {
+pub(crate) fn configure(config: &mut ServiceConfig, callback_path: &str) {
     config
         .service(get("/", dashboard::home))
         .service(get("/call", dashboard::call))
@@ -43,7 +43,7 @@ pub fn configure(config: &mut ServiceConfig, callback_path: &str) {
 }
 
 /// The name of a path in logs and metrics.
-pub fn name_of(path: &str, redirect_uri: &RedirectUri) -> &'static str {
+pub(crate) fn name_of(path: &str, redirect_uri: &RedirectUri) -> &'static str {
     const NAMED: &[&str] = &[
         "/", "/call", "/login", "/me", "/refresh", "/logout", "/healthz", "/readyz", "/metrics",
     ];
