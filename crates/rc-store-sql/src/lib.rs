@@ -8,6 +8,8 @@ mod migration;
 mod record;
 mod sqlite;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use connect::ConnectError;
 pub use store::SqlStore;

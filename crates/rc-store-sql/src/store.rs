@@ -30,7 +30,8 @@ const SCAN_PAGE: usize = 100;
 /// Records in a SQL database. Clones share its connections.
 ///
 /// Payloads are stored as they are given: put [`Sealed`](rc_store::Sealed) around it. Every call is one
-/// SQL statement, so dropping its future leaves nothing half done, and ends within ten seconds.
+/// SQL statement, so dropping its future leaves nothing half done, and ends within ten seconds. One call
+/// of [`due`](TokenStore::due) returns at most 1000 records, one of [`scan`](TokenStore::scan) 100.
 /// [`changes`](TokenStore::changes) is `None`.
 #[derive(Clone)]
 pub struct SqlStore {

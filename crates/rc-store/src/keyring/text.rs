@@ -43,7 +43,7 @@ impl KeyRing {
             }
             text.push_str(&key.id);
             text.push(':');
-            STANDARD.encode_string(&*key.bytes, &mut text);
+            STANDARD.encode_string(key.bytes.as_slice(), &mut text);
         }
         text
     }

@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    slice,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::task::JoinSet;
@@ -44,7 +47,7 @@ pub(super) async fn winners(handles: &[Arc<dyn TokenStore>], expect: Expect) -> 
 
 pub async fn one_of_many_creations_wins(subject: Subject<'_>) {
     let store = subject.open().await;
-    assert_eq!(winners(&[store.clone()], Expect::Absent).await, 1);
+    assert_eq!(winners(slice::from_ref(&store), Expect::Absent).await, 1);
     assert_eq!(present(&store, &key(1)).await.payload.len(), 4);
 }
 
@@ -55,7 +58,10 @@ pub async fn one_of_many_replacements_wins(subject: Subject<'_>) {
             Some(stored) => stored.version,
             None => create(&store, &key(1), b"zero", None).await,
         };
-        assert_eq!(winners(&[store.clone()], Expect::Version(version)).await, 1);
+        assert_eq!(
+            winners(slice::from_ref(&store), Expect::Version(version)).await,
+            1
+        );
     }
 }
 
