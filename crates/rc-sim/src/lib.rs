@@ -65,3 +65,8 @@ pub use switches::{
     TokenLife,
 };
 pub use timestamp::Timestamp;
+
+/// The README's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
