@@ -47,6 +47,8 @@ fn rule_1_the_old_access_token_is_corrupted_for_10_s_then_not_found() {
 fn rule_2_while_unused_the_old_refresh_token_returns_the_same_pair_for_60_min() {
     let mut stage = Stage::new();
     let first = stage.sign_in();
+    // The use of the pair before is not the use of the new one.
+    assert_eq!(stage.call(&first.access).status(), 200);
     let second = pair(&stage.refresh(&first.refresh));
 
     stage.pass(secs(60 * 60));
