@@ -320,7 +320,11 @@ mod hex16 {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 16], D::Error> {
         let text = String::deserialize(from)?;
         let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let number = digits.then(|| u128::from_str_radix(&text, 16).ok()).flatten();
-        number.map(u128::to_be_bytes).ok_or_else(|| de::Error::custom("an id has 32 hexadecimal digits"))
+        let number = digits
+            .then(|| u128::from_str_radix(&text, 16).ok())
+            .flatten();
+        number
+            .map(u128::to_be_bytes)
+            .ok_or_else(|| de::Error::custom("an id has 32 hexadecimal digits"))
     }
 }
