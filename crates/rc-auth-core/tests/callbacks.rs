@@ -79,25 +79,70 @@ fn each_broken_callback_is_refused_for_its_own_reason() {
     for (query, reason) in [
         (String::new(), CallbackError::MissingState),
         ("code=abc".to_owned(), CallbackError::MissingState),
-        ("error=access_denied".to_owned(), CallbackError::MissingState),
+        (
+            "error=access_denied".to_owned(),
+            CallbackError::MissingState,
+        ),
         ("code=abc&state=".to_owned(), CallbackError::StateMismatch),
-        ("code=abc&state=other".to_owned(), CallbackError::StateMismatch),
-        (format!("code=abc&state={STATE}x"), CallbackError::StateMismatch),
-        (format!("code=abc&state={}", &STATE[1..]), CallbackError::StateMismatch),
-        (format!("code=abc&state={}", STATE.to_lowercase()), CallbackError::StateMismatch),
-        (format!("code=abc&state=%20{STATE}"), CallbackError::StateMismatch),
-        (format!("code=abc&state={STATE}%00"), CallbackError::StateMismatch),
-        (format!("code=abc&state={STATE}%FF"), CallbackError::StateMismatch),
-        (format!("code=abc&State={STATE}"), CallbackError::MissingState),
-        (format!("code=abc&state={STATE}&state={STATE}"), duplicate("state")),
-        (format!("code=abc&code=abc&state={STATE}"), duplicate("code")),
-        (format!("c%6Fde=abc&code=abc&state={STATE}"), duplicate("code")),
+        (
+            "code=abc&state=other".to_owned(),
+            CallbackError::StateMismatch,
+        ),
+        (
+            format!("code=abc&state={STATE}x"),
+            CallbackError::StateMismatch,
+        ),
+        (
+            format!("code=abc&state={}", &STATE[1..]),
+            CallbackError::StateMismatch,
+        ),
+        (
+            format!("code=abc&state={}", STATE.to_lowercase()),
+            CallbackError::StateMismatch,
+        ),
+        (
+            format!("code=abc&state=%20{STATE}"),
+            CallbackError::StateMismatch,
+        ),
+        (
+            format!("code=abc&state={STATE}%00"),
+            CallbackError::StateMismatch,
+        ),
+        (
+            format!("code=abc&state={STATE}%FF"),
+            CallbackError::StateMismatch,
+        ),
+        (
+            format!("code=abc&State={STATE}"),
+            CallbackError::MissingState,
+        ),
+        (
+            format!("code=abc&state={STATE}&state={STATE}"),
+            duplicate("state"),
+        ),
+        (
+            format!("code=abc&code=abc&state={STATE}"),
+            duplicate("code"),
+        ),
+        (
+            format!("c%6Fde=abc&code=abc&state={STATE}"),
+            duplicate("code"),
+        ),
         (format!("error=a&error=a&state={STATE}"), duplicate("error")),
-        (format!("code=a&iss=a&iss=a&state={STATE}"), duplicate("iss")),
+        (
+            format!("code=a&iss=a&iss=a&state={STATE}"),
+            duplicate("iss"),
+        ),
         (format!("state={STATE}"), CallbackError::MissingCode),
         (format!("code=&state={STATE}"), CallbackError::MissingCode),
-        (format!("code&state={STATE}&error="), CallbackError::MissingCode),
-        (format!("code=a&state={STATE}&iss="), CallbackError::IssuerMismatch),
+        (
+            format!("code&state={STATE}&error="),
+            CallbackError::MissingCode,
+        ),
+        (
+            format!("code=a&state={STATE}&iss="),
+            CallbackError::IssuerMismatch,
+        ),
         (
             format!("code=a&state={STATE}&iss=https://platform.ringcentral.com/"),
             CallbackError::IssuerMismatch,
@@ -116,7 +161,10 @@ fn an_error_of_the_platform_is_told_even_beside_a_code() {
     for (query, code) in [
         ("error=access_denied", "access_denied"),
         ("error=access_denied&code=abc", "access_denied"),
-        ("error=consent_required&error_description=x", "consent_required"),
+        (
+            "error=consent_required&error_description=x",
+            "consent_required",
+        ),
         ("error=temporarily_unavailable", "temporarily_unavailable"),
         ("error=%3Cscript%3E", "unknown"),
         ("error=Access+Denied", "unknown"),
@@ -136,7 +184,10 @@ fn a_sign_in_lasts_ten_minutes_and_does_not_begin_in_the_future() {
     let at = |now| pending().finish(&query, now).map(|_| ());
     let ms = Duration::from_millis(1);
     assert_eq!(at(later(PendingAuthorization::LIFETIME - ms)), Ok(()));
-    assert_eq!(at(later(PendingAuthorization::LIFETIME)), Err(CallbackError::Expired));
+    assert_eq!(
+        at(later(PendingAuthorization::LIFETIME)),
+        Err(CallbackError::Expired)
+    );
     assert_eq!(at(later(Duration::MAX)), Err(CallbackError::Expired));
     let earlier = |by| Now {
         wall: now().wall.saturating_sub(by),
@@ -144,7 +195,10 @@ fn a_sign_in_lasts_ten_minutes_and_does_not_begin_in_the_future() {
     };
     // Replicas' clocks differ a little.
     assert_eq!(at(earlier(Duration::from_secs(60))), Ok(()));
-    assert_eq!(at(earlier(Duration::from_secs(61))), Err(CallbackError::Expired));
+    assert_eq!(
+        at(earlier(Duration::from_secs(61))),
+        Err(CallbackError::Expired)
+    );
 }
 
 #[test]
@@ -152,11 +206,26 @@ fn checks_come_in_order_and_nothing_is_believed_before_the_state() {
     let old = later(PendingAuthorization::LIFETIME);
     let at = |query: String| pending().finish(&query, old).expect_err("refused");
     let all_wrong = "error=access_denied&iss=https://evil.example";
-    assert_eq!(at(format!("{all_wrong}&state=other")), CallbackError::StateMismatch);
-    assert_eq!(at(format!("{all_wrong}&state={STATE}")), CallbackError::Expired);
-    let long = format!("{all_wrong}&state=other&x={}", "x".repeat(MAX_CALLBACK_QUERY));
-    assert_eq!(at(long.clone()), CallbackError::TooLong { bytes: long.len() });
-    assert_eq!(refusal(&format!("{all_wrong}&state={STATE}")), CallbackError::IssuerMismatch);
+    assert_eq!(
+        at(format!("{all_wrong}&state=other")),
+        CallbackError::StateMismatch
+    );
+    assert_eq!(
+        at(format!("{all_wrong}&state={STATE}")),
+        CallbackError::Expired
+    );
+    let long = format!(
+        "{all_wrong}&state=other&x={}",
+        "x".repeat(MAX_CALLBACK_QUERY)
+    );
+    assert_eq!(
+        at(long.clone()),
+        CallbackError::TooLong { bytes: long.len() }
+    );
+    assert_eq!(
+        refusal(&format!("{all_wrong}&state={STATE}")),
+        CallbackError::IssuerMismatch
+    );
 }
 
 #[test]
@@ -177,20 +246,32 @@ fn a_query_at_the_limit_is_read() {
 
 #[test]
 fn the_issuer_may_be_set() {
-    let app = app().with_issuer("https://issuer.example/t1").expect("an issuer");
-    let start = || AuthorizationRequest::new(&app).start(&Entropy::new([1; 64]), now()).1;
+    let app = app()
+        .with_issuer("https://issuer.example/t1")
+        .expect("an issuer");
+    let start = || {
+        AuthorizationRequest::new(&app)
+            .start(&Entropy::new([1; 64]), now())
+            .1
+    };
     let good = format!("code=a&state={STATE}&iss=https://issuer.example/t1");
     let exchange = start().finish(&good, now()).expect("the right issuer");
     assert!(exchange.request(&app).is_ok());
     let other = format!("code=a&state={STATE}&iss=https://platform.ringcentral.com");
-    assert_eq!(start().finish(&other, now()).err(), Some(CallbackError::IssuerMismatch));
+    assert_eq!(
+        start().finish(&other, now()).err(),
+        Some(CallbackError::IssuerMismatch)
+    );
 }
 
 #[test]
 fn callbacks_find_their_attempt_by_name() {
     let pending = pending();
     let name = pending.name();
-    assert_eq!(callback_attempt(&format!("code=a&state={STATE}")), Some(name.clone()));
+    assert_eq!(
+        callback_attempt(&format!("code=a&state={STATE}")),
+        Some(name.clone())
+    );
     assert_ne!(callback_attempt("code=a&state=other"), Some(name.clone()));
     assert_eq!(callback_attempt("code=a"), None);
     assert_eq!(callback_attempt("state=a&state=a"), None);
@@ -243,7 +324,10 @@ fn pending_bytes_keep_their_form() {
 fn other_bytes_are_no_pending_sign_in() {
     let bytes = pending().to_bytes();
     for end in 0..bytes.len() {
-        assert!(PendingAuthorization::from_bytes(&bytes[..end]).is_err(), "{end}");
+        assert!(
+            PendingAuthorization::from_bytes(&bytes[..end]).is_err(),
+            "{end}"
+        );
     }
     let text = String::from_utf8(bytes).expect("JSON");
     let verifier = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI";
@@ -261,18 +345,28 @@ fn other_bytes_are_no_pending_sign_in() {
         ("started_at", "began_at"),
     ] {
         let edited = text.replacen(from, to, 1);
-        assert!(PendingAuthorization::from_bytes(edited.as_bytes()).is_err(), "{from} as {to}");
+        assert!(
+            PendingAuthorization::from_bytes(edited.as_bytes()).is_err(),
+            "{from} as {to}"
+        );
     }
 }
 
 #[test]
 fn attempts_of_different_entropy_have_nothing_in_common() {
-    let start = |byte| AuthorizationRequest::new(&app()).start(&Entropy::new([byte; 64]), now()).1;
+    let start = |byte| {
+        AuthorizationRequest::new(&app())
+            .start(&Entropy::new([byte; 64]), now())
+            .1
+    };
     assert_ne!(start(1).name(), start(2).name());
     assert_ne!(start(1).state_digest(), start(2).state_digest());
     let query = format!("code=abc&state={STATE}");
     assert!(start(1).finish(&query, now()).is_ok());
-    assert_eq!(start(2).finish(&query, now()).err(), Some(CallbackError::StateMismatch));
+    assert_eq!(
+        start(2).finish(&query, now()).err(),
+        Some(CallbackError::StateMismatch)
+    );
 }
 
 #[test]

@@ -52,9 +52,15 @@ fn a_full_answer_is_read_as_it_stands() {
 fn the_standard_fields_alone_are_enough() {
     let set = read(&json!({"access_token": "a", "token_type": "Bearer"}));
     assert_eq!(clear(set.access_token.as_ref()), Some("a"));
-    assert_eq!(set.access_expires_at, ARRIVED.saturating_add(TokenSet::ASSUMED_LIFETIME));
+    assert_eq!(
+        set.access_expires_at,
+        ARRIVED.saturating_add(TokenSet::ASSUMED_LIFETIME)
+    );
     assert_eq!((set.refresh_token, set.refresh_expires_at), (None, None));
-    assert_eq!((set.owner_id, set.session_id, set.session_expires_at), (None, None, None));
+    assert_eq!(
+        (set.owner_id, set.session_id, set.session_expires_at),
+        (None, None, None)
+    );
     assert!(set.scope.is_empty());
 }
 
@@ -124,7 +130,9 @@ fn ids_are_text_whether_they_come_as_numbers_or_strings() {
         (json!(null), None),
         (json!({"id": 1}), None),
     ] {
-        let set = read(&json!({"access_token": "a", "owner_id": id, "session_id": id, "endpoint_id": id}));
+        let set = read(
+            &json!({"access_token": "a", "owner_id": id, "session_id": id, "endpoint_id": id}),
+        );
         assert_eq!(set.owner_id.as_deref(), text, "{id}");
         assert_eq!(set.session_id.as_deref(), text, "{id}");
         assert_eq!(set.endpoint_id.as_deref(), text, "{id}");
@@ -139,19 +147,34 @@ fn scope_is_split_at_spaces() {
         (json!(null), vec![]),
         (json!(["A", "B"]), vec![]),
     ] {
-        assert_eq!(read(&json!({"access_token": "a", "scope": scope})).scope, expected, "{scope}");
+        assert_eq!(
+            read(&json!({"access_token": "a", "scope": scope})).scope,
+            expected,
+            "{scope}"
+        );
     }
 }
 
 #[test]
 fn unusable_tokens_are_no_tokens() {
-    for token in [json!(""), json!(null), json!(7), json!(["a"]), json!("a\nb"), json!("é"), json!("a\u{0}")] {
+    for token in [
+        json!(""),
+        json!(null),
+        json!(7),
+        json!(["a"]),
+        json!("a\nb"),
+        json!("é"),
+        json!("a\u{0}"),
+    ] {
         let body = json!({"access_token": token, "refresh_token": "r"});
         assert_eq!(read(&body).access_token, None, "{token}");
         let body = json!({"access_token": "a", "refresh_token": token});
         assert_eq!(read(&body).refresh_token, None, "{token}");
         let nothing = read_bytes(200, json!({"access_token": token}).to_string());
-        assert!(matches!(nothing, Err(TokenError::Unreadable { .. })), "{token}");
+        assert!(
+            matches!(nothing, Err(TokenError::Unreadable { .. })),
+            "{token}"
+        );
     }
 }
 
@@ -218,9 +241,14 @@ fn what_a_refresh_leaves_out_stays() {
     assert_eq!(clear(kept.refresh_token()), Some("r1"));
     assert_eq!(kept.refresh_expires_at(), Some(after(100.0)));
     assert_eq!(kept.session_expires_at(), Some(after(50.0)));
-    assert_eq!((kept.scope(), kept.owner_id()), (&["A".to_owned()][..], Some("7")));
+    assert_eq!(
+        (kept.scope(), kept.owner_id()),
+        (&["A".to_owned()][..], Some("7"))
+    );
     // The end of the old refresh token is not that of a new one.
-    let renewed = old.refreshed(read(&json!({"access_token": "a2", "refresh_token": "r2", "scope": "B"})));
+    let renewed = old.refreshed(read(
+        &json!({"access_token": "a2", "refresh_token": "r2", "scope": "B"}),
+    ));
     assert_eq!(clear(renewed.refresh_token()), Some("r2"));
     assert_eq!(renewed.refresh_expires_at(), None);
     assert_eq!(renewed.scope(), ["B"]);
