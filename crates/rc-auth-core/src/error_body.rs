@@ -161,6 +161,19 @@ impl Refusal {
         self.message.as_deref()
     }
 
+    /// The same without the message if it repeats `secret`.
+    #[must_use]
+    pub fn without_echo_of(mut self, secret: &str) -> Self {
+        if self
+            .message
+            .as_ref()
+            .is_some_and(|message| message.contains(secret))
+        {
+            self.message = None;
+        }
+        self
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn verdict(&self, endpoint: Endpoint) -> Verdict {

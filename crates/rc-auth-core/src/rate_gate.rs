@@ -175,6 +175,12 @@ impl RateGate {
             .map_err(|until| (group.clone(), until))
     }
 
+    /// The group that a path was last seen in.
+    #[must_use]
+    pub fn group_of(&self, path: &str) -> Option<String> {
+        self.groups.get(path).cloned()
+    }
+
     /// Learns from an answer. `fallback` names the group when the answer does not. Returns the moment
     /// (monotonic) the group opens again if the answer is a 429.
     ///

@@ -1,1 +1,100 @@
-//! Under construction.
+//! Sign RingCentral users in, keep their tokens alive for months, and call the API with them.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//!
+//! use rc_auth::{
+//!     App, Client, Secret,
+//!     store::{KeyRing, MemoryStore, Sealed},
+//! };
+//!
+//! let app = App::new(
+//!     "my-client-id",
+//!     Some(Secret::new("my-client-secret")),
+//!     "https://app.example.com/oauth/callback",
+//!     App::DEFAULT_SERVER,
+//! )?;
+//! // For real use: a durable store, such as `rc_store_sql::SqlStore`, and keys from a vault.
+//! let store = Sealed::new(MemoryStore::new(), KeyRing::generate("k1")?);
+//! let client = Client::builder(app).store(Arc::new(store)).build()?;
+//! tokio::spawn({
+//!     let client = client.clone();
+//!     async move { client.keep_alive().await }
+//! });
+//!
+//! // GET /login: redirect to `sign_in.url`, keep `sign_in.pending.to_bytes()` sealed in a cookie.
+//! let sign_in = client.begin_sign_in()?;
+//!
+//! // GET /oauth/callback?…: the raw query, and what was kept.
+//! let grant = client.finish_sign_in(sign_in.pending, "code=…&state=…").await?;
+//!
+//! // Any time in the next months:
+//! let me = client.grant(grant.key()).get("/restapi/v1.0/account/~/extension/~").await?;
+//! println!("{}", me.json::<serde_json::Value>()?);
+//!
+//! grant.sign_out().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Cancel safety
+//!
+//! Every future of this crate may be dropped at any time. What must not stop half-way (a refresh between
+//! sending and saving, a code exchange, a sign-out) runs in tasks that belong to the [`Client`];
+//! [`Client::shutdown`] waits for them.
+//!
+//! # What is never lost
+//!
+//! A new access token reaches nobody before its pair is in the store, and the store knows of a refresh
+//! before the platform does. The rules are listed at [`rc_auth_core::GrantMachine`]'s module and
+//! explained in `docs/lifecycle.md`.
+//!
+//! # Metrics
+//!
+//! By the `metrics` crate, if the application installs a recorder. Labels never name users or tokens.
+//!
+//! | Name | Kind | Labels |
+//! |---|---|---|
+//! | `oauth.client.token.requests` | counter | `grant_type`; `outcome` = `ok`, `refused`, `no_answer`, `not_sent` |
+//! | `oauth.client.token.request.duration` | histogram, seconds | `grant_type` |
+//! | `oauth.client.token.wait.duration` | histogram, seconds | how long a call waited for a token |
+//! | `oauth.client.refresh.conflicts` | counter | another writer came first |
+//! | `oauth.client.refresh.recovered` | counter | refreshes that succeeded after a failure or a take-over |
+//! | `oauth.client.grants.ended` | counter | `reason` |
+//! | `oauth.client.revocations` | counter | `outcome` = `ok`, `failed` |
+
+mod call;
+mod client;
+mod clock;
+mod driver;
+mod entropy;
+mod error;
+mod event;
+mod grant;
+mod key;
+mod record;
+mod shared;
+mod sign_in;
+mod sign_out;
+mod slot;
+mod sweep;
+mod telemetry;
+
+pub use rc_auth_core::{
+    App, AttemptName, AuthBudget, AuthorizationError, AuthorizationRequest, CallbackError,
+    EndReason, ErrorCode, Generation, InvalidApp, InvalidBudget, InvalidPending,
+    PendingAuthorization, RefreshPolicy, RefreshReplay, Refusal, Secret, Timestamp, Trouble,
+    Verdict, callback_attempt,
+};
+pub use rc_http as transport;
+pub use rc_store as store;
+
+pub use call::ApiResponse;
+pub use client::{Client, ClientBuilder, SignIn};
+pub use clock::{Clock, SystemClock};
+pub use error::{BuildError, CallError, GrantError, SignInError};
+pub use event::{Event, EventKind};
+pub use grant::{Activity, Grant, GrantStatus};
+pub use key::GrantKey;
+pub use sign_out::SignedOut;

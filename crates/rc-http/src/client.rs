@@ -43,7 +43,6 @@ impl ReqwestClient {
     }
 
     /// Options, then a client.
-    #[must_use]
     pub fn builder() -> ReqwestClientBuilder {
         ReqwestClientBuilder::default()
     }

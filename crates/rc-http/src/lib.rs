@@ -7,6 +7,8 @@ mod exchange;
 mod failure;
 mod redirect;
 mod scripted;
+#[cfg(test)]
+mod secrecy;
 mod send;
 mod tls;
 

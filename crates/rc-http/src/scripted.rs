@@ -274,6 +274,21 @@ mod tests {
         let answer = client.send(request()).await.unwrap();
         let printed = format!("{client:?} {answer:?} {:?}", request());
         assert!(!printed.contains("secret"), "{printed}");
-        insta::assert_snapshot!(format!("{client:#?}"), @"");
+        insta::assert_snapshot!(format!("{client:#?}"), @r#"
+        Scripted {
+            sent: [
+                Outgoing {
+                    method: POST,
+                    host: "platform.example.com",
+                    path: "/restapi/oauth/token",
+                    body_bytes: 22,
+                    deadline: 30s,
+                    max_body: 1048576,
+                    redirects: Refuse,
+                },
+            ],
+            remaining: 1,
+        }
+        "#);
     }
 }

@@ -198,3 +198,27 @@ async fn read_body(
         whole.freeze()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn credentials_are_marked_sensitive_and_nothing_else_is() {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_static("sample");
+        for name in ["authorization", "proxy-authorization", "cookie", "accept"] {
+            headers.append(name, value.clone());
+        }
+        headers.append("cookie", value);
+        mark_secrets(&mut headers);
+        let sensitive = headers.iter().filter(|(_, value)| value.is_sensitive());
+        let sensitive: Vec<_> = sensitive.map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            sensitive,
+            ["authorization", "proxy-authorization", "cookie", "cookie"]
+        );
+    }
+}

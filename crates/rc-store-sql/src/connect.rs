@@ -4,11 +4,12 @@ use std::{error::Error, fmt, path::PathBuf, time::Duration};
 
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, sqlx};
 
+use crate::{migration, sqlite};
+
 /// What a URL names.
 #[derive(Debug)]
 pub(crate) enum Target {
-    #[cfg(feature = "sqlite")]
-    Sqlite(crate::sqlite::File),
+    Sqlite(sqlite::File),
 }
 
 impl Target {
@@ -19,7 +20,7 @@ impl Target {
             });
         };
         let database = match scheme.to_ascii_lowercase().as_str() {
-            "sqlite" => return Self::sqlite(rest),
+            "sqlite" => return sqlite::File::parse(rest).map(Self::Sqlite),
             "postgres" | "postgresql" => "PostgreSQL",
             "mysql" => "MySQL",
             "mariadb" => "MariaDB",
@@ -36,16 +37,6 @@ impl Target {
             }
         };
         Err(ConnectError::NotBuiltIn { database })
-    }
-
-    #[cfg(feature = "sqlite")]
-    fn sqlite(rest: &str) -> Result<Self, ConnectError> {
-        crate::sqlite::File::parse(rest).map(Self::Sqlite)
-    }
-
-    #[cfg(not(feature = "sqlite"))]
-    fn sqlite(_rest: &str) -> Result<Self, ConnectError> {
-        Err(ConnectError::NotBuiltIn { database: "SQLite" })
     }
 
     /// Connects and brings the schema up to date. Tries again while others do the same.
@@ -67,11 +58,10 @@ impl Target {
     }
 
     async fn open_once(&self) -> Result<DatabaseConnection, ConnectError> {
-        let database = match *self {
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(ref file) => file.connect().await?,
+        let database = match self {
+            Self::Sqlite(file) => file.connect().await?,
         };
-        match crate::migration::run(&database).await {
+        match migration::run(&database).await {
             Ok(()) => Ok(database),
             Err(outdated) => {
                 // A pool that is not closed goes on in the background.

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(not(feature = "sqlite"))]
+compile_error!("rc-store-sql needs a database: turn on the feature `sqlite`");
+
 mod connect;
 mod migration;
 mod record;
-#[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
 

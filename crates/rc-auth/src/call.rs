@@ -1,0 +1,278 @@
+//! Calls of the API with a grant's access token.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use rc_auth_core::{Endpoint, Generation, Input, Refusal, Trouble, Verdict};
+use rc_http::{Delivery, FailureKind, Incoming, Outgoing, Redirects};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    CallError, Grant,
+    shared::{Chain, Shared, lock},
+    slot::Serving,
+};
+
+/// A successful answer of the API.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ApiResponse {
+    /// The status, 200 to 299.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl std::fmt::Debug for ApiResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "ApiResponse(status {}, {} bytes)",
+            self.status.as_u16(),
+            self.body.len()
+        )
+    }
+}
+
+impl ApiResponse {
+    /// Reads the body as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::UnexpectedBody`] says where the body is not what was expected, without quoting it.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
+        serde_json::from_slice(&self.body).map_err(|error| CallError::UnexpectedBody {
+            status: self.status,
+            problem: format!(
+                "{:?} error in line {}, column {}",
+                error.classify(),
+                error.line(),
+                error.column()
+            ),
+        })
+    }
+}
+
+/// One call, as it is repeated.
+struct Call {
+    method: Method,
+    uri: Uri,
+    body: Bytes,
+}
+
+/// What came of sending a call once.
+enum Sent {
+    Answer(ApiResponse),
+    /// The access token of this generation is not taken.
+    TokenRefused(Refusal),
+    Failed(CallError),
+}
+
+impl Grant {
+    /// Calls the API with GET. `path` begins with `/`, as in `/restapi/v1.0/account/~/extension/~`, and
+    /// may have a query.
+    ///
+    /// An access token that is refused is refreshed and the call repeated, once. While a rate-limit
+    /// group is closed, nothing is sent in it.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], by who has to do something about it.
+    pub async fn get(&self, path: &str) -> Result<ApiResponse, CallError> {
+        self.call(Method::GET, path, Bytes::new()).await
+    }
+
+    /// Calls the API with POST and a JSON body; otherwise as [`get`](Self::get).
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], by who has to do something about it. After [`CallError::Unavailable`] the platform
+    /// may have carried the request out.
+    pub async fn post<T: Serialize + Sync + ?Sized>(
+        &self,
+        path: &str,
+        body: &T,
+    ) -> Result<ApiResponse, CallError> {
+        let body = serde_json::to_vec(body).map_err(|_| CallError::InvalidBody)?;
+        self.call(Method::POST, path, body.into()).await
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<ApiResponse, CallError> {
+        let call = Call {
+            method,
+            uri: self.uri(path)?,
+            body,
+        };
+        // Invariant 4: sent at most twice, and the second time with a newer token than the first.
+        let first = self.slot.access(&self.shared, None).await?;
+        let refused = first.generation;
+        match self.send(&call, &first).await {
+            Sent::Answer(answer) => Ok(answer),
+            Sent::Failed(error) => Err(error),
+            Sent::TokenRefused(_) => {
+                self.slot.input(&self.shared, Input::Refused(refused));
+                self.repeat(&call, refused).await
+            }
+        }
+    }
+
+    async fn repeat(&self, call: &Call, refused: Generation) -> Result<ApiResponse, CallError> {
+        let newer = self.slot.access(&self.shared, Some(refused)).await?;
+        match self.send(call, &newer).await {
+            Sent::Answer(answer) => Ok(answer),
+            Sent::Failed(error) => Err(error),
+            Sent::TokenRefused(refusal) => Err(call.refused(refusal, Verdict::RefreshAndRetry)),
+        }
+    }
+
+    /// The token goes to the configured platform and nowhere else.
+    fn uri(&self, path: &str) -> Result<Uri, CallError> {
+        if !path.starts_with('/') || path.starts_with("//") || path.contains('#') {
+            return Err(CallError::InvalidPath);
+        }
+        format!("{}{path}", self.shared.app.server())
+            .parse()
+            .map_err(|_| CallError::InvalidPath)
+    }
+
+    async fn send(&self, call: &Call, access: &Arc<Serving>) -> Sent {
+        let shared = &self.shared;
+        let now = shared.now();
+        if let Err((group, until)) = lock(&shared.gate).check_path(call.uri.path(), now.mono) {
+            let retry_at = now.wall.saturating_add(until.saturating_sub(now.mono));
+            return Sent::Failed(CallError::RateLimited {
+                group: Some(group),
+                retry_at,
+            });
+        }
+        match call.transmit(shared, access).await {
+            Ok(incoming) => call.judge(shared, incoming, access),
+            Err(error) => Sent::Failed(error),
+        }
+    }
+}
+
+impl Call {
+    fn outgoing(&self, shared: &Shared, access: &Serving) -> Outgoing {
+        let mut request = Request::new(self.body.clone());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        let headers = request.headers_mut();
+        headers.insert(header::AUTHORIZATION, access.header.clone());
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if self.method != Method::GET {
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+        }
+        Outgoing::new(request)
+            .deadline(shared.call_timeout)
+            .max_body(shared.max_body)
+            .redirects(Redirects::SameOrigin)
+    }
+
+    /// Sends once more what cannot have been received, and a GET whose connection broke: a connection
+    /// kept open may be closed by the platform at the moment it is used again.
+    async fn transmit(&self, shared: &Shared, access: &Serving) -> Result<Incoming, CallError> {
+        let error = match shared.http.send(self.outgoing(shared, access)).await {
+            Ok(incoming) => return Ok(incoming),
+            Err(error) => error,
+        };
+        let may_repeat = match error.delivery() {
+            Delivery::NotSent => error.kind() == FailureKind::Connect,
+            Delivery::MaybeSent => {
+                self.method == Method::GET && error.kind() == FailureKind::Broken
+            }
+        };
+        let error = if may_repeat {
+            match shared.http.send(self.outgoing(shared, access)).await {
+                Ok(incoming) => return Ok(incoming),
+                Err(error) => error,
+            }
+        } else {
+            error
+        };
+        tracing::warn!(error = %Chain(&error), "a call of the API got no answer");
+        let trouble = match error.delivery() {
+            Delivery::NotSent => Trouble::Unreachable,
+            Delivery::MaybeSent => Trouble::NoAnswer,
+        };
+        Err(self.unavailable(trouble, None, shared))
+    }
+
+    fn judge(&self, shared: &Shared, incoming: Incoming, access: &Serving) -> Sent {
+        let path = self.uri.path();
+        let now = shared.now();
+        let penalty =
+            lock(&shared.gate).observe(path, None, incoming.status, &incoming.headers, now.mono);
+        if incoming.status.is_success() {
+            let Incoming {
+                status,
+                headers,
+                body,
+                ..
+            } = incoming;
+            return Sent::Answer(ApiResponse {
+                status,
+                headers,
+                body,
+            });
+        }
+        let mut response = http::Response::new(incoming.body);
+        *response.status_mut() = incoming.status;
+        *response.headers_mut() = incoming.headers;
+        let refusal = Refusal::from_response(&response).without_echo_of(access.token());
+        let verdict = refusal.verdict(Endpoint::Resource);
+        match verdict {
+            Verdict::RefreshAndRetry => Sent::TokenRefused(refusal),
+            Verdict::Wait { .. } => {
+                let until = penalty.unwrap_or(now.mono + rc_auth_core::RateGate::DEFAULT_PENALTY);
+                let retry_at = now.wall.saturating_add(until.saturating_sub(now.mono));
+                let group = lock(&shared.gate).group_of(path);
+                Sent::Failed(CallError::RateLimited { group, retry_at })
+            }
+            Verdict::BackOff { retry_after } => {
+                let trouble = Trouble::Refused {
+                    refusal: Box::new(refusal),
+                    verdict,
+                };
+                Sent::Failed(self.unavailable(trouble, retry_after, shared))
+            }
+            Verdict::SignInAgain | Verdict::FixApp | Verdict::Permission | Verdict::Bug => {
+                Sent::Failed(self.refused(refusal, verdict))
+            }
+        }
+    }
+
+    fn refused(&self, refusal: Refusal, verdict: Verdict) -> CallError {
+        CallError::Refused {
+            method: self.method.clone(),
+            path: self.uri.path().to_owned(),
+            refusal,
+            verdict,
+        }
+    }
+
+    fn unavailable(
+        &self,
+        trouble: Trouble,
+        retry_after: Option<Duration>,
+        shared: &Shared,
+    ) -> CallError {
+        CallError::Unavailable {
+            method: self.method.clone(),
+            path: self.uri.path().to_owned(),
+            trouble,
+            retry_at: retry_after.map(|after| shared.clock.wall().saturating_add(after)),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The client: one app at one platform, with a store.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use quick_cache::sync::Cache;
+use rc_auth_core::{
+    App, AuthBudget, AuthorizationRequest, Entropy, PendingAuthorization, RateGate, RefreshPolicy,
+    RefreshReplay, Secret,
+};
+use rc_http::{HttpClient, ReqwestClient};
+use rc_store::TokenStore;
+use tokio::sync::broadcast;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    BuildError, Clock, Event, Grant, GrantKey, SignInError, SystemClock, entropy,
+    shared::Shared,
+    sign_in::{self, SignIns},
+    sweep,
+};
+
+/// Signs users of one app in and keeps their grants alive. Cheap to clone; needs a tokio runtime.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// Collects what a [`Client`] is made of.
+#[derive(Debug)]
+pub struct ClientBuilder {
+    app: App,
+    store: Option<Arc<dyn TokenStore>>,
+    transport: Option<Arc<dyn HttpClient>>,
+    clock: Option<Arc<dyn Clock>>,
+    policy: RefreshPolicy,
+    call_timeout: Duration,
+    max_body: usize,
+    live_grants: usize,
+}
+
+/// A sign-in that has begun: where to send the browser, and what to keep for its return.
+#[derive(Debug)]
+pub struct SignIn {
+    /// The platform's sign-in page. Holds a state, so it belongs to one browser; not for logs.
+    pub url: String,
+    /// What [`Client::finish_sign_in`] needs back. Seal it into a cookie of that browser.
+    pub pending: PendingAuthorization,
+}
+
+impl ClientBuilder {
+    /// How long a call waits for a token at most, if nothing else is set: 30 s, one token request.
+    pub const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(30);
+    /// How large an answer of the API may be, if nothing else is set: 16 MiB, more than the largest
+    /// page of a call log.
+    pub const DEFAULT_MAX_BODY: usize = 16 * 1024 * 1024;
+    /// How many grants are kept in memory, if nothing else is set: 10,000, some 30 MB. More than that
+    /// may exist; the others cost one read of the store.
+    pub const DEFAULT_LIVE_GRANTS: usize = 10_000;
+
+    fn new(app: App) -> Self {
+        Self {
+            app,
+            store: None,
+            transport: None,
+            clock: None,
+            policy: RefreshPolicy::default(),
+            call_timeout: Self::DEFAULT_CALL_TIMEOUT,
+            max_body: Self::DEFAULT_MAX_BODY,
+            live_grants: Self::DEFAULT_LIVE_GRANTS,
+        }
+    }
+
+    /// Where grants are kept. Required. Wrap it in [`Sealed`](rc_store::Sealed): what comes here is
+    /// written as it is.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn TokenStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// What sends requests. Default: [`ReqwestClient`].
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn HttpClient>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// What tells the time. Default: [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// The numbers of the life of a grant. Default: [`RefreshPolicy::default`].
+    #[must_use]
+    pub fn refresh_policy(mut self, policy: RefreshPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// What the server does with a spent refresh token. Default: RingCentral's documented grace.
+    #[must_use]
+    pub fn refresh_replay(mut self, replay: RefreshReplay) -> Self {
+        self.policy.replay = replay;
+        self
+    }
+
+    /// How many token requests may be made. Default: [`AuthBudget::PerGrant`].
+    #[must_use]
+    pub fn auth_budget(mut self, budget: AuthBudget) -> Self {
+        self.policy.budget = budget;
+        self
+    }
+
+    /// How long a call waits for a token before it fails with
+    /// [`GrantError::Unavailable`](crate::GrantError::Unavailable); the refresh goes on without it. Also
+    /// how long one request to the API may take. Default: [`Self::DEFAULT_CALL_TIMEOUT`].
+    #[must_use]
+    pub fn call_timeout(mut self, timeout: Duration) -> Self {
+        self.call_timeout = timeout;
+        self
+    }
+
+    /// How large an answer of the API may be, in bytes. Default: [`Self::DEFAULT_MAX_BODY`].
+    #[must_use]
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
+        self
+    }
+
+    /// How many grants are kept in memory at most. Default: [`Self::DEFAULT_LIVE_GRANTS`].
+    #[must_use]
+    pub fn live_grants(mut self, grants: usize) -> Self {
+        self.live_grants = grants.max(1);
+        self
+    }
+
+    /// Builds the client. Sends nothing and reads nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] says what is missing or contradicts itself.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let store = self.store.ok_or(BuildError::NoStore)?;
+        self.policy.check()?;
+        let http = match self.transport {
+            Some(transport) => transport,
+            None => Arc::new(ReqwestClient::new()?),
+        };
+        let seed = entropy::draw().map_err(BuildError::Entropy)?;
+        let (events, _) = broadcast::channel(1024);
+        let shared = Shared {
+            app: Arc::new(self.app),
+            gate: Mutex::new(RateGate::new(self.policy.budget)),
+            policy: Arc::new(self.policy),
+            store,
+            http,
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            call_timeout: self.call_timeout,
+            max_body: self.max_body,
+            slots: Cache::new(self.live_grants),
+            sign_ins: SignIns::default(),
+            abandoned: Mutex::new(HashSet::new()),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            events,
+            seed: u64::from_le_bytes(seed),
+        };
+        Ok(Client {
+            shared: Arc::new(shared),
+        })
+    }
+}
+
+impl Client {
+    /// Begins to build a client for an app.
+    #[must_use]
+    pub fn builder(app: App) -> ClientBuilder {
+        ClientBuilder::new(app)
+    }
+
+    /// The app.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.shared.app
+    }
+
+    /// A request to sign a user in, to which options can be added before [`Client::begin`].
+    #[must_use]
+    pub fn authorization_request(&self) -> AuthorizationRequest<'_> {
+        AuthorizationRequest::new(&self.shared.app)
+    }
+
+    /// Begins a sign-in without options.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInError::Entropy`] when the operating system gives no randomness.
+    pub fn begin_sign_in(&self) -> Result<SignIn, SignInError> {
+        self.begin(self.authorization_request())
+    }
+
+    /// Begins a sign-in.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInError::Entropy`] when the operating system gives no randomness.
+    pub fn begin(&self, request: AuthorizationRequest<'_>) -> Result<SignIn, SignInError> {
+        let entropy = Entropy::new(entropy::draw().map_err(|_| SignInError::Entropy)?);
+        let (url, pending) = request.start(&entropy, self.shared.now());
+        Ok(SignIn { url, pending })
+    }
+
+    /// Finishes a sign-in under a fresh random key: checks the callback's raw query, exchanges the code,
+    /// saves the tokens.
+    ///
+    /// Exchange and saving belong to a task of their own: a caller that goes away loses nothing. A
+    /// second call with the same callback, from a double click say, makes no second token request and
+    /// gets the same grant.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInError`], by who has to do something about it. After [`SignInError::Callback`] the sign-in
+    /// that `pending` stands for can still come back.
+    pub async fn finish_sign_in(
+        &self,
+        pending: PendingAuthorization,
+        query: &str,
+    ) -> Result<Grant, SignInError> {
+        let key = GrantKey::random().map_err(|_| SignInError::Entropy)?;
+        self.finish_sign_in_as(key, pending, query).await
+    }
+
+    /// As [`finish_sign_in`](Self::finish_sign_in), under a key of the caller's. A grant that is there
+    /// already is replaced, and its chain revoked.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish_sign_in`](Self::finish_sign_in).
+    pub async fn finish_sign_in_as(
+        &self,
+        key: GrantKey,
+        pending: PendingAuthorization,
+        query: &str,
+    ) -> Result<Grant, SignInError> {
+        let exchange = pending.finish(query, self.shared.now())?;
+        let request = exchange.request(&self.shared.app)?;
+        let key = sign_in::finish(&self.shared, key, exchange, request).await?;
+        Ok(self.grant(&key))
+    }
+
+    /// Signs in with a personal JWT, made in the developer console, under a key of the caller's. Each
+    /// call starts a new OAuth session at the platform, which allows five of a user and app.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInError`], by who has to do something about it.
+    pub async fn sign_in_with_jwt(
+        &self,
+        key: GrantKey,
+        personal_jwt: Secret,
+    ) -> Result<Grant, SignInError> {
+        let key = sign_in::with_jwt(&self.shared, key, personal_jwt).await?;
+        Ok(self.grant(&key))
+    }
+
+    /// The grant under a key. Reads nothing yet; whether there is one shows at first use.
+    #[must_use]
+    pub fn grant(&self, key: &GrantKey) -> Grant {
+        Grant::new(self.shared.clone(), key.clone())
+    }
+
+    /// What happens to grants from now on. A listener that falls more than 1,024 events behind misses
+    /// the oldest and is told so.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.shared.events.subscribe()
+    }
+
+    /// Looks after grants that nobody uses: refreshes them before their refresh tokens end, goes on with
+    /// refreshes and sign-outs that were left unfinished, and clears away what is over.
+    ///
+    /// Runs until [`shutdown`](Self::shutdown). Spawn it once in each process; any number may run beside
+    /// each other.
+    pub async fn keep_alive(&self) {
+        sweep::run(&self.shared).await;
+    }
+
+    /// Says that no other process uses the store at this moment: refreshes that stand unfinished in it
+    /// belong to processes that exist no longer, and are taken over at once, not after their deadline.
+    /// Returns how many there were. To be called once, at start, under a lock that other processes
+    /// respect.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`](rc_store::StoreError) when the store cannot be read.
+    pub async fn take_over_abandoned(&self) -> Result<usize, rc_store::StoreError> {
+        sweep::take_over_abandoned(&self.shared).await
+    }
+
+    /// Ends the client: starts nothing new in the background, and waits until everything in the air
+    /// (refreshes, code exchanges, sign-outs) is saved, at most for `limit`. `true`: nothing is left.
+    pub async fn shutdown(&self, limit: Duration) -> bool {
+        self.shared.closing.cancel();
+        self.shared.tasks.close();
+        let deadline = self.shared.now().mono + limit;
+        tokio::select! {
+            () = self.shared.tasks.wait() => true,
+            () = self.shared.clock.sleep_until(deadline) => false,
+        }
+    }
+}

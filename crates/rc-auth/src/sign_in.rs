@@ -1,0 +1,393 @@
+//! The end of a sign-in: from a checked callback to a saved grant, in a task of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::Request;
+use rc_auth_core::{
+    AttemptId, ChainId, CodeExchange, Endpoint, GrantRecord, Input, RateGate, Refusal, Reply,
+    SaveFailure, Secret, Timestamp, TokenError, TokenPair, TokenSet, Trouble, Verdict,
+};
+use rc_store::{Expect, RecordKey};
+use tokio::sync::watch;
+
+use crate::{
+    EventKind, GrantKey, SignInError, entropy,
+    key::state_record_key,
+    record::{Outcome, StoredRecord, UsedState},
+    shared::{ByState, Found, ReadFailure, Shared, lock},
+};
+
+type Finished = Result<GrantKey, SignInError>;
+
+/// Sign-ins of this process that are in the air: a duplicate of one waits for its outcome.
+#[derive(Debug, Default)]
+pub(crate) struct SignIns(std::sync::Mutex<ByState<watch::Receiver<Option<Finished>>>>);
+
+/// How long a sign-in may wait for the rate gate. A browser waits at the other end.
+const GATE_PATIENCE: Duration = Duration::from_secs(5);
+/// How often the record of an exchange in another process is read.
+const POLL: Duration = Duration::from_millis(100);
+/// How often a write whose outcome is unknown is looked after before giving up.
+const SAVE_TRIES: u32 = 20;
+
+/// Finishes a sign-in, or joins the one that is finishing it.
+pub(crate) async fn finish(
+    shared: &Arc<Shared>,
+    key: GrantKey,
+    exchange: CodeExchange,
+    request: Request<Bytes>,
+) -> Finished {
+    let mut outcome = begin(shared, key, exchange, request);
+    match outcome.wait_for(Option::is_some).await {
+        Ok(finished) => finished.clone().unwrap_or(Err(SignInError::AlreadyUsed)),
+        // The task is gone without a word: it panicked.
+        Err(_) => Err(unavailable(Trouble::NoAnswer, None)),
+    }
+}
+
+fn begin(
+    shared: &Arc<Shared>,
+    key: GrantKey,
+    exchange: CodeExchange,
+    request: Request<Bytes>,
+) -> watch::Receiver<Option<Finished>> {
+    let state = exchange.state_digest();
+    let mut running = lock(&shared.sign_ins.0);
+    if let Some(outcome) = running.get(&state) {
+        return outcome.clone();
+    }
+    let (done, outcome) = watch::channel(None);
+    running.insert(state, outcome.clone());
+    let task = SignInTask {
+        shared: shared.clone(),
+        state,
+    };
+    shared.tasks.spawn(async move {
+        let finished = task.run(key, &exchange, request).await;
+        done.send_replace(Some(finished));
+        drop(task);
+    });
+    outcome
+}
+
+/// Takes itself out of the sign-ins in the air when it is dropped.
+struct SignInTask {
+    shared: Arc<Shared>,
+    state: [u8; 32],
+}
+
+impl Drop for SignInTask {
+    fn drop(&mut self) {
+        lock(&self.shared.sign_ins.0).remove(&self.state);
+    }
+}
+
+impl SignInTask {
+    async fn run(
+        &self,
+        key: GrantKey,
+        exchange: &CodeExchange,
+        request: Request<Bytes>,
+    ) -> Finished {
+        let shared = &self.shared;
+        let record_key = state_record_key(&shared.app, &self.state);
+        let attempt = AttemptId::new(entropy::draw().map_err(|_| SignInError::Entropy)?);
+        let expires = exchange.expires_at();
+        let Some(used) = self.use_state(&record_key, attempt, expires).await? else {
+            return self.outcome_of_other(&record_key).await;
+        };
+        let finished = match self.exchange_code(request).await {
+            Ok(tokens) => save_grant(shared, &key, tokens).await,
+            Err(error) => Err(error),
+        };
+        let outcome = match &finished {
+            Ok(chain) => Outcome::SignedIn {
+                key: key.as_str().to_owned(),
+                chain: *chain,
+            },
+            Err(_) => Outcome::Failed,
+        };
+        let record = StoredRecord::UsedState(UsedState { attempt, outcome });
+        if let Err(failure) = shared
+            .write(&record_key, &record, expires, Expect::Version(used))
+            .await
+        {
+            // A duplicate in another process will not learn the outcome; nothing else depends on it.
+            tracing::warn!(?failure, "the outcome of a sign-in could not be noted");
+        }
+        finished.map(|_| key)
+    }
+
+    /// Writes that the state is used. `None`: somebody has done so before.
+    async fn use_state(
+        &self,
+        key: &RecordKey,
+        attempt: AttemptId,
+        expires: Timestamp,
+    ) -> Result<Option<rc_store::Version>, SignInError> {
+        let record = StoredRecord::UsedState(UsedState {
+            attempt,
+            outcome: Outcome::Pending,
+        });
+        match self
+            .shared
+            .write(key, &record, expires, Expect::Absent)
+            .await
+        {
+            Ok(version) => Ok(Some(version)),
+            Err(SaveFailure::Conflict) => Ok(None),
+            Err(SaveFailure::OutcomeUnknown) => match self.shared.read(key).await {
+                Ok(Some(Found {
+                    record: StoredRecord::UsedState(used),
+                    version,
+                })) if used.attempt == attempt => Ok(Some(version)),
+                Ok(Some(_)) => Ok(None),
+                Ok(None) | Err(_) => Err(unavailable(Trouble::Store, None)),
+            },
+        }
+    }
+
+    /// Waits for what comes of the exchange that another process makes, or made.
+    async fn outcome_of_other(&self, key: &RecordKey) -> Finished {
+        let shared = &self.shared;
+        let deadline = shared.now().mono + shared.call_timeout;
+        loop {
+            let used = match shared.read(key).await {
+                Ok(Some(Found {
+                    record: StoredRecord::UsedState(used),
+                    ..
+                })) => used,
+                Ok(_) => return Err(SignInError::AlreadyUsed),
+                Err(failure) => return Err(unavailable(read_trouble(failure), None)),
+            };
+            match used.outcome {
+                Outcome::SignedIn { key, chain } => {
+                    return still_signed_in(shared, GrantKey::new(key), chain).await;
+                }
+                Outcome::Failed => return Err(SignInError::AlreadyUsed),
+                Outcome::Pending if shared.now().mono >= deadline => {
+                    return Err(SignInError::AlreadyUsed);
+                }
+                Outcome::Pending => shared.clock.sleep_until(shared.now().mono + POLL).await,
+            }
+        }
+    }
+
+    /// One token request; a second one where the first cannot have been carried out, or where its answer
+    /// was lost: the tokens of a lost answer are out of reach, so nothing is risked by asking again.
+    async fn exchange_code(&self, request: Request<Bytes>) -> Result<TokenSet, SignInError> {
+        match token_request(&self.shared, "authorization_code", request.clone()).await {
+            Err(SignInError::Unavailable {
+                trouble,
+                retry_at: None,
+            }) if is_worth_repeating(&trouble) => {
+                let now = self.shared.now().mono;
+                self.shared
+                    .clock
+                    .sleep_until(now + self.shared.policy.retry_first)
+                    .await;
+                token_request(&self.shared, "authorization_code", request).await
+            }
+            other => other,
+        }
+    }
+}
+
+fn is_worth_repeating(trouble: &Trouble) -> bool {
+    matches!(
+        trouble,
+        Trouble::Unreachable
+            | Trouble::NoAnswer
+            | Trouble::Refused {
+                verdict: Verdict::BackOff { retry_after: None },
+                ..
+            }
+    )
+}
+
+/// A sign-in whose outcome was noted is one only while its grant stands.
+async fn still_signed_in(shared: &Shared, key: GrantKey, chain: ChainId) -> Finished {
+    match shared.read(&key.record_key(&shared.app)).await {
+        Ok(Some(Found {
+            record: StoredRecord::Grant(grant),
+            ..
+        })) if grant.chain == chain && grant.pair().is_some() => Ok(key),
+        Ok(_) => Err(SignInError::AlreadyUsed),
+        Err(failure) => Err(unavailable(read_trouble(failure), None)),
+    }
+}
+
+const fn read_trouble(failure: ReadFailure) -> Trouble {
+    match failure {
+        ReadFailure::Unavailable => Trouble::Store,
+        ReadFailure::Unreadable => Trouble::Record,
+    }
+}
+
+/// Exchanges a personal JWT and saves what comes of it, in a task of its own.
+pub(crate) async fn with_jwt(
+    shared: &Arc<Shared>,
+    key: GrantKey,
+    personal_jwt: Secret,
+) -> Finished {
+    let task = {
+        let shared = shared.clone();
+        let request = rc_auth_core::jwt_request(&shared.app, &personal_jwt);
+        shared.tasks.clone().spawn(async move {
+            const JWT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+            let tokens = token_request(&shared, JWT, request).await?;
+            save_grant(&shared, &key, tokens).await.map(|_| key)
+        })
+    };
+    task.await
+        .unwrap_or_else(|_| Err(unavailable(Trouble::NoAnswer, None)))
+}
+
+async fn token_request(
+    shared: &Shared,
+    grant_type: &'static str,
+    request: Request<Bytes>,
+) -> Result<TokenSet, SignInError> {
+    pass_gate(shared).await?;
+    match shared
+        .send_token_request(grant_type, request, shared.policy.request_timeout)
+        .await
+    {
+        Reply::NotSent => Err(unavailable(Trouble::Unreachable, None)),
+        Reply::MaybeSent => Err(unavailable(Trouble::NoAnswer, None)),
+        Reply::Response(response) => {
+            match TokenSet::from_response(&response, shared.clock.wall()) {
+                // A sign-in without an access token is none, whatever else is in the answer.
+                Ok(tokens) if tokens.access_token.is_some() => Ok(tokens),
+                Ok(_) | Err(TokenError::Unreadable { .. }) => {
+                    Err(unavailable(Trouble::Unreadable, None))
+                }
+                Err(TokenError::Refused(refusal)) => Err(refused(shared, refusal)),
+                Err(_) => Err(unavailable(Trouble::Unreadable, None)),
+            }
+        }
+    }
+}
+
+async fn pass_gate(shared: &Shared) -> Result<(), SignInError> {
+    let began = shared.now().mono;
+    loop {
+        let now = shared.now();
+        let Err(until) = lock(&shared.gate).take_token_request(now.mono) else {
+            return Ok(());
+        };
+        if until > began + GATE_PATIENCE {
+            let retry_at = now.wall.saturating_add(until.saturating_sub(now.mono));
+            return Err(unavailable(Trouble::RateLimited, Some(retry_at)));
+        }
+        shared.clock.sleep_until(until).await;
+    }
+}
+
+fn refused(shared: &Shared, refusal: Refusal) -> SignInError {
+    let verdict = refusal.verdict(Endpoint::Token);
+    let after = |delay| Some(shared.clock.wall().saturating_add(delay));
+    match verdict {
+        Verdict::SignInAgain => SignInError::CodeRefused(refusal),
+        Verdict::FixApp | Verdict::Bug | Verdict::RefreshAndRetry => {
+            SignInError::AppRefused(refusal)
+        }
+        Verdict::Permission => SignInError::NotPermitted(refusal),
+        Verdict::Wait { retry_after } => {
+            let delay = retry_after.unwrap_or(RateGate::DEFAULT_PENALTY);
+            unavailable(
+                Trouble::Refused {
+                    refusal: Box::new(refusal),
+                    verdict,
+                },
+                after(delay),
+            )
+        }
+        Verdict::BackOff { retry_after } => unavailable(
+            Trouble::Refused {
+                refusal: Box::new(refusal),
+                verdict,
+            },
+            retry_after.and_then(after),
+        ),
+    }
+}
+
+fn unavailable(trouble: Trouble, retry_at: Option<Timestamp>) -> SignInError {
+    SignInError::Unavailable { trouble, retry_at }
+}
+
+/// Saves the tokens of a sign-in, whatever stands under the key, and revokes the chain it replaces.
+///
+/// Tokens that cannot be saved are revoked: a sign-in that is not in the store does not exist.
+async fn save_grant(
+    shared: &Arc<Shared>,
+    key: &GrantKey,
+    tokens: TokenSet,
+) -> Result<ChainId, SignInError> {
+    let chain = ChainId::new(entropy::draw().map_err(|_| SignInError::Entropy)?);
+    let record_key = key.record_key(&shared.app);
+    let record = GrantRecord::signed_in(chain, TokenPair::new(tokens));
+    let Some(replaced) = replace(shared, &record_key, &record).await else {
+        if let Some(token) = record.revocable() {
+            shared.revoke(token).await;
+        }
+        return Err(unavailable(Trouble::Store, None));
+    };
+    shared.slot(record_key).input(shared, Input::Changed);
+    tracing::info!(record = ?record_key, "signed in");
+    shared.emit(record_key, EventKind::SignedIn);
+    if let Some(token) = replaced.as_ref().and_then(GrantRecord::revocable).cloned() {
+        let shared = shared.clone();
+        shared
+            .tasks
+            .clone()
+            .spawn(async move { shared.revoke(&token).await });
+    }
+    Ok(chain)
+}
+
+/// Writes `record` over whatever is there, and gives that back. `None`: the store does not answer.
+async fn replace(
+    shared: &Shared,
+    key: &RecordKey,
+    record: &GrantRecord,
+) -> Option<Option<GrantRecord>> {
+    let pair = record.pair()?;
+    let due = shared.policy.keep_alive_at(pair);
+    let stored = StoredRecord::Grant(record.clone());
+    let mut before = None;
+    for _ in 0..SAVE_TRIES {
+        let (expect, current) = match shared.read(key).await {
+            Ok(None) => (Expect::Absent, None),
+            Ok(Some(Found {
+                record: StoredRecord::Grant(grant),
+                version,
+            })) => {
+                if grant.chain == record.chain {
+                    // Ours: a write whose outcome was unknown.
+                    return Some(before);
+                }
+                (Expect::Version(version), Some(grant))
+            }
+            Ok(Some(Found {
+                record: StoredRecord::UsedState(_),
+                ..
+            }))
+            | Err(ReadFailure::Unreadable) => return None,
+            Err(ReadFailure::Unavailable) => {
+                shared
+                    .clock
+                    .sleep_until(shared.now().mono + shared.policy.retry_first)
+                    .await;
+                continue;
+            }
+        };
+        before = current;
+        if shared.write(key, &stored, due, expect).await.is_ok() {
+            return Some(before);
+        }
+    }
+    None
+}

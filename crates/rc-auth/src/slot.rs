@@ -1,0 +1,318 @@
+//! One grant in this process: its machine, the token that may be used, and who waits for it.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use http::HeaderValue;
+use rc_auth_core::{
+    App, EndReason, Entropy, Generation, GrantMachine, Input, Now, Phase, RefreshPolicy, Timestamp,
+    Trouble, View, Want,
+};
+use rc_store::RecordKey;
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    GrantError, driver,
+    shared::{Shared, lock},
+    telemetry,
+};
+
+/// An access token that is saved, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    /// `Bearer …`, marked sensitive.
+    pub(crate) header: HeaderValue,
+    pub(crate) generation: Generation,
+    early_at: Timestamp,
+    mandatory_at: Timestamp,
+}
+
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) key: RecordKey,
+    /// What a call uses: one atomic load.
+    serving: ArcSwapOption<Serving>,
+    pub(crate) inner: Mutex<Inner>,
+    /// Moves whenever something can be seen to have changed. Its receivers are those who wait.
+    moved: watch::Sender<()>,
+    /// Wakes a driver that waits for a moment.
+    pub(crate) wake: Notify,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) machine: GrantMachine,
+    /// A driver task exists.
+    pub(crate) running: bool,
+}
+
+impl Serving {
+    /// The access token in clear, to look for in texts that must not hold it.
+    pub(crate) fn token(&self) -> &str {
+        // The header was made of a string.
+        self.header
+            .to_str()
+            .unwrap_or_default()
+            .trim_start_matches("Bearer ")
+    }
+}
+
+/// What a look at the machine says to somebody who wants an access token.
+enum Look {
+    Usable(Arc<Serving>),
+    Over(EndReason),
+    /// Nothing before this moment (monotonic).
+    Waiting(Duration, Trouble),
+    NotYet,
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    /// Only a newer pair will do: this one was refused, or a refresh was asked for.
+    pub(crate) newer_than: Option<Generation>,
+    /// From when on nobody waits any longer (monotonic).
+    pub(crate) deadline: Duration,
+}
+
+impl Slot {
+    pub(crate) fn new(
+        key: RecordKey,
+        app: Arc<App>,
+        policy: Arc<RefreshPolicy>,
+        seed: &Entropy<8>,
+    ) -> Self {
+        let machine = GrantMachine::new(app, policy, seed);
+        Self {
+            key,
+            serving: ArcSwapOption::empty(),
+            inner: Mutex::new(Inner {
+                machine,
+                running: false,
+            }),
+            moved: watch::Sender::new(()),
+            wake: Notify::new(),
+        }
+    }
+
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.moved.receiver_count() > 0
+    }
+
+    /// Gives the machine something from outside, and sees that somebody carries out what it wants.
+    pub(crate) fn input(self: &Arc<Self>, shared: &Arc<Shared>, input: Input) {
+        let mut inner = lock(&self.inner);
+        self.input_locked(shared, &mut inner, input);
+    }
+
+    fn input_locked(self: &Arc<Self>, shared: &Arc<Shared>, inner: &mut Inner, input: Input) {
+        let now = shared.now();
+        if inner.machine.handle_input(input, now).is_err() {
+            tracing::error!(record = ?self.key, "a grant was given an answer it had not asked for");
+        }
+        self.publish(&inner.machine, shared, now);
+        if inner.running {
+            self.wake.notify_one();
+        } else if inner.machine.has_output() || inner.machine.next_timeout().is_some() {
+            inner.running = true;
+            shared
+                .tasks
+                .spawn(driver::drive(self.clone(), shared.clone()));
+        }
+    }
+
+    /// Shows what the machine shows.
+    pub(crate) fn publish(&self, machine: &GrantMachine, shared: &Shared, now: Now) {
+        let view = machine.view(now);
+        let usable = view
+            .pair
+            .filter(|_| !view.refused && !matches!(view.phase, Phase::Over(_)));
+        let shown = usable.and_then(|(pair, generation)| {
+            let token = pair.access_token()?;
+            let current = self.serving.load();
+            if let Some(current) = current
+                .as_ref()
+                .filter(|current| is_same(current, generation, token))
+            {
+                return Some(current.clone());
+            }
+            let mut header = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+            header.set_sensitive(true);
+            Some(Arc::new(Serving {
+                header,
+                generation,
+                early_at: machine.early_at(pair, generation),
+                mandatory_at: shared.policy.mandatory_at(pair),
+            }))
+        });
+        self.serving.store(shown);
+        self.moved.send_replace(());
+    }
+
+    /// An access token for one call.
+    ///
+    /// The common case is the first three lines: one atomic load and one look at the clock.
+    pub(crate) async fn access(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        newer_than: Option<Generation>,
+    ) -> Result<Arc<Serving>, GrantError> {
+        let serving = self.serving.load_full();
+        if let Some(serving) = serving.filter(|serving| Some(serving.generation) > newer_than) {
+            let wall = shared.clock.wall();
+            if wall < serving.early_at {
+                return Ok(serving);
+            }
+            if wall < serving.mandatory_at {
+                self.input(shared, Input::Want(Want::Usable));
+                return Ok(serving);
+            }
+        }
+        let began = shared.now().mono;
+        let wanted = Wanted {
+            newer_than,
+            deadline: began + shared.call_timeout,
+        };
+        let result = self.wait(shared, wanted, Want::Usable).await;
+        telemetry::token_wait(shared.now().mono.saturating_sub(began));
+        result
+    }
+
+    /// Waits for an access token, and for everything that stands between.
+    pub(crate) async fn wait(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        wanted: Wanted,
+        want: Want,
+    ) -> Result<Arc<Serving>, GrantError> {
+        // Subscribed before the first look, so that nothing between look and wait is missed.
+        let mut moved = self.moved.subscribe();
+        let seen = self
+            .serving
+            .load()
+            .as_ref()
+            .map(|serving| serving.generation);
+        loop {
+            moved.mark_unchanged();
+            match self.look(shared, wanted, seen, want) {
+                Look::Usable(serving) => return Ok(serving),
+                Look::Over(reason) => return Err(GrantError::SignInAgain { reason }),
+                Look::Waiting(until, trouble) if until > wanted.deadline => {
+                    return Err(unavailable(shared, Some((until, trouble))));
+                }
+                Look::Waiting(..) | Look::NotYet => {}
+            }
+            tokio::select! {
+                _ = moved.changed() => {}
+                () = shared.clock.sleep_until(wanted.deadline) => {
+                    let trouble = match self.look(shared, wanted, seen, want) {
+                        Look::Usable(serving) => return Ok(serving),
+                        Look::Waiting(until, trouble) => Some((until, trouble)),
+                        Look::Over(_) | Look::NotYet => None,
+                    };
+                    return Err(unavailable(shared, trouble));
+                }
+            }
+        }
+    }
+
+    /// Looks, says what is wanted if it is not there, and looks again.
+    fn look(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        wanted: Wanted,
+        seen: Option<Generation>,
+        want: Want,
+    ) -> Look {
+        let mut inner = lock(&self.inner);
+        let first = self.look_locked(shared, &inner, wanted, seen);
+        let may_have_changed = matches!(first, Look::NotYet | Look::Over(_) | Look::Waiting(..));
+        if !may_have_changed {
+            return first;
+        }
+        self.input_locked(shared, &mut inner, Input::Want(want));
+        self.look_locked(shared, &inner, wanted, seen)
+    }
+
+    fn look_locked(
+        &self,
+        shared: &Shared,
+        inner: &Inner,
+        wanted: Wanted,
+        seen: Option<Generation>,
+    ) -> Look {
+        let now = shared.now();
+        let serving = self.serving.load_full();
+        if let Some(serving) =
+            serving.filter(|serving| Some(serving.generation) > wanted.newer_than)
+        {
+            // A token that came while waiting is used once, however short it lives.
+            if now.wall < serving.mandatory_at || Some(serving.generation) > seen && seen.is_some()
+            {
+                return Look::Usable(serving);
+            }
+        }
+        let View { phase, .. } = inner.machine.view(now);
+        match phase {
+            Phase::Over(reason) => Look::Over(reason),
+            Phase::Waiting { until, trouble } => Look::Waiting(until, trouble.clone()),
+            Phase::Unknown | Phase::Idle | Phase::Busy => Look::NotYet,
+        }
+    }
+
+    /// Waits until the record was read, or cannot be, or the grant is over.
+    pub(crate) async fn known<T>(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        want: Want,
+        mut show: impl FnMut(View<'_>, Now) -> Option<T>,
+    ) -> Result<T, GrantError> {
+        let deadline = shared.now().mono + shared.call_timeout;
+        let mut moved = self.moved.subscribe();
+        self.input(shared, Input::Want(want));
+        loop {
+            moved.mark_unchanged();
+            let trouble = {
+                let inner = lock(&self.inner);
+                let now = shared.now();
+                let view = inner.machine.view(now);
+                let phase = view.phase;
+                if let Some(shown) = show(view, now) {
+                    return Ok(shown);
+                }
+                match phase {
+                    Phase::Over(reason) => return Err(GrantError::SignInAgain { reason }),
+                    Phase::Waiting { until, trouble } => Some((until, trouble.clone())),
+                    Phase::Unknown | Phase::Idle | Phase::Busy => None,
+                }
+            };
+            if trouble.as_ref().is_some_and(|(until, _)| *until > deadline) {
+                return Err(unavailable(shared, trouble));
+            }
+            tokio::select! {
+                _ = moved.changed() => {}
+                () = shared.clock.sleep_until(deadline) => return Err(unavailable(shared, trouble)),
+            }
+        }
+    }
+}
+
+fn is_same(current: &Serving, generation: Generation, token: &rc_auth_core::Secret) -> bool {
+    current.generation == generation
+        && current.header.as_bytes().strip_prefix(b"Bearer ") == Some(token.expose().as_bytes())
+}
+
+fn unavailable(shared: &Shared, trouble: Option<(Duration, Trouble)>) -> GrantError {
+    let now = shared.now();
+    let (retry_at, trouble) = match trouble {
+        Some((until, trouble)) => {
+            let retry_at = now.wall.saturating_add(until.saturating_sub(now.mono));
+            (Some(retry_at), Some(Box::new(trouble)))
+        }
+        None => (None, None),
+    };
+    GrantError::Unavailable { retry_at, trouble }
+}
