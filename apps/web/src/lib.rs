@@ -1,1 +1,32 @@
-//! Under construction.
+//! The web application that people run first: sign in, call the API, refresh, sign out.
+//!
+//! Without configuration it starts the simulated platform beside itself; with a registered app it talks to
+//! RingCentral. [`config`] lists the environment variables, [`Running`] is the application in a value.
+//!
+//! Handlers are thin. None names a token: sign-ins, refreshes and calls are `rc-auth`'s, cookies hold a
+//! grant key, and one module turns what can go wrong into words.
+
+pub mod config;
+
+mod assets;
+mod command;
+mod cookies;
+mod demo;
+mod keys;
+mod lock;
+mod moment;
+mod pages;
+mod pending;
+mod problem;
+mod request_log;
+mod return_to;
+mod routes;
+mod server;
+mod session;
+mod start;
+mod state;
+mod telemetry;
+
+pub use command::run;
+pub use keys::KeyFileError;
+pub use start::{Running, StartError, Summary};

@@ -83,7 +83,7 @@ mod telemetry;
 
 pub use rc_auth_core::{
     App, AttemptName, AuthBudget, AuthorizationError, AuthorizationRequest, CallbackError,
-    EndReason, ErrorCode, Generation, InvalidApp, InvalidBudget, InvalidPending,
+    EndReason, ErrorCode, Generation, InvalidApp, InvalidBudget, InvalidPending, Now,
     PendingAuthorization, RefreshPolicy, RefreshReplay, Refusal, Secret, Timestamp, Trouble,
     Verdict, callback_attempt,
 };

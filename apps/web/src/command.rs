@@ -1,0 +1,112 @@
+//! The command line: arguments, start, signals, end.
+
+use std::{ffi::OsString, io, process::ExitCode};
+
+use tokio::{runtime, signal};
+
+use crate::{
+    config::{self, Config},
+    start::{Running, Summary},
+    telemetry,
+};
+
+/// Wrong arguments or configuration.
+const EXIT_USAGE: u8 = 2;
+
+/// Runs the program with `arguments` (without its name) and environment variables from `lookup`, until a
+/// signal ends it.
+pub fn run(
+    mut arguments: impl Iterator<Item = OsString>,
+    lookup: impl Fn(&str) -> Option<OsString>,
+) -> ExitCode {
+    match arguments.next() {
+        None => {}
+        Some(argument) if argument == "--help" || argument == "-h" => {
+            print!("{}", config::help());
+            return ExitCode::SUCCESS;
+        }
+        Some(argument) if argument == "--version" || argument == "-V" => {
+            println!("rc-web {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        // Not echoed: it may be a secret meant for a variable.
+        Some(_) => {
+            eprintln!(
+                "rc-web takes no such argument. It is configured by environment variables; see: rc-web --help"
+            );
+            return ExitCode::from(EXIT_USAGE);
+        }
+    }
+    let config = match Config::from_lookup(lookup) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}\nAll variables: rc-web --help");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    match telemetry::log_to_stderr(&config.log)
+        .map_err(io::Error::other)
+        .and_then(|()| serve(config))
+    {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The runtime is this one and not a web worker's: workers stop before the last refresh is saved.
+fn serve(config: Config) -> io::Result<ExitCode> {
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut running = Running::start(config).await.map_err(io::Error::other)?;
+        print!("{}", greeting(running.summary()));
+        tokio::select! {
+            ended = running.ended() => ended.and(Ok(ExitCode::FAILURE)),
+            stopped = stop_signal() => {
+                stopped?;
+                tracing::info!("stopping: finishing what is in the air");
+                if !running.stop().await {
+                    tracing::warn!("stopped before everything was saved; the next start recovers it");
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    })
+}
+
+async fn stop_signal() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    signal::ctrl_c().await
+}
+
+fn greeting(summary: &Summary) -> String {
+    let Summary {
+        origin,
+        server,
+        database,
+        keys,
+        ..
+    } = summary;
+    let mode = if summary.simulated {
+        "demo, simulated platform at"
+    } else {
+        "platform"
+    };
+    format!(
+        "Open {origin}\n\n\
+         Mode:     {mode} {server}\n\
+         Database: {database}\n\
+         Keys:     {keys}\n\n\
+         Stop with Ctrl-C.\n"
+    )
+}

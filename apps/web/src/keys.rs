@@ -1,0 +1,209 @@
+//! The demo's key file: made on first start, readable by its owner only.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use rc_auth::store::{InvalidKeyRing, KeyRing};
+
+/// The file cannot be used. Says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// Reading or writing failed.
+    #[error("the key file {} cannot be used: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Somebody else may read it.
+    #[error(
+        "the key file {0} can be read by others (mode {mode:o}). Run: chmod 600 {0}",
+        .path.display()
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It holds no keys.
+    #[error("the key file {} is damaged: {source}. Without it what it sealed is lost: restore it, \
+             or delete it together with the database", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the text.
+        source: InvalidKeyRing,
+    },
+}
+
+/// The keys in the file at `path`; a missing file is made first, with one random key.
+///
+/// # Errors
+///
+/// When the file cannot be read or made, has permissions for anybody but its owner, or is damaged.
+pub(crate) fn load_or_create(path: &Path) -> Result<KeyRing, KeyFileError> {
+    let io = |source| KeyFileError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    match open_private(path) {
+        Ok(file) => read(path, file),
+        Err(KeyFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            create(path).map_err(io)?;
+            read(path, open_private(path)?)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn read(path: &Path, mut file: File) -> Result<KeyRing, KeyFileError> {
+    let mut text = String::new();
+    let read = file.read_to_string(&mut text);
+    read.map_err(|source| KeyFileError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let damaged = |source| KeyFileError::Damaged {
+        path: path.to_owned(),
+        source,
+    };
+    text.parse().map_err(damaged)
+}
+
+/// Checks the permissions of the opened file, not of the path, which may change in between.
+fn open_private(path: &Path) -> Result<File, KeyFileError> {
+    let io = |source| KeyFileError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(io)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(KeyFileError::Exposed {
+                path: path.to_owned(),
+                mode,
+            });
+        }
+    }
+    Ok(file)
+}
+
+/// Writes a complete file under another name and links it into place, so that of several processes that
+/// start at once one wins and the others read the winner's keys, never half of them.
+fn create(path: &Path) -> io::Result<()> {
+    let ring = KeyRing::generate("demo-1").map_err(io::Error::other)?;
+    let fresh = path.with_extension(format!("{}.new", std::process::id()));
+    let written = write_private(&fresh, ring.to_text().as_bytes());
+    let linked = written.and_then(|()| fs::hard_link(&fresh, path));
+    fs::remove_file(&fresh)?;
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true); // O_EXCL: never follows a link that somebody prepared
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
+/// Makes the folder that holds `file`, for its owner only, unless it exists.
+///
+/// # Errors
+///
+/// What the system says.
+pub(crate) fn create_private_folder(file: &Path) -> io::Result<()> {
+    let Some(folder) = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    else {
+        return Ok(());
+    };
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn first_start_makes_an_owner_only_file_and_later_starts_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("demo.keys");
+        let made = load_or_create(&path).unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let sealed = made.seal(&[b"test"], b"text").unwrap();
+        let read = load_or_create(&path).unwrap();
+        assert_eq!(*read.open(&[b"test"], &sealed).unwrap(), b"text");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "no file is left over"
+        );
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused_with_the_command_to_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("demo.keys");
+        load_or_create(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let error = load_or_create(&path).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("chmod 600 {}", path.display())),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_and_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("demo.keys");
+        load_or_create(&path).unwrap();
+        fs::write(&path, "demo-1:hunter2").unwrap();
+        let error = load_or_create(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("damaged") && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn starts_at_the_same_time_agree_on_one_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("demo.keys");
+        create(&path).unwrap();
+        let first = fs::read(&path).unwrap();
+        create(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), first);
+    }
+}

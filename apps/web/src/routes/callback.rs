@@ -1,0 +1,59 @@
+//! The redirect URI: back from the platform.
+
+use actix_web::{HttpRequest, HttpResponse, http::header::SET_COOKIE};
+use rc_auth::{Grant, callback_attempt};
+
+use super::see_other;
+use crate::{
+    pending::PendingSignIn, problem::Problem, session::BrowserSession, state::Application,
+};
+
+/// Finishes a sign-in of this browser.
+///
+/// Only success removes the attempt's cookie: a failed callback may be somebody else's doing, and must not
+/// spoil the real one.
+pub(super) async fn finish(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let application = Application::of(&request);
+    let query = request.query_string();
+    let attempt = callback_attempt(query).ok_or_else(Problem::malformed_callback)?;
+    let pending = PendingSignIn::of(request.headers(), application.cookies(), &attempt)
+        .ok_or_else(Problem::foreign_callback)?;
+    let grant = application
+        .client()
+        .finish_sign_in(pending.authorization, query);
+    let grant = application.in_runtime(grant).await?;
+    end_older_session(&request, &grant);
+
+    let session = BrowserSession::start(grant.key().clone(), application.now())
+        .map_err(|error| Problem::internal(&error))?;
+    let cookies = application.cookies();
+    let session = session
+        .set_cookie(cookies)
+        .map_err(|error| Problem::internal(&error))?;
+    Ok(see_other(pending.return_to.as_str())
+        .append_header((SET_COOKIE, session))
+        .append_header((SET_COOKIE, PendingSignIn::remove_cookie(cookies, &attempt)))
+        .finish())
+}
+
+/// Signs out the grant this browser had before, which nothing would name any more. In the background:
+/// the new sign-in is complete and need not wait for it.
+///
+/// A duplicate of this callback finds the same grant in the cookie, and that one stays. Of two tabs that
+/// finish in the same moment neither sees the other's cookie; the grant that loses ends by itself when
+/// RingCentral's limit of five sign-ins or its refresh token's life is reached.
+fn end_older_session(request: &HttpRequest, grant: &Grant) {
+    let application = Application::of(request);
+    let Some(session) = application.session(request.headers()) else {
+        return;
+    };
+    if session.grant() == grant.key() {
+        return;
+    }
+    let older = application.client().grant(session.grant());
+    application.spawn(async move {
+        if let Err(error) = older.sign_out().await {
+            tracing::warn!(%error, "an older sign-in of the same browser could not be ended");
+        }
+    });
+}

@@ -1,0 +1,141 @@
+//! `GET /` and `GET /call`: the pages people look at.
+
+use actix_web::{HttpRequest, HttpResponse};
+use rc_auth::{CallError, EndReason, Grant, GrantError};
+use serde_json::Value;
+
+use crate::{
+    pages::{self, Answer, Dashboard, Notice, Person, SignedOut},
+    problem::Problem,
+    session::BrowserSession,
+    state::{Application, EXTENSION},
+};
+
+/// The start page: the button to sign in, or the dashboard.
+pub(super) async fn home(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let application = Application::of(&request);
+    let Some(session) = application.session(request.headers()) else {
+        return Ok(start_page(application, signed_out(&request)));
+    };
+    let grant = application.client().grant(session.grant());
+    let mut notices = Vec::new();
+    if done(&request, "refresh") {
+        notices.push(Notice::good(
+            "Refreshed.",
+            "RingCentral gave out a new pair of tokens.",
+        ));
+    }
+    let person = match application.in_runtime(grant.get(EXTENSION)).await {
+        Ok(answer) => answer.json().ok(),
+        Err(CallError::Grant(GrantError::SignInAgain { reason })) => {
+            return Ok(start_page(application, Some(ended(application, reason))));
+        }
+        Err(error) => {
+            let problem = Problem::from(error);
+            notices.push(Notice::warning(
+                problem.title,
+                format!("{} {}", problem.happened, problem.what_to_do),
+            ));
+            None
+        }
+    };
+    show(
+        application,
+        &session,
+        &grant,
+        Dashboard {
+            notices,
+            person,
+            ..Dashboard::default()
+        },
+    )
+    .await
+}
+
+/// The dashboard with the answer of an API call.
+pub(super) async fn call(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let application = Application::of(&request);
+    let session = application
+        .session(request.headers())
+        .ok_or_else(Problem::signed_out)?;
+    let grant = application.client().grant(session.grant());
+    let answer = application.in_runtime(grant.get(EXTENSION)).await?;
+    let json: Value = answer.json()?;
+    let answer = Answer {
+        path: EXTENSION,
+        status: answer.status.as_u16(),
+        json: format!("{json:#}"),
+    };
+    let person = serde_json::from_value::<Person>(json).ok();
+    show(
+        application,
+        &session,
+        &grant,
+        Dashboard {
+            person,
+            answer: Some(answer),
+            ..Dashboard::default()
+        },
+    )
+    .await
+}
+
+/// Fills in the grant's state as it is after the call, which may have refreshed.
+async fn show(
+    application: &Application,
+    session: &BrowserSession,
+    grant: &Grant,
+    mut page: Dashboard,
+) -> Result<HttpResponse, Problem> {
+    let status = match application.in_runtime(grant.status()).await {
+        Err(GrantError::SignInAgain { reason }) => {
+            return Ok(start_page(application, Some(ended(application, reason))));
+        }
+        other => other?,
+    };
+    let state = pages::Grant::new(status, application.now());
+    page.notices.extend(state.refresh_tokens_off());
+    page.grant = Some(state);
+    page.form_token = session.form_token();
+    Ok(pages::answer(&mut HttpResponse::Ok(), &page))
+}
+
+fn start_page(application: &Application, notice: Option<Notice>) -> HttpResponse {
+    let platform = application.platform();
+    let page = SignedOut {
+        notice,
+        demo: platform.simulated,
+        platform: &platform.host,
+    };
+    pages::answer(&mut HttpResponse::Ok(), &page)
+}
+
+fn signed_out(request: &HttpRequest) -> Option<Notice> {
+    if done(request, "sign-out-here") {
+        let text = "The database did not answer, so the sign-in could not be ended at RingCentral. It \
+            ends there by itself, or when you end it in your RingCentral account.";
+        return Some(Notice::warning(
+            "You are signed out in this browser only.",
+            text,
+        ));
+    }
+    done(request, "sign-out").then(|| Notice::good("You are signed out.", "The sign-in has ended."))
+}
+
+/// The session's cookie stays: another tab may just have replaced it, and it opens nothing.
+fn ended(application: &Application, reason: EndReason) -> Notice {
+    let restart = if application.platform().simulated {
+        " The simulated platform forgets every sign-in when it stops."
+    } else {
+        ""
+    };
+    Notice::warning(
+        "Please sign in again.",
+        format!("{}{restart}", reason.explanation()),
+    )
+}
+
+/// What a form did before it led here. Anybody can write this into a link, so it chooses a sentence only.
+fn done(request: &HttpRequest, what: &str) -> bool {
+    request.query_string().strip_prefix("done=") == Some(what)
+}

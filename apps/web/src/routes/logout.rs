@@ -1,0 +1,41 @@
+//! `/logout`: asks on GET, does it on POST.
+
+use actix_web::{HttpRequest, HttpResponse, http::header::SET_COOKIE, web::Payload};
+use rc_auth::GrantError;
+
+use super::{form, see_other};
+use crate::{
+    pages::{self, SignOut},
+    problem::Problem,
+    session::BrowserSession,
+    state::Application,
+};
+
+/// A page with the button. A link alone must not sign anybody out.
+pub(super) async fn ask(request: HttpRequest) -> HttpResponse {
+    let session = Application::of(&request).session(request.headers());
+    let form_token = session.map(|session| session.form_token());
+    pages::answer(&mut HttpResponse::Ok(), &SignOut { form_token })
+}
+
+/// Signs out. Whatever the platform or the store say, this browser is signed out afterwards.
+pub(super) async fn sign_out(
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let application = Application::of(&request);
+    let mut done = "/?done=sign-out";
+    if let Some(session) = application.session(request.headers()) {
+        form::check(&request, payload, &session).await?;
+        let grant = application.client().grant(session.grant());
+        match application.in_runtime(grant.sign_out()).await {
+            Ok(_) | Err(GrantError::SignInAgain { .. }) => {} // or over before
+            Err(error) => {
+                tracing::warn!(%error, "signed out in the browser only");
+                done = "/?done=sign-out-here";
+            }
+        }
+    }
+    let remove = BrowserSession::remove_cookie(application.cookies());
+    Ok(see_other(done).append_header((SET_COOKIE, remove)).finish())
+}

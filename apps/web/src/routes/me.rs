@@ -1,0 +1,23 @@
+//! `GET /me`: who is signed in, for programs.
+
+use actix_web::{HttpRequest, HttpResponse, http::header::ContentType};
+use serde::de::IgnoredAny;
+
+use crate::{
+    problem::{JsonProblem, Problem},
+    state::{Application, EXTENSION},
+};
+
+/// The platform's answer, asked for each time and passed on as it is.
+pub(super) async fn extension(request: HttpRequest) -> Result<HttpResponse, JsonProblem> {
+    let application = Application::of(&request);
+    let session = application
+        .session(request.headers())
+        .ok_or_else(Problem::signed_out)?;
+    let grant = application.client().grant(session.grant());
+    let answer = application.in_runtime(grant.get(EXTENSION)).await?;
+    answer.json::<IgnoredAny>()?;
+    Ok(HttpResponse::Ok()
+        .content_type(ContentType::json())
+        .body(answer.body))
+}

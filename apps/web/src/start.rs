@@ -1,0 +1,318 @@
+//! From configuration to a running application, and back.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::dev::ServerHandle;
+use rc_auth::{
+    BuildError, Client, Clock, InvalidApp, SystemClock,
+    store::{KeyRing, Sealed, StoreError, TokenStore},
+};
+use rc_store_sql::{ConnectError, SqlStore};
+use tokio::task::JoinHandle;
+
+use crate::{
+    config::{
+        Config, DatabaseUrl, Keys, Platform, RedirectUri, Registration, origin_on_this_machine,
+    },
+    cookies::Cookies,
+    demo,
+    keys::{self, KeyFileError},
+    lock::{DatabaseLock, Found},
+    server,
+    state::{Application, Parts, PlatformName},
+    telemetry,
+};
+
+/// How long `SIGTERM` waits for refreshes, code exchanges and sign-outs to be saved, after the last
+/// request has ended. Longer than a token request with its commit may take.
+const SAVE_LIMIT: Duration = Duration::from_secs(45);
+
+/// Why the application did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error(
+        "BIND: {address} cannot be listened on: {source}.\nSet BIND to a free address, e.g. BIND=127.0.0.1:8081, or BIND=127.0.0.1:0 for any free port"
+    )]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The demo's own redirect URI is unusable.
+    #[error("BIND: the demo's redirect URI {0}")]
+    DemoAddress(String),
+    /// The simulated platform did not start.
+    #[error("the simulated platform did not start: {0}")]
+    Simulator(#[source] io::Error),
+    /// The folder of the database cannot be made.
+    #[error("DATABASE_URL: the folder of {database} cannot be made: {source}")]
+    Folder {
+        /// Which database.
+        database: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The key file is unusable.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    /// The database cannot be opened.
+    #[error("DATABASE_URL: {0}")]
+    Connect(#[from] ConnectError),
+    /// The lock file cannot be used.
+    #[error("the lock file {path} cannot be used: {source}")]
+    Lock {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The database cannot be read.
+    #[error("the database cannot be read: {0}")]
+    Store(#[from] StoreError),
+    /// `rc-auth` refuses the app.
+    #[error("the app's registration is unusable: {0}")]
+    App(#[from] InvalidApp),
+    /// `rc-auth` refuses the combination.
+    #[error("the client cannot be built: {0}")]
+    Client(#[from] BuildError),
+    /// The web server did not start.
+    #[error("the web server did not start: {0}")]
+    Server(#[source] io::Error),
+}
+
+/// The application, serving.
+#[derive(Debug)]
+pub struct Running {
+    summary: Summary,
+    client: Client,
+    server: ServerHandle,
+    serving: JoinHandle<io::Result<()>>,
+    sweeping: JoinHandle<()>,
+    simulator: Option<rc_sim::Server>,
+    lock: DatabaseLock,
+}
+
+/// What the operator should know after start. Holds no secret.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What to open in a browser.
+    pub origin: String,
+    /// The platform's address.
+    pub server: String,
+    /// Whether the platform is simulated.
+    pub simulated: bool,
+    /// The database, without credentials.
+    pub database: String,
+    /// Where the encryption keys come from.
+    pub keys: String,
+}
+
+impl Running {
+    /// Starts everything `config` asks for. Call it inside a multi-thread runtime.
+    ///
+    /// # Errors
+    ///
+    /// When a part cannot start; what was started before is stopped.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with_clock(config, Arc::new(SystemClock::new())).await
+    }
+
+    /// Like [`start`](Self::start), by another clock.
+    ///
+    /// # Errors
+    ///
+    /// Like [`start`](Self::start).
+    pub async fn start_with_clock(
+        config: Config,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        telemetry::collect_metrics();
+        let (listener, address) = listen(config.bind)?;
+        let (simulator, registration) = platform(config.platform, address).await?;
+        let keys_from = describe_keys(&config.keys);
+        if simulator.is_some() {
+            make_folder(&config.database)?;
+        }
+        let ring = match config.keys {
+            Keys::Given(ring) => ring,
+            Keys::File(path) => keys::load_or_create(&path)?,
+        };
+        let store = open_store(&config.database, ring.clone()).await?;
+        let mut client = Client::builder(registration.app()?)
+            .store(Arc::clone(&store))
+            .refresh_replay(config.refresh_replay)
+            .clock(Arc::clone(&clock));
+        if let Some(budget) = config.auth_budget {
+            client = client.auth_budget(budget);
+        }
+        let client = client.build()?;
+        let lock = take_over(&client, &config.database).await?;
+
+        let summary = Summary {
+            address,
+            origin: open_here(&registration.redirect_uri, address),
+            server: registration.server.clone(),
+            simulated: simulator.is_some(),
+            database: config.database.to_string(),
+            keys: keys_from,
+        };
+        let application = Application::new(Parts {
+            client: client.clone(),
+            store,
+            cookies: Cookies::new(ring, registration.redirect_uri.is_https()),
+            platform: PlatformName {
+                host: host_of(&registration.server),
+                simulated: simulator.is_some(),
+            },
+            redirect_uri: registration.redirect_uri,
+            clock,
+        });
+        let server = server::on(listener, application).map_err(StartError::Server)?;
+        let sweeper = client.clone();
+        Ok(Self {
+            summary,
+            client,
+            server: server.handle(),
+            serving: tokio::spawn(server),
+            sweeping: tokio::spawn(async move { sweeper.keep_alive().await }),
+            simulator,
+            lock,
+        })
+    }
+
+    /// What to tell the operator.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// The client of `rc-auth`.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Waits until the web server ends by itself, which it does only when it is broken.
+    ///
+    /// # Errors
+    ///
+    /// What broke it.
+    pub async fn ended(&mut self) -> io::Result<()> {
+        (&mut self.serving).await.map_err(io::Error::other)?
+    }
+
+    /// Accepts nothing new, finishes what is in the air, and saves it. Whether all of it was saved in time.
+    pub async fn stop(self) -> bool {
+        self.server.stop(true).await;
+        let saved = self.client.shutdown(SAVE_LIMIT).await;
+        self.sweeping.abort();
+        if let Some(simulator) = self.simulator {
+            simulator.shutdown().await;
+        }
+        drop(self.lock);
+        saved
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = TcpListener::bind(address);
+    let bound = listener.and_then(|listener| listener.local_addr().map(|bound| (listener, bound)));
+    bound.map_err(|source| StartError::Bind { address, source })
+}
+
+async fn platform(
+    platform: Platform,
+    bound: SocketAddr,
+) -> Result<(Option<rc_sim::Server>, Registration), StartError> {
+    match platform {
+        Platform::Registered(registration) => Ok((None, registration)),
+        Platform::Simulated { limits } => {
+            let redirect_uri = format!("{}/oauth/callback", origin_on_this_machine(bound));
+            let redirect_uri =
+                RedirectUri::parse(&redirect_uri).map_err(StartError::DemoAddress)?;
+            let started = demo::start(limits, redirect_uri).await;
+            let (server, registration) = started.map_err(StartError::Simulator)?;
+            Ok((Some(server), registration))
+        }
+    }
+}
+
+fn make_folder(database: &DatabaseUrl) -> Result<(), StartError> {
+    let made = keys::create_private_folder(database.file());
+    made.map_err(|source| StartError::Folder {
+        database: database.to_string(),
+        source,
+    })
+}
+
+async fn open_store(
+    database: &DatabaseUrl,
+    ring: KeyRing,
+) -> Result<Arc<dyn TokenStore>, StartError> {
+    let store = SqlStore::connect(database.as_str()).await?;
+    Ok(Arc::new(Sealed::new(store, ring)))
+}
+
+/// Recovers at once what a crashed process left, if nobody else is alive; see [`crate::lock`].
+async fn take_over(client: &Client, database: &DatabaseUrl) -> Result<DatabaseLock, StartError> {
+    let path = database.beside("lock");
+    let failed = |source| StartError::Lock {
+        path: path.display().to_string(),
+        source,
+    };
+    let lock = match DatabaseLock::try_exclusive(&path).map_err(failed)? {
+        Found::Alone(lock) => {
+            let recovered = client.take_over_abandoned().await?;
+            if recovered > 0 {
+                tracing::info!(
+                    recovered,
+                    "took over refreshes that an earlier process left unfinished"
+                );
+            }
+            lock
+        }
+        Found::NotAlone(lock) => lock,
+    };
+    // Waits for another process's start at most; still, not on a thread that serves.
+    let shared = tokio::task::spawn_blocking(|| lock.share()).await;
+    shared
+        .map_err(io::Error::other)
+        .and_then(|shared| shared)
+        .map_err(failed)
+}
+
+fn describe_keys(keys: &Keys) -> String {
+    match keys {
+        Keys::Given(_) => "RC_ENCRYPTION_KEYS".to_owned(),
+        Keys::File(path) => path.display().to_string(),
+    }
+}
+
+/// The redirect URI's origin is where cookies work. On this machine that is where the process listens.
+fn open_here(redirect_uri: &RedirectUri, address: SocketAddr) -> String {
+    if redirect_uri.is_loopback()
+        && redirect_uri
+            .authority()
+            .ends_with(&format!(":{}", address.port()))
+    {
+        return redirect_uri.origin();
+    }
+    if redirect_uri.is_https() {
+        redirect_uri.origin()
+    } else {
+        origin_on_this_machine(address)
+    }
+}
+
+fn host_of(server: &str) -> String {
+    let url = url::Url::parse(server);
+    url.map_or_else(|_| server.to_owned(), |url| url.authority().to_owned())
+}

@@ -1,0 +1,145 @@
+//! What every request handler shares.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+};
+
+use actix_web::{HttpRequest, http::header::HeaderMap, web};
+use rc_auth::{Client, Clock, Timestamp, store::TokenStore};
+use tokio::runtime::Handle;
+
+use crate::{config::RedirectUri, cookies::Cookies, session::BrowserSession};
+
+/// The call that says who is signed in.
+pub(crate) const EXTENSION: &str = "/restapi/v1.0/account/~/extension/~";
+
+/// The application: built once at start, the same for all workers.
+#[derive(Clone)]
+pub(crate) struct Application {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: Client,
+    store: Arc<dyn TokenStore>,
+    cookies: Cookies,
+    redirect_uri: RedirectUri,
+    platform: PlatformName,
+    clock: Arc<dyn Clock>,
+    runtime: Handle,
+}
+
+/// The platform as pages name it.
+#[derive(Clone, Debug)]
+pub(crate) struct PlatformName {
+    /// Its host.
+    pub host: String,
+    /// Whether it is the simulated one.
+    pub simulated: bool,
+}
+
+/// What an [`Application`] is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// Signs in, calls, refreshes, signs out.
+    pub client: Client,
+    /// Where the client keeps its records; asked whether it answers.
+    pub store: Arc<dyn TokenStore>,
+    /// Seals the cookies.
+    pub cookies: Cookies,
+    /// Where browsers come back to.
+    pub redirect_uri: RedirectUri,
+    /// Whom people sign in with.
+    pub platform: PlatformName,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Application {
+    /// Puts the parts together. Call it inside the runtime that outlives the web server: work that must
+    /// not end with a request or a worker runs there.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts {
+            client,
+            store,
+            cookies,
+            redirect_uri,
+            platform,
+            clock,
+        } = parts;
+        let runtime = Handle::current();
+        let inner = Inner {
+            client,
+            store,
+            cookies,
+            redirect_uri,
+            platform,
+            clock,
+            runtime,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The application a request was sent to.
+    pub(crate) fn of(request: &HttpRequest) -> &Self {
+        match request.app_data::<web::Data<Self>>() {
+            Some(data) => data,
+            None => unreachable!("the server registers the application before its routes"),
+        }
+    }
+
+    /// The client of `rc-auth`.
+    pub(crate) fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    /// The store below the client.
+    pub(crate) fn store(&self) -> &dyn TokenStore {
+        &*self.inner.store
+    }
+
+    /// Seals and opens cookies.
+    pub(crate) fn cookies(&self) -> &Cookies {
+        &self.inner.cookies
+    }
+
+    /// Where browsers come back to.
+    pub(crate) fn redirect_uri(&self) -> &RedirectUri {
+        &self.inner.redirect_uri
+    }
+
+    /// Whom people sign in with.
+    pub(crate) fn platform(&self) -> &PlatformName {
+        &self.inner.platform
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.wall()
+    }
+
+    /// Runs `future` here, with everything it spawns going to the runtime that outlives requests and
+    /// workers: a worker that stops would take a refresh between "sent" and "saved" with it.
+    pub(crate) async fn in_runtime<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            let _inside = self.inner.runtime.enter();
+            future.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Spawns `future` on that runtime.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.inner.runtime.spawn(future);
+    }
+
+    /// The browser session of a request.
+    pub(crate) fn session(&self, headers: &HeaderMap) -> Option<BrowserSession> {
+        BrowserSession::of(headers, self.cookies(), self.now())
+    }
+}
