@@ -16,23 +16,49 @@ async fn signing_in_leads_to_a_dashboard_that_names_the_user() {
     let name = stage.platform().config().demo_user().unwrap().name();
     assert!(page.body.contains(&name), "{}", page.body);
     assert!(page.body.contains("Generation"));
-    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), [SESSION], "the attempt's cookie is gone");
+    assert_eq!(
+        browser.cookies.keys().collect::<Vec<_>>(),
+        [SESSION],
+        "the attempt's cookie is gone"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_job_sign_in_call_refresh_sign_out_and_again() {
     let stage = Stage::start().await;
     let mut browser = stage.signed_in().await;
-    assert!(browser.get("/call").await.body.contains("&#34;extensionNumber&#34;"));
+    assert!(
+        browser
+            .get("/call")
+            .await
+            .body
+            .contains("&#34;extensionNumber&#34;")
+    );
     let answer = browser.press("/refresh").await;
     assert_eq!((answer.status, answer.location()), (303, "/?done=refresh"));
     assert_eq!(stage.counters().token_refresh.issued, 1);
-    assert!(browser.get("/?done=refresh").await.body.contains("Refreshed."));
+    assert!(
+        browser
+            .get("/?done=refresh")
+            .await
+            .body
+            .contains("Refreshed.")
+    );
     let answer = browser.press("/logout").await;
     assert_eq!((answer.status, answer.location()), (303, "/?done=sign-out"));
     assert!(browser.cookies.is_empty());
-    assert!(browser.get(answer.location()).await.body.contains("You are signed out."));
-    assert_eq!(stage.counters().live_sessions, 0, "the platform's session is revoked");
+    assert!(
+        browser
+            .get(answer.location())
+            .await
+            .body
+            .contains("You are signed out.")
+    );
+    assert_eq!(
+        stage.counters().live_sessions,
+        0,
+        "the platform's session is revoked"
+    );
 
     let callback = browser.sign_in_at(&stage.sim).await;
     assert_eq!(browser.get(&callback).await.status, 303);
@@ -82,7 +108,11 @@ async fn a_double_click_on_the_callback_is_one_sign_in() {
     assert_eq!(stage.counters().token_code.received, 1);
     assert_eq!(stage.counters().live_sessions, 1);
     assert_eq!(one.get("/me").await.status, 200);
-    assert_eq!(two.get("/me").await.status, 200, "neither signed the other out");
+    assert_eq!(
+        two.get("/me").await.status,
+        200,
+        "neither signed the other out"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,7 +137,10 @@ async fn signing_in_again_makes_a_new_session_and_ends_the_older_grant() {
     assert_eq!(browser.get(&callback).await.status, 303);
     assert_ne!(older.cookies[SESSION], browser.cookies[SESSION]);
     assert_eq!(browser.get("/me").await.status, 200);
-    until("the older session to end", || stage.counters().live_sessions == 1).await;
+    until("the older session to end", || {
+        stage.counters().live_sessions == 1
+    })
+    .await;
     assert_eq!(older.clone().get("/me").await.status, 401);
 }
 
@@ -129,31 +162,50 @@ async fn a_browser_keeps_five_unfinished_sign_ins_and_drops_the_oldest() {
 async fn rubbish_in_the_cookies_of_unfinished_sign_ins_is_cleared_away() {
     let stage = Stage::start().await;
     let mut browser = stage.browser();
-    browser.cookies.insert("rc_web_sign_in_0123456789abcdef".into(), "rubbish".into());
+    browser
+        .cookies
+        .insert("rc_web_sign_in_0123456789abcdef".into(), "rubbish".into());
     browser.begin().await;
     assert_eq!(browser.cookies.len(), 1);
-    assert!(!browser.cookies.contains_key("rc_web_sign_in_0123456789abcdef"));
+    assert!(
+        !browser
+            .cookies
+            .contains_key("rc_web_sign_in_0123456789abcdef")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_starts_at_localhost_is_moved_to_the_host_of_the_redirect_uri() {
     let redirect_uri = "http://127.0.0.1:8080/oauth/callback";
-    let stage =
-        Stage::start_with(|_| {}, |vars| drop(vars.insert("RC_REDIRECT_URI", redirect_uri.into()))).await;
+    let stage = Stage::start_with(
+        |_| {},
+        |vars| drop(vars.insert("RC_REDIRECT_URI", redirect_uri.into())),
+    )
+    .await;
     for (host, location) in [
-        ("localhost:8080", "http://127.0.0.1:8080/login?return_to=%2Fme"),
+        (
+            "localhost:8080",
+            "http://127.0.0.1:8080/login?return_to=%2Fme",
+        ),
         ("[::1]:8080", "http://127.0.0.1:8080/login?return_to=%2Fme"),
     ] {
         let headers = [("host", host)];
         let target = "/login?return_to=/me";
         let answer = exchange(stage.address(), "GET", target, &headers, "").await;
-        assert_eq!((answer.status, answer.location()), (302, location), "{host}");
+        assert_eq!(
+            (answer.status, answer.location()),
+            (302, location),
+            "{host}"
+        );
         assert!(answer.header("set-cookie").is_none());
     }
     for host in ["127.0.0.1:8080", "app.example.com", "localhost:9999"] {
         let headers = [("host", host)];
         let answer = exchange(stage.address(), "GET", "/login", &headers, "").await;
-        assert!(answer.location().contains("/restapi/oauth/authorize?"), "{host}");
+        assert!(
+            answer.location().contains("/restapi/oauth/authorize?"),
+            "{host}"
+        );
     }
 }
 
@@ -161,9 +213,14 @@ async fn who_starts_at_localhost_is_moved_to_the_host_of_the_redirect_uri() {
 async fn a_browser_session_ends_after_thirty_days_at_the_server() {
     let stage = Stage::start().await;
     let mut browser = stage.signed_in().await;
-    stage.clock.advance(std::time::Duration::from_secs(30 * 24 * 3600));
+    stage
+        .clock
+        .advance(std::time::Duration::from_secs(30 * 24 * 3600));
     let answer = browser.get("/me").await;
-    assert_eq!((answer.status, answer.json()["error"].as_str()), (401, Some("signed_out")));
+    assert_eq!(
+        (answer.status, answer.json()["error"].as_str()),
+        (401, Some("signed_out"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,7 +231,11 @@ async fn a_restart_keeps_people_signed_in() {
     let mut browser = browser.at(stage.address());
     assert_eq!(browser.get("/me").await.status, 200);
     stage.expire_access_tokens();
-    assert_eq!(browser.get("/me").await.status, 200, "the refresh token survived as well");
+    assert_eq!(
+        browser.get("/me").await.status,
+        200,
+        "the refresh token survived as well"
+    );
     assert_eq!(stage.counters().token_code.received, 1);
 }
 
@@ -198,24 +259,40 @@ async fn a_sign_in_that_the_platform_ended_asks_for_a_new_one() {
     assert_eq!(page.status, 200);
     assert!(page.body.contains("Please sign in again.") && page.body.contains("href=\"/login\""));
     let answer = browser.get("/me").await;
-    assert_eq!((answer.status, answer.json()["error"].as_str()), (401, Some("sign_in_again")));
+    assert_eq!(
+        (answer.status, answer.json()["error"].as_str()),
+        (401, Some("sign_in_again"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_refresh_tokens_the_dashboard_names_the_switch() {
     let stage = Stage::start_with(
-        |config| config.apps.iter_mut().for_each(|app| app.issue_refresh_tokens = false),
+        |config| {
+            config
+                .apps
+                .iter_mut()
+                .for_each(|app| app.issue_refresh_tokens = false)
+        },
         |_| {},
     )
     .await;
     let mut browser = stage.signed_in().await;
     let page = browser.get("/").await;
     assert_eq!(page.status, 200);
-    assert!(page.body.contains("“Issue refresh tokens” is off."), "{}", page.body);
+    assert!(
+        page.body.contains("“Issue refresh tokens” is off."),
+        "{}",
+        page.body
+    );
     let answer = browser.press("/refresh").await;
     assert_eq!(answer.status, 409);
     assert!(answer.body.contains("Issue refresh tokens"));
-    assert_eq!(browser.get("/me").await.status, 200, "the sign-in lasts until it expires");
+    assert_eq!(
+        browser.get("/me").await.status,
+        200,
+        "the sign-in lasts until it expires"
+    );
     stage.expire_access_tokens();
     assert_eq!(browser.get("/me").await.status, 401);
 }

@@ -15,7 +15,10 @@ pub struct Browser {
 
 impl Browser {
     pub fn new(address: SocketAddr) -> Self {
-        Self { cookies: BTreeMap::new(), address }
+        Self {
+            cookies: BTreeMap::new(),
+            address,
+        }
     }
 
     /// The same profile after the application moved to another port.
@@ -24,7 +27,11 @@ impl Browser {
     }
 
     pub fn cookie_header(&self) -> String {
-        let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<_> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         pairs.join("; ")
     }
 
@@ -77,7 +84,10 @@ impl Browser {
     pub async fn form_token(&mut self) -> String {
         let page = self.get("/").await;
         let start = "name=\"form_token\" value=\"";
-        let (_, rest) = page.body.split_once(start).expect("a form on the dashboard");
+        let (_, rest) = page
+            .body
+            .split_once(start)
+            .expect("a form on the dashboard");
         rest.split('"').next().expect("a value").to_owned()
     }
 
@@ -91,7 +101,13 @@ impl Browser {
 /// The user signs in at `url` and allows; the target of the callback.
 pub fn allow(sim: &Server, url: &str) -> String {
     let now = sim.now();
-    let login = sim.platform().config().demo_user().expect("a user").login.clone();
+    let login = sim
+        .platform()
+        .config()
+        .demo_user()
+        .expect("a user")
+        .login
+        .clone();
     let callback = sim.platform().sign_in(url, &login, now).expect("a sign-in");
     target_of(callback.location())
 }
@@ -99,7 +115,13 @@ pub fn allow(sim: &Server, url: &str) -> String {
 /// The user denies.
 pub fn deny(sim: &Server, url: &str) -> String {
     let now = sim.now();
-    let login = sim.platform().config().demo_user().expect("a user").login.clone();
+    let login = sim
+        .platform()
+        .config()
+        .demo_user()
+        .expect("a user")
+        .login
+        .clone();
     let callback = sim.platform().deny(url, &login, now).expect("a way back");
     target_of(callback.location())
 }

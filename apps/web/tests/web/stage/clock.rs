@@ -28,7 +28,10 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Now {
         let now = self.system.now();
-        Now { wall: self.wall(), mono: now.mono + self.ahead() }
+        Now {
+            wall: self.wall(),
+            mono: now.mono + self.ahead(),
+        }
     }
 
     fn wall(&self) -> Timestamp {

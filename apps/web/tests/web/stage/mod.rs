@@ -23,7 +23,6 @@ pub use wire::{Answer, exchange, send};
 /// The redirect URI all tests register. Nothing listens there: tests carry callbacks to the application.
 pub const REDIRECT_URI: &str = "http://127.0.0.1:1/oauth/callback";
 
-
 const KEYS: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// A platform and an application that knows it.
@@ -54,15 +53,33 @@ impl Stage {
         application(&mut variables);
         let clock = Arc::new(TestClock::default());
         let app = start_app(&variables, &clock).await;
-        Self { app, sim, clock, folder, variables }
+        Self {
+            app,
+            sim,
+            clock,
+            folder,
+            variables,
+        }
     }
 
     /// Ends the application and starts it again on the same database.
     pub async fn restart(self) -> Self {
-        let Self { app, sim, clock, folder, variables } = self;
+        let Self {
+            app,
+            sim,
+            clock,
+            folder,
+            variables,
+        } = self;
         assert!(app.stop().await, "something was left unsaved");
         let app = start_app(&variables, &clock).await;
-        Self { app, sim, clock, folder, variables }
+        Self {
+            app,
+            sim,
+            clock,
+            folder,
+            variables,
+        }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -114,11 +131,17 @@ pub async fn platform_with(change: impl FnOnce(&mut rc_sim::Config)) -> Server {
 /// The environment of an application that knows `sim` and keeps its files in `folder`.
 pub fn variables_for(sim: &Server, folder: &Path) -> Variables {
     let platform = sim.platform();
-    let app = platform.config().confidential_app().expect("the demo has one");
+    let app = platform
+        .config()
+        .confidential_app()
+        .expect("the demo has one");
     let secret = app.client_secret().expect("it has a secret").to_owned();
     HashMap::from([
         ("BIND", "127.0.0.1:0".to_owned()),
-        ("DATABASE_URL", format!("sqlite://{}?mode=rwc", folder.join("web.db").display())),
+        (
+            "DATABASE_URL",
+            format!("sqlite://{}?mode=rwc", folder.join("web.db").display()),
+        ),
         ("RC_AUTH_BUDGET", "off".to_owned()),
         ("RC_CLIENT_ID", app.client_id().to_owned()),
         ("RC_CLIENT_SECRET", secret),
@@ -131,7 +154,9 @@ pub fn variables_for(sim: &Server, folder: &Path) -> Variables {
 async fn start_app(variables: &Variables, clock: &Arc<TestClock>) -> Running {
     let config = Config::from_lookup(|name| variables.get(name).map(OsString::from));
     let clock = Arc::clone(clock);
-    Running::start_with_clock(config.expect("usable variables"), clock).await.expect("a start")
+    Running::start_with_clock(config.expect("usable variables"), clock)
+        .await
+        .expect("a start")
 }
 
 /// Waits for something that happens in the background, at most ten seconds.

@@ -23,11 +23,15 @@ impl Answer {
     }
 
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .filter(move |(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn location(&self) -> &str {
-        self.header("location").unwrap_or_else(|| panic!("no Location, status {}", self.status))
+        self.header("location")
+            .unwrap_or_else(|| panic!("no Location, status {}", self.status))
     }
 
     pub fn json(&self) -> serde_json::Value {
@@ -42,7 +46,9 @@ impl Answer {
         let headers = lines.filter_map(|line| line.split_once(": "));
         Self {
             status: status.and_then(|status| status.parse().ok()).unwrap_or(0),
-            headers: headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect(),
+            headers: headers
+                .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+                .collect(),
             body: body.to_owned(),
         }
     }
@@ -56,7 +62,9 @@ pub async fn send(
     headers: &[(&str, &str)],
     body: &str,
 ) -> TcpStream {
-    let mut stream = TcpStream::connect(to).await.expect("a listening application");
+    let mut stream = TcpStream::connect(to)
+        .await
+        .expect("a listening application");
     let mut request = format!("{method} {target} HTTP/1.1\r\nconnection: close\r\n");
     if !headers.iter().any(|(name, _)| *name == "host") {
         request.push_str(&format!("host: {to}\r\n"));
@@ -69,7 +77,10 @@ pub async fn send(
     }
     request.push_str("\r\n");
     request.push_str(body);
-    stream.write_all(request.as_bytes()).await.expect("a request that can be sent");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("a request that can be sent");
     stream
 }
 
