@@ -1,2 +1,130 @@
-//! Under construction.
-fn main() {}
+//! Every chore of this repository as a command: `cargo xtask` lists them.
+
+use std::{env, process::ExitCode};
+
+mod cargo;
+mod ci;
+mod demo;
+mod deny;
+mod e2e;
+mod layers;
+mod spdx;
+
+/// What a chore says when it did not work out: what happened, to what, what to do next.
+type Outcome = Result<(), String>;
+
+/// One command.
+struct Chore {
+    name: &'static str,
+    arguments: &'static str,
+    purpose: &'static str,
+    run: fn(&[String]) -> Outcome,
+}
+
+const CHORES: [Chore; 5] = [
+    Chore {
+        name: "ci",
+        arguments: "[STEP..]",
+        purpose: "everything a change has to pass; or only the steps named: fmt layers deny clippy test doc e2e",
+        run: ci::run,
+    },
+    Chore {
+        name: "layers",
+        arguments: "",
+        purpose: "checks which crate depends on which, and that rc-auth-core does no I/O",
+        run: layers::run,
+    },
+    Chore {
+        name: "deny",
+        arguments: "",
+        purpose: "checks licences, banned crates and sources against deny.toml",
+        run: deny::run,
+    },
+    Chore {
+        name: "e2e",
+        arguments: "[-- TEST ARGUMENTS..]",
+        purpose: "runs the browser tests (needs Chromium and its driver)",
+        run: e2e::run,
+    },
+    Chore {
+        name: "demo",
+        arguments: "[ARGUMENTS..]",
+        purpose: "runs the web application with the simulated platform beside it",
+        run: demo::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Outcome {
+    let Some((name, rest)) = arguments.split_first() else {
+        print!("{}", help());
+        return Ok(());
+    };
+    if matches!(name.as_str(), "help" | "--help" | "-h") {
+        print!("{}", help());
+        return Ok(());
+    }
+    let chore = CHORES.iter().find(|chore| chore.name == name);
+    let chore = chore.ok_or_else(|| format!("there is no chore {name:?}\n\n{}", help()))?;
+    (chore.run)(rest)
+}
+
+fn help() -> String {
+    let mut text = "Every chore of this repository.\n\nUsage: cargo xtask COMMAND\n\n".to_owned();
+    for Chore {
+        name,
+        arguments,
+        purpose,
+        ..
+    } in CHORES
+    {
+        let call = format!("{name} {arguments}");
+        text.push_str(&format!("  {call:<27} {purpose}\n"));
+    }
+    text
+}
+
+/// For chores that take no arguments.
+fn no_arguments(arguments: &[String]) -> Outcome {
+    match arguments {
+        [] => Ok(()),
+        [first, ..] => Err(format!(
+            "this chore takes no arguments, and {first:?} is one"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_names_every_chore() {
+        for chore in CHORES {
+            assert!(
+                help().contains(&format!("\n  {} ", chore.name)),
+                "{}",
+                chore.name
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_chore_is_refused_with_the_help() {
+        let message = dispatch(&["lunch".to_owned()]).unwrap_err();
+        assert!(
+            message.contains("lunch") && message.contains("Usage"),
+            "{message}"
+        );
+    }
+}

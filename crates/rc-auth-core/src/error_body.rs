@@ -4,9 +4,9 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::{Endpoint, Verdict, verdict};
+use crate::{Endpoint, Verdict, members::Members, verdict};
 
 /// The `error` of an OAuth answer, known to be harmless to print.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -89,26 +89,23 @@ impl Refusal {
     /// Reads an answer whose status is not a success.
     #[must_use]
     pub fn from_response(response: &Response<Bytes>) -> Self {
-        let body: Option<Value> = serde_json::from_slice(response.body()).ok();
-        let body = body.filter(Value::is_object);
+        // What is no UTF-8 costs only the text it stands in.
+        let body = String::from_utf8_lossy(response.body());
+        let body = Members::parse(&body);
         let headers = response.headers();
-        let text = |name: &str| {
-            body.as_ref()
-                .and_then(|body| body.get(name))
-                .and_then(Value::as_str)
-        };
+        let text = |name: &str| body.as_ref().and_then(|body| body.get::<String>(name));
         Self {
             status: response.status(),
             is_json: body.is_some(),
             error: text("error")
-                .map(ErrorWord::new)
+                .map(|word| ErrorWord::new(&word))
                 .or_else(|| challenge_error(headers)),
             codes: body.as_ref().map(codes).unwrap_or_default(),
             retry_after: retry_after(headers),
             request_id: request_id(headers),
             message: text("message")
                 .or_else(|| text("error_description"))
-                .map(printable),
+                .map(|message| printable(&message)),
         }
     }
 
@@ -216,19 +213,14 @@ impl fmt::Display for Refusal {
     }
 }
 
-fn codes(body: &Value) -> Vec<ErrorCode> {
-    let inner = body
-        .get("errors")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .take(8);
-    let inner = inner.filter_map(|error| error.get("errorCode"));
+fn codes(body: &Members<'_>) -> Vec<ErrorCode> {
+    let inner: Vec<&RawValue> = body.get("errors").unwrap_or_default();
+    let inner = inner.into_iter().take(8);
+    let inner = inner.filter_map(|error| Members::parse(error.get())?.get("errorCode"));
     let mut codes: Vec<ErrorCode> = Vec::new();
     for code in inner
-        .chain(body.get("errorCode"))
-        .filter_map(Value::as_str)
-        .filter_map(ErrorCode::new)
+        .chain(body.get::<String>("errorCode"))
+        .filter_map(|code| ErrorCode::new(&code))
     {
         if !codes.contains(&code) {
             codes.push(code);
@@ -239,21 +231,34 @@ fn codes(body: &Value) -> Vec<ErrorCode> {
 
 /// `error="invalid_token"` of `WWW-Authenticate: Bearer …` (RFC 6750 section 3).
 fn challenge_error(headers: &HeaderMap) -> Option<ErrorWord> {
-    let challenge = headers.get(header::WWW_AUTHENTICATE)?.to_str().ok()?;
-    let (_, rest) = challenge.split_once("error=")?;
-    let word = rest.trim_start_matches('"').split(['"', ',', ' ']).next()?;
-    Some(ErrorWord::new(word))
+    headers
+        .get_all(header::WWW_AUTHENTICATE)
+        .iter()
+        .filter_map(|challenge| challenge.to_str().ok())
+        .find_map(error_parameter)
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers
-        .get(header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
-    Some(Duration::from_secs(seconds).min(Refusal::MAX_RETRY_AFTER))
+/// The parameter `error` of a challenge (RFC 9110 section 11.2); what is inside quotes is no parameter.
+fn error_parameter(challenge: &str) -> Option<ErrorWord> {
+    let mut quoted = false;
+    challenge
+        .split(|char| {
+            quoted ^= char == '"';
+            !quoted && (char == ',' || char == ' ')
+        })
+        .filter_map(|part| part.split_once('='))
+        .find(|(name, _)| name.eq_ignore_ascii_case("error"))
+        .map(|(_, word)| ErrorWord::new(word.trim_matches('"')))
+}
+
+/// `Retry-After` in seconds, at most [`Refusal::MAX_RETRY_AFTER`]; a date says nothing to a crate
+/// without a clock.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let digits = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    // More digits than fit are more seconds than are believed.
+    let seconds = digits.parse().unwrap_or(u64::MAX);
+    is_number.then(|| Duration::from_secs(seconds).min(Refusal::MAX_RETRY_AFTER))
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {

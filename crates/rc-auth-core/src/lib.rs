@@ -18,6 +18,7 @@ mod app;
 mod digest;
 mod error_body;
 mod grant;
+mod members;
 mod rate_gate;
 mod request;
 mod secret;

@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
+
+use crate::error_body::retry_after;
 
 /// A per-process gate in front of every request of an app.
 ///
@@ -209,17 +211,6 @@ impl RateGate {
         }
         Some(until)
     }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers
-        .get(header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
-    Some(Duration::from_secs(seconds).min(crate::Refusal::MAX_RETRY_AFTER))
 }
 
 /// Lower case, because the guide writes `Light` and the wire `light`.

@@ -1,14 +1,14 @@
 //! Token answers (RFC 6749 section 5.1), read leniently where servers vary.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use http::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use zeroize::Zeroize;
 
-use crate::{Refusal, Secret, Timestamp};
+use crate::{Refusal, Secret, Timestamp, members::Members};
 
 /// The tokens of one answer, dated by its arrival.
 ///
@@ -80,22 +80,22 @@ impl TokenSet {
             status: response.status().as_u16(),
             problem,
         };
-        let body: Value = serde_json::from_slice(response.body())
-            .map_err(|_| unreadable("the body is no JSON"))?;
-        let Value::Object(mut body) = body else {
-            return Err(unreadable("the body is no JSON object"));
-        };
-        let set = Self::from_object(&body, arrived);
-        wipe(&mut body);
+        // What is no UTF-8 costs only the text it stands in.
+        let mut text = String::from_utf8_lossy(response.body());
+        let set = Members::parse(&text).map(|body| Self::from_members(&body, arrived));
+        if let Cow::Owned(text) = &mut text {
+            text.zeroize();
+        }
+        let set = set.ok_or_else(|| unreadable("the body is no JSON object"))?;
         if set.access_token.is_none() && set.refresh_token.is_none() {
             return Err(unreadable("it has no usable `access_token`"));
         }
         Ok(set)
     }
 
-    fn from_object(body: &Map<String, Value>, arrived: Timestamp) -> Self {
+    fn from_members(body: &Members<'_>, arrived: Timestamp) -> Self {
         let lifetime = seconds(body, "expires_in").unwrap_or(Self::ASSUMED_LIFETIME);
-        let text = |name: &str| body.get(name).and_then(text);
+        let text = |name: &str| body.get::<Value>(name).and_then(text);
         let after = |name: &str| Some(arrived.saturating_add(seconds(body, name)?));
         Self {
             access_token: token(body, "access_token").filter(|_| is_bearer(body)),
@@ -115,26 +115,26 @@ impl TokenSet {
 }
 
 /// A token is a non-empty string of visible characters: anything else could not be sent back.
-fn token(body: &Map<String, Value>, name: &str) -> Option<Secret> {
-    let token = body.get(name)?.as_str()?;
-    let usable = !token.is_empty()
+fn token(body: &Members<'_>, name: &str) -> Option<Secret> {
+    let token: Secret = body.get(name)?;
+    let usable = !token.expose().is_empty()
         && token
+            .expose()
             .bytes()
             .all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    usable.then(|| Secret::new(token))
+    usable.then_some(token)
 }
 
 /// RFC 6749 section 5.1: the type is compared without case. Missing, it is what every server here means.
-fn is_bearer(body: &Map<String, Value>) -> bool {
-    body.get("token_type")
-        .and_then(Value::as_str)
+fn is_bearer(body: &Members<'_>) -> bool {
+    body.get::<String>("token_type")
         .is_none_or(|kind| kind.trim().eq_ignore_ascii_case("bearer"))
 }
 
 /// Strings and numbers as text: the same id is a number in one answer and a string in another.
-fn text(value: &Value) -> Option<String> {
+fn text(value: Value) -> Option<String> {
     match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::String(text) if !text.is_empty() => Some(text),
         Value::Number(number) => Some(number.to_string()),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
             None
@@ -143,9 +143,9 @@ fn text(value: &Value) -> Option<String> {
 }
 
 /// Seconds as a number, a fraction or a numeric string; negative ones are zero. Ten years at most.
-fn seconds(body: &Map<String, Value>, name: &str) -> Option<Duration> {
+fn seconds(body: &Members<'_>, name: &str) -> Option<Duration> {
     const MAX: f64 = 10.0 * 365.0 * 86_400.0;
-    let seconds = match body.get(name)? {
+    let seconds = match body.get::<Value>(name)? {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => text.trim().parse::<f64>().ok()?,
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
@@ -153,13 +153,4 @@ fn seconds(body: &Map<String, Value>, name: &str) -> Option<Duration> {
     seconds
         .is_finite()
         .then(|| Duration::from_secs_f64(seconds.clamp(0.0, MAX)))
-}
-
-/// Overwrites the tokens in the parsed body before its memory is given back.
-fn wipe(body: &mut Map<String, Value>) {
-    for value in body.values_mut() {
-        if let Value::String(text) = value {
-            text.zeroize();
-        }
-    }
 }

@@ -57,7 +57,7 @@ pub(crate) async fn drive(slot: Arc<Slot>, shared: Arc<Shared>) {
             if inner.machine.handle_input(input, now).is_err() {
                 tracing::error!(record = ?slot.key, "a grant was given an answer it had not asked for");
             }
-            slot.publish(&inner.machine, &shared, now);
+            slot.publish(&mut inner, &shared, now);
         }
     }
 }

@@ -47,6 +47,43 @@ pub(crate) struct Inner {
     pub(crate) machine: GrantMachine,
     /// A driver task exists.
     pub(crate) running: bool,
+    /// What was shown last: those who wait are woken only by something else.
+    shown: Option<Shown>,
+}
+
+/// What those who wait can tell apart.
+#[derive(Debug, Eq, PartialEq)]
+struct Shown {
+    generation: Option<Generation>,
+    refused: bool,
+    phase: ShownPhase,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+enum ShownPhase {
+    Unknown,
+    Idle,
+    Busy,
+    Waiting(Duration),
+    Over(EndReason),
+}
+
+impl Shown {
+    fn new(view: &View<'_>) -> Self {
+        let phase = match view.phase {
+            Phase::Unknown => ShownPhase::Unknown,
+            Phase::Idle => ShownPhase::Idle,
+            Phase::Busy => ShownPhase::Busy,
+            Phase::Waiting { until, .. } => ShownPhase::Waiting(until),
+            Phase::Over(reason) => ShownPhase::Over(reason),
+        };
+        let generation = view.pair.map(|(_, generation)| generation);
+        Self {
+            generation,
+            refused: view.refused,
+            phase,
+        }
+    }
 }
 
 impl Serving {
@@ -90,6 +127,7 @@ impl Slot {
             key,
             serving: ArcSwapOption::empty(),
             inner: Mutex::new(Inner {
+                shown: None,
                 machine,
                 running: false,
             }),
@@ -113,7 +151,7 @@ impl Slot {
         if inner.machine.handle_input(input, now).is_err() {
             tracing::error!(record = ?self.key, "a grant was given an answer it had not asked for");
         }
-        self.publish(&inner.machine, shared, now);
+        self.publish(inner, shared, now);
         if inner.running {
             self.wake.notify_one();
         } else if inner.machine.has_output() || inner.machine.next_timeout().is_some() {
@@ -124,9 +162,19 @@ impl Slot {
         }
     }
 
-    /// Shows what the machine shows.
-    pub(crate) fn publish(&self, machine: &GrantMachine, shared: &Shared, now: Now) {
+    /// Shows what the machine shows, if it is something else than before.
+    pub(crate) fn publish(&self, inner: &mut Inner, shared: &Shared, now: Now) {
+        let Inner {
+            machine,
+            shown: last,
+            ..
+        } = inner;
         let view = machine.view(now);
+        let showing = Shown::new(&view);
+        if last.as_ref() == Some(&showing) {
+            return;
+        }
+        *last = Some(showing);
         let usable = view
             .pair
             .filter(|_| !view.refused && !matches!(view.phase, Phase::Over(_)));

@@ -32,6 +32,7 @@ mod counters;
 mod fault;
 mod form;
 mod limits;
+mod messages;
 mod oauth_error;
 mod pages;
 mod pkce;
@@ -56,8 +57,8 @@ pub use client::SimClient;
 pub use config::{Account, AllowedGrant, App, Config, User};
 pub use counters::{ApiCounters, Counters, TokenCounters};
 pub use fault::{Answer, Delivery, Fault, Replacement, Target};
+pub use messages::SentMessage;
 pub use platform::Platform;
-pub use resources::SentMessage;
 #[cfg(feature = "server")]
 pub use server::Server;
 pub use switches::{
@@ -65,3 +66,8 @@ pub use switches::{
     TokenLife,
 };
 pub use timestamp::Timestamp;
+
+/// The README's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

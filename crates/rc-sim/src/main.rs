@@ -94,8 +94,10 @@ async fn run(arguments: &Arguments) -> io::Result<()> {
         arguments.config(),
     )
     .await?;
+    // Listening for signals starts before anybody can know that the platform is up.
+    let terminated = termination()?;
     println!("{}", introduction(&server));
-    terminated().await?;
+    terminated.await?;
     server.shutdown().await;
     Ok(())
 }
@@ -143,16 +145,20 @@ fn introduction(server: &Server) -> String {
 }
 
 #[cfg(unix)]
-async fn terminated() -> io::Result<()> {
+fn termination() -> io::Result<impl Future<Output = io::Result<()>>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-    }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Ok(())
+    })
 }
 
 #[cfg(not(unix))]
-async fn terminated() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
+fn termination() -> io::Result<impl Future<Output = io::Result<()>>> {
+    Ok(tokio::signal::ctrl_c())
 }

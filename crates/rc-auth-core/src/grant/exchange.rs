@@ -59,18 +59,18 @@ impl GrantMachine {
                 self.look()
             }
             (State::Claiming(claim), Err(SaveFailure::OutcomeUnknown)) => {
-                self.load(Purpose::ConfirmClaim(claim))
+                self.confirm(Purpose::ConfirmClaim(claim), now)
             }
             (State::Committing(commit), Ok(version)) => self.committed(commit, version, now),
             (State::Committing(commit), Err(failure)) => {
                 if failure == SaveFailure::Conflict {
                     self.report(Report::Conflict);
                 }
-                self.load(Purpose::ConfirmCommit(commit))
+                self.confirm(Purpose::ConfirmCommit(commit), now)
             }
             (State::Ending(end), Ok(_)) => self.over(end.reason, now),
             (State::Ending(end), Err(SaveFailure::OutcomeUnknown)) => {
-                self.load(Purpose::ConfirmEnd(end))
+                self.confirm(Purpose::ConfirmEnd(end), now)
             }
             (other, Ok(_) | Err(_)) => {
                 self.state = other;
@@ -80,9 +80,28 @@ impl GrantMachine {
         Ok(())
     }
 
+    /// Reads what became of a write. At once after a first doubtful one; after more in a row, the store
+    /// can be read and not written, and a pause comes first.
+    fn confirm(&mut self, purpose: Purpose, now: Now) -> State {
+        let nth = self.doubtful;
+        self.doubtful = nth.saturating_add(1);
+        let Some(nth) = nth.checked_sub(1) else {
+            return self.load(purpose);
+        };
+        self.report(Report::Delayed {
+            trouble: Trouble::Store,
+        });
+        State::StoreDown {
+            resume: purpose,
+            until: now.mono + self.delay(self.policy.retry_first, nth),
+            trouble: Trouble::Store,
+        }
+    }
+
     /// The intent stands: the request may go, unless writing the intent took so long that the answer
     /// could come after its deadline.
     pub(super) fn send(&mut self, claim: Claim, version: RecordVersion, now: Now) -> State {
+        self.doubtful = 0;
         if now.mono >= claim.since + self.policy.claim_slack() {
             return self.approach(
                 Refreshable {
@@ -103,7 +122,9 @@ impl GrantMachine {
             request: Box::new(wire::refresh_request(&self.app, refresh_token)),
             timeout: self.policy.request_timeout,
         });
-        self.sent.push_back(now.mono);
+        if self.policy.budget.per_grant().is_some() {
+            self.sent.push_back(now.mono);
+        }
         State::Sending(claim, version)
     }
 
@@ -157,7 +178,7 @@ impl GrantMachine {
         )
     }
 
-    fn try_again(&mut self, held: Refreshable, trouble: Trouble, now: Now) -> State {
+    pub(super) fn try_again(&mut self, held: Refreshable, trouble: Trouble, now: Now) -> State {
         let until = now.mono + self.next_delay(self.policy.retry_first);
         self.wait(held, until, trouble)
     }
@@ -182,14 +203,7 @@ impl GrantMachine {
                 EndReason::TokenDead
             };
             // The compare-and-swap of the end is the re-read: it fails if anybody wrote meanwhile.
-            return self.end(
-                End {
-                    base: held,
-                    attempt: Some(claim.attempt),
-                    reason,
-                },
-                now,
-            );
+            return self.end(End { base: held, reason }, now);
         }
         let verdict = refusal.verdict(Endpoint::Token);
         let delay = self.delay_of(verdict);
@@ -204,7 +218,8 @@ impl GrantMachine {
         match verdict {
             Verdict::Wait { retry_after } => {
                 self.failures = self.failures.saturating_add(1);
-                retry_after.unwrap_or(RateGate::DEFAULT_PENALTY)
+                let delay = retry_after.unwrap_or(RateGate::DEFAULT_PENALTY);
+                delay.max(self.policy.retry_first)
             }
             Verdict::BackOff { retry_after } => {
                 let delay = self.next_delay(self.policy.trouble_first);
@@ -233,6 +248,7 @@ impl GrantMachine {
 
     /// Invariant 1: the pair is in the store, so it may be used.
     pub(super) fn committed(&mut self, commit: Commit, version: RecordVersion, now: Now) -> State {
+        self.doubtful = 0;
         let held = commit.saved(version);
         let failures = self.failures;
         self.report(Report::Refreshed {
@@ -241,8 +257,9 @@ impl GrantMachine {
         });
         self.refused = None;
         self.show(&held);
-        if held.pair.access_token().is_none() {
-            // The answer had a refresh token only. It is kept; the next try must not come at once.
+        if held.pair.access_token().is_none() || held.pair.access_lifetime().is_zero() {
+            // The answer had a refresh token only, or an access token that ended on arrival. The pair is
+            // kept; the next try must not come at once.
             return self.try_again(held, Trouble::Unreadable, now);
         }
         self.failures = 0;

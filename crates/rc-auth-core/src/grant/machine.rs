@@ -34,6 +34,8 @@ pub struct GrantMachine {
     pub(super) reported_end: Option<EndReason>,
     /// Tries that failed since the last success.
     pub(super) failures: u32,
+    /// Writes in a row whose outcome is unknown.
+    pub(super) doubtful: u32,
     /// When the last token requests were sent (monotonic).
     pub(super) sent: VecDeque<Duration>,
     seed: u64,
@@ -68,6 +70,7 @@ impl GrantMachine {
             last_attempt: None,
             reported_end: None,
             failures: 0,
+            doubtful: 0,
             sent: VecDeque::new(),
             seed: u64::from_le_bytes(*seed.bytes()),
         }
@@ -83,7 +86,10 @@ impl GrantMachine {
             Input::Want(want) => self.want(want, now),
             Input::Refused(generation) => self.note_refusal(generation),
             Input::Changed => self.changed(),
-            Input::SignedOut => self.signed_out = true,
+            Input::SignedOut => {
+                self.signed_out = true;
+                self.changed();
+            }
             Input::Timeout => self.timeout(now),
             Input::Loaded(loaded) => return self.loaded(loaded, now),
             Input::Saved(saved) => return self.saved(saved, now),
@@ -140,10 +146,8 @@ impl GrantMachine {
     /// What can be seen of the grant.
     #[must_use]
     pub fn view(&self, now: Now) -> View<'_> {
-        let pair = self
-            .shown
-            .as_ref()
-            .map(|(pair, generation)| (pair, *generation));
+        let shown = self.shown.as_ref().filter(|_| !self.signed_out);
+        let pair = shown.map(|(pair, generation)| (pair, *generation));
         let refused = pair.is_some_and(|(_, generation)| self.refused == Some(generation));
         View {
             pair,
@@ -229,7 +233,16 @@ impl GrantMachine {
 
     fn changed(&mut self) {
         self.state = match self.take_state() {
-            State::Settled(_) | State::Over { .. } | State::Waiting { .. } => self.look(),
+            State::Settled(_) | State::Over { .. } => self.look(),
+            State::Waiting {
+                held,
+                until,
+                trouble,
+            } => self.load(Purpose::Recheck {
+                held,
+                until,
+                trouble,
+            }),
             State::Observing(observed) => self.load(Purpose::Poll(observed)),
             // The compare-and-swap of what is in flight will tell; a read may be too old already.
             busy => {
@@ -275,7 +288,8 @@ impl GrantMachine {
     pub(super) fn show(&mut self, held: &Refreshable) {
         self.shown = Some((held.pair.clone(), held.generation));
         self.reported_end = None;
-        self.signed_out = false;
+        // What was read or written before the sign-out does not take it back.
+        self.signed_out &= self.recheck;
     }
 
     /// The record is idle and `held` is in it: begins what is wanted.
@@ -313,7 +327,6 @@ impl GrantMachine {
             return self.end(
                 End {
                     base: held,
-                    attempt: None,
                     reason: EndReason::Indeterminate,
                 },
                 now,
@@ -349,8 +362,13 @@ impl GrantMachine {
     /// The delay before the next try: doubled each time from `first`, with jitter, at most `retry_max`
     /// and as much again.
     pub(super) fn next_delay(&mut self, first: Duration) -> Duration {
-        let nth = self.failures.min(16) as usize;
+        let nth = self.failures;
         self.failures = self.failures.saturating_add(1);
+        self.delay(first, nth)
+    }
+
+    pub(super) fn delay(&self, first: Duration, nth: u32) -> Duration {
+        let nth = nth.min(16) as usize;
         ExponentialBuilder::default()
             .with_min_delay(first)
             .with_max_delay(self.policy.retry_max)

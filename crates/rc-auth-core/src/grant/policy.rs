@@ -124,7 +124,7 @@ impl RefreshPolicy {
     ///
     /// [`InvalidPolicy`] names the rule that is broken.
     pub fn check(&self) -> Result<(), InvalidPolicy> {
-        if self.request_timeout + self.commit_margin >= self.intent_deadline {
+        if self.request_timeout.saturating_add(self.commit_margin) >= self.intent_deadline {
             return Err(InvalidPolicy::DeadlineTooShort);
         }
         if self.intent_deadline > Self::MAX_INTENT_DEADLINE {

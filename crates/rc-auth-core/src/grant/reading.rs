@@ -46,6 +46,17 @@ impl GrantMachine {
     fn read(&mut self, purpose: Purpose, found: Found, owner_gone: bool, now: Now) -> State {
         match purpose {
             Purpose::Look => self.found(found, owner_gone, now),
+            // Not sooner because somebody told of a write that is our own.
+            Purpose::Recheck {
+                held,
+                until,
+                trouble,
+            } if found.is_still(held.version) => State::Waiting {
+                held,
+                until,
+                trouble,
+            },
+            Purpose::Recheck { .. } => self.found(found, owner_gone, now),
             Purpose::Poll(observed) => self.polled(observed, found, owner_gone, now),
             Purpose::ConfirmClaim(claim) => self.confirm_claim(claim, found, owner_gone, now),
             Purpose::ConfirmCommit(commit) => self.confirm_commit(commit, found, owner_gone, now),
@@ -98,6 +109,7 @@ impl GrantMachine {
     pub(super) fn over(&mut self, reason: EndReason, now: Now) -> State {
         self.shown = None;
         self.refused = None;
+        self.doubtful = 0;
         self.failures = 0;
         if self.reported_end.replace(reason) != Some(reason) && reason != EndReason::Absent {
             self.report(Report::Ended { reason });
@@ -131,6 +143,10 @@ impl GrantMachine {
         match found {
             Found::Refreshing { held, intent } if intent.attempt == claim.attempt => {
                 self.send(claim, held.version, now)
+            }
+            // Not written.
+            other if other.is_still(claim.base.version) => {
+                self.try_again(claim.base, Trouble::Store, now)
             }
             other @ (Found::Idle { .. } | Found::Refreshing { .. } | Found::Over(_)) => {
                 self.found(other, owner_gone, now)
@@ -173,9 +189,8 @@ impl GrantMachine {
 
     fn confirm_end(&mut self, end: End, found: Found, owner_gone: bool, now: Now) -> State {
         match found {
-            Found::Refreshing { held, intent } if Some(intent.attempt) == end.attempt => {
-                self.end(End { base: held, ..end }, now)
-            }
+            // Not written.
+            other if other.is_still(end.base.version) => self.end(end, now),
             other @ (Found::Idle { .. } | Found::Refreshing { .. } | Found::Over(_)) => {
                 self.found(other, owner_gone, now)
             }

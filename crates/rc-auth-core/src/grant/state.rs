@@ -48,6 +48,12 @@ pub(super) enum State {
 pub(super) enum Purpose {
     /// To know it.
     Look,
+    /// To see, while waiting, whether the record is still the one that is waited with.
+    Recheck {
+        held: Refreshable,
+        until: Duration,
+        trouble: Trouble,
+    },
     /// To see whether somebody else's refresh is done.
     Poll(Observed),
     /// To see whether our intent was written.
@@ -142,8 +148,6 @@ impl Commit {
 #[derive(Clone, Debug)]
 pub(super) struct End {
     pub(super) base: Refreshable,
-    /// The attempt that learned it, if there was one.
-    pub(super) attempt: Option<AttemptId>,
     pub(super) reason: EndReason,
 }
 
@@ -158,6 +162,7 @@ pub(super) struct Observed {
 }
 
 /// A record, sorted by what can be done with it.
+#[derive(Debug)]
 pub(super) enum Found {
     Idle {
         held: Refreshable,
@@ -168,6 +173,16 @@ pub(super) enum Found {
         intent: Intent,
     },
     Over(EndReason),
+}
+
+impl Found {
+    /// Whether this is still the record of `version`: nothing was written since.
+    pub(super) fn is_still(&self, version: RecordVersion) -> bool {
+        match self {
+            Self::Idle { held, .. } | Self::Refreshing { held, .. } => held.version == version,
+            Self::Over(_) => false,
+        }
+    }
 }
 
 impl From<Option<Held>> for Found {

@@ -128,7 +128,8 @@ impl PendingAuthorization {
     /// [`InvalidPending`] when the bytes are of another version or no such value.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidPending> {
         let stored: PendingV1 = serde_json::from_slice(bytes).map_err(|_| InvalidPending)?;
-        if stored.v != 1 || !is_verifier(stored.verifier.expose()) {
+        let is_random = |text: &Secret| is_verifier(text.expose());
+        if stored.v != 1 || !is_random(&stored.verifier) || !is_random(&stored.state) {
             return Err(InvalidPending);
         }
         Ok(Self {
@@ -156,7 +157,8 @@ impl PendingAuthorization {
     }
 }
 
-/// RFC 7636 section 4.1: 43 to 128 unreserved characters.
+/// RFC 7636 section 4.1: 43 to 128 unreserved characters. States are made the same way, so that an empty
+/// one, which every callback without a value would match, is never read back.
 fn is_verifier(text: &str) -> bool {
     (43..=128).contains(&text.len())
         && text

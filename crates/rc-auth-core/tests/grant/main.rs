@@ -1,0 +1,13 @@
+//! The life of a grant, driven by hand against a store and a server that live in memory.
+
+mod ends;
+mod invariants;
+mod outcomes;
+mod random;
+mod server;
+mod sign_out;
+mod store;
+mod strict;
+mod troubles;
+mod windows;
+mod world;

@@ -1,0 +1,151 @@
+//! The control API.
+
+use bytes::Bytes;
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, pair, refusal, secs};
+
+fn control(stage: &mut Stage, method: Method, path: &str, body: &Value) -> (u16, Value) {
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("/sim/{path}"));
+    let request = request.body(Bytes::from(body)).expect("a request");
+    let response = stage.platform.control(&request, stage.now);
+    (response.status().as_u16(), crate::stage::json(&response))
+}
+
+fn post(stage: &mut Stage, path: &str, body: &Value) -> (u16, Value) {
+    control(stage, Method::POST, path, body)
+}
+
+#[test]
+fn advances_the_clock() {
+    let mut stage = Stage::new();
+    let mine = stage.sign_in();
+    let (status, body) = post(&mut stage, "clock/advance", &json!({ "seconds": 3600 }));
+    assert_eq!(status, 200);
+    assert_eq!(body["now"], stage.now.plus(secs(3600)).to_string());
+    assert_eq!(refusal(&stage.call(&mine.access)).2, "OAU-128");
+}
+
+#[test]
+fn expires_access_tokens_and_ends_sessions() {
+    let mut stage = Stage::new();
+    let mine = stage.sign_in();
+    assert_eq!(
+        post(&mut stage, "access-tokens/expire", &Value::Null).1,
+        json!({ "expired": 1 })
+    );
+    assert_eq!(refusal(&stage.call(&mine.access)).2, "OAU-128");
+    let nobody = json!({ "login": "grace@acme.example" });
+    assert_eq!(
+        post(&mut stage, "sessions/end", &nobody).1,
+        json!({ "ended": 0 })
+    );
+    assert_eq!(
+        post(&mut stage, "sessions/end", &Value::Null).1,
+        json!({ "ended": 1 })
+    );
+    assert_eq!(refusal(&stage.call(&mine.access)).2, "OAU-213");
+}
+
+#[test]
+fn queues_every_kind_of_fault_and_clears_them() {
+    let mut stage = Stage::new();
+    for fault in [
+        json!({ "target": "token", "fault": "drop-before" }),
+        json!({ "target": "revoke", "fault": "drop-after", "times": 2 }),
+        json!({ "target": "api", "fault": "delay", "milliseconds": 1500 }),
+        json!({ "target": "token", "fault": "truncate", "bytes": 10 }),
+    ] {
+        let (status, body) = post(&mut stage, "faults", &fault);
+        assert_eq!(status, 200, "{body}");
+    }
+    assert_eq!(
+        control(&mut stage, Method::DELETE, "faults", &Value::Null).0,
+        200
+    );
+    let mine = stage.sign_in();
+    let replace = json!({
+        "target": "token", "fault": "replace", "status": 503,
+        "headers": { "Retry-After": "7" }, "body": "<h1>busy</h1>",
+    });
+    assert_eq!(post(&mut stage, "faults", &replace).0, 200);
+    let response = stage.refresh(&mine.refresh);
+    assert_eq!(
+        (response.status().as_u16(), &response.body()[..]),
+        (503, &b"<h1>busy</h1>"[..])
+    );
+    assert_eq!(response.headers()["retry-after"], "7");
+    pair(&stage.refresh(&mine.refresh));
+}
+
+#[test]
+fn switches_limits_and_counts() {
+    let mut stage = Stage::new();
+    assert_eq!(
+        post(&mut stage, "limits", &json!({ "enabled": true })).0,
+        200
+    );
+    for _ in 0..6 {
+        stage.refresh("unknown");
+    }
+    let (status, counters) = control(&mut stage, Method::GET, "counters", &Value::Null);
+    assert_eq!(status, 200);
+    assert_eq!(counters["token_refresh"]["received"], 6);
+    assert_eq!(counters["token_refresh"]["refused"], 5);
+    assert_eq!(counters["token_refresh"]["limited"], 1);
+    assert_eq!(counters["live_sessions"], 0);
+}
+
+#[test]
+fn refuses_what_it_does_not_understand() {
+    let mut stage = Stage::new();
+    for (path, body, status) in [
+        ("clock/advance", json!({ "seconds": -1 }), 400),
+        ("clock/advance", json!({ "minutes": 1 }), 400),
+        ("clock/advance", Value::Null, 400),
+        ("faults", json!({ "target": "token" }), 400),
+        (
+            "faults",
+            json!({ "target": "moon", "fault": "drop-before" }),
+            400,
+        ),
+        (
+            "faults",
+            json!({ "target": "token", "fault": "replace", "status": 99 }),
+            400,
+        ),
+        (
+            "faults",
+            json!({ "target": "token", "fault": "replace", "status": 100 }),
+            400,
+        ),
+        (
+            "faults",
+            json!({ "target": "api", "fault": "replace", "status": 200, "headers": { "Content-Length": "5" } }),
+            400,
+        ),
+        ("unknown", Value::Null, 404),
+    ] {
+        let (answered, body) = post(&mut stage, path, &body);
+        assert_eq!(answered, status, "{path}");
+        assert!(body["error"].is_string());
+    }
+}
+
+#[test]
+fn refuses_web_pages() {
+    let mut stage = Stage::new();
+    let mine = stage.sign_in();
+    let request = Request::post("/sim/sessions/end").header("origin", "https://evil.example");
+    let request = request.body(Bytes::new()).expect("a request");
+    assert_eq!(stage.platform.control(&request, stage.now).status(), 403);
+    assert_eq!(stage.call(&mine.access).status(), 200);
+}

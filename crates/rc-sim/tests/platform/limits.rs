@@ -1,0 +1,171 @@
+//! Request rates: windows, penalties, headers.
+
+use crate::stage::{Stage, demo, json, pair, secs};
+
+fn limited() -> Stage {
+    Stage::of({
+        let mut config = demo();
+        config.switches.limits.enabled = true;
+        config
+    })
+}
+
+fn header(response: &http::Response<bytes::Bytes>, name: &str) -> Option<String> {
+    response
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().expect("text").to_owned())
+}
+
+#[test]
+fn the_auth_group_takes_5_requests_a_minute_per_app() {
+    let mut stage = limited();
+    for left in ["4", "3", "2", "1", "0"] {
+        let response = stage.refresh("unknown");
+        assert_eq!(response.status(), 400);
+        assert_eq!(
+            header(&response, "x-rate-limit-group").as_deref(),
+            Some("auth")
+        );
+        assert_eq!(
+            header(&response, "x-rate-limit-limit").as_deref(),
+            Some("5")
+        );
+        assert_eq!(
+            header(&response, "x-rate-limit-remaining").as_deref(),
+            Some(left)
+        );
+        assert_eq!(
+            header(&response, "x-rate-limit-window").as_deref(),
+            Some("60")
+        );
+    }
+    let response = stage.refresh("unknown");
+    assert_eq!(response.status(), 429);
+    assert_eq!(header(&response, "retry-after").as_deref(), Some("60"));
+    assert_eq!(
+        header(&response, "x-rate-limit-remaining").as_deref(),
+        Some("5"),
+        "full, as observed"
+    );
+    let body = json(&response);
+    assert_eq!(body["errorCode"], "CMN-301");
+    assert_eq!(body["message"], "Request rate exceeded");
+    assert_eq!(body["errors"][0]["errorCode"], "CMN-301");
+
+    let public = stage.public_client_id();
+    let pairs = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "x"),
+        ("client_id", public.as_str()),
+    ];
+    assert_eq!(
+        stage
+            .post_form("/restapi/oauth/token", &pairs, None)
+            .status(),
+        400,
+        "another app"
+    );
+}
+
+#[test]
+fn every_request_during_the_penalty_restarts_it() {
+    let mut stage = limited();
+    for _ in 0..6 {
+        stage.refresh("unknown");
+    }
+    stage.pass(secs(59));
+    assert_eq!(stage.refresh("unknown").status(), 429);
+    stage.pass(secs(59));
+    assert_eq!(
+        stage.refresh("unknown").status(),
+        429,
+        "118 s after the first 429"
+    );
+    stage.pass(secs(60));
+    assert_eq!(stage.refresh("unknown").status(), 400);
+}
+
+#[test]
+fn the_window_slides() {
+    let mut stage = limited();
+    for _ in 0..5 {
+        assert_eq!(stage.refresh("unknown").status(), 400);
+        stage.pass(secs(12));
+    }
+    assert_eq!(
+        stage.refresh("unknown").status(),
+        400,
+        "the first is 60 s ago"
+    );
+    assert_eq!(stage.refresh("unknown").status(), 429);
+}
+
+#[test]
+fn a_limited_refresh_spends_nothing() {
+    let mut stage = limited();
+    let first = stage.sign_in();
+    for _ in 0..5 {
+        stage.refresh("unknown");
+    }
+    assert_eq!(stage.refresh(&first.refresh).status(), 429);
+    assert_eq!(stage.call(&first.access).status(), 200, "groups are apart");
+    stage.pass(secs(60));
+    pair(&stage.refresh(&first.refresh));
+    let counters = stage.platform.counters(stage.now).token_refresh;
+    assert_eq!(
+        (counters.received, counters.issued, counters.limited),
+        (7, 1, 2)
+    );
+}
+
+#[test]
+fn light_calls_count_per_user() {
+    let mut stage = limited();
+    let ada = stage.sign_in();
+    let url = stage.authorize_url(&[]);
+    let callback = stage
+        .platform
+        .sign_in(&url, "grace@acme.example", stage.now)
+        .expect("a callback");
+    let grace = pair(&stage.exchange(&callback.param("code").expect("a code")));
+    for _ in 0..50 {
+        assert_eq!(stage.call(&ada.access).status(), 200);
+    }
+    assert_eq!(stage.call(&ada.access).status(), 429);
+    assert_eq!(stage.call(&grace.access).status(), 200);
+}
+
+#[test]
+fn unauthenticated_answers_carry_no_limit_headers() {
+    let mut stage = limited();
+    assert_eq!(header(&stage.call("garbage"), "x-rate-limit-limit"), None);
+    assert_eq!(
+        header(&stage.get("/restapi", &[]), "x-rate-limit-limit"),
+        None
+    );
+}
+
+#[test]
+fn switched_off_there_is_no_limit_and_no_header() {
+    let mut stage = limited();
+    stage.platform.enable_limits(false);
+    for _ in 0..20 {
+        let response = stage.refresh("unknown");
+        assert_eq!(response.status(), 400);
+        assert_eq!(header(&response, "x-rate-limit-limit"), None);
+    }
+}
+
+#[test]
+fn authorization_requests_count_only_when_switched_on() {
+    let mut config = demo();
+    config.switches.limits.enabled = true;
+    let mut stage = Stage::of(config.clone());
+    let url = stage.authorize_url(&[]);
+    assert!((0..9).all(|_| stage.get(&url, &[]).status() == 302));
+    config.switches.limits.count_authorize = true;
+    let mut stage = Stage::of(config);
+    assert!((0..5).all(|_| stage.get(&url, &[]).status() == 302));
+    assert_eq!(stage.get(&url, &[]).status(), 429);
+}

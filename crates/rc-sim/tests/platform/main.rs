@@ -1,0 +1,13 @@
+//! What the simulated platform promises, by name.
+
+mod control;
+mod determinism;
+mod faults;
+mod limits;
+mod refresh_rules;
+mod resources;
+mod server;
+mod sessions;
+mod sign_in;
+mod stage;
+mod token;
