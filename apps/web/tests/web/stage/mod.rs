@@ -2,6 +2,8 @@
 
 mod browser;
 mod clock;
+mod process;
+mod tap;
 mod wire;
 
 use std::{
@@ -18,6 +20,8 @@ use tempfile::TempDir;
 
 pub use browser::{Browser, allow, deny};
 pub use clock::TestClock;
+pub use process::{Process, output, program};
+pub use tap::Tap;
 pub use wire::{Answer, exchange, send};
 
 /// The redirect URI all tests register. Nothing listens there: tests carry callbacks to the application.
