@@ -1,13 +1,5 @@
 //! The application on a real port, against the simulated platform, with SQLite on disk.
 
-//mod callback;
-//mod command;
-//mod crash;
-//mod forms;
-//mod headers;
-//mod me;
-//mod pages;
-//mod secrets;
 mod sign_in;
 mod stage;
-//mod token_endpoint;
+mod standing;

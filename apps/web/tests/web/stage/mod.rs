@@ -1,5 +1,7 @@
 //! What the tests play on: platform, application, browsers.
 
+#![allow(unreachable_pub, reason = "a module of tests")]
+
 mod browser;
 mod clock;
 mod wire;
@@ -18,7 +20,7 @@ use tempfile::TempDir;
 
 pub use browser::{Browser, allow, deny};
 pub use clock::TestClock;
-pub use wire::{Answer, exchange, send};
+pub use wire::{Answer, exchange};
 
 /// The redirect URI all tests register. Nothing listens there: tests carry callbacks to the application.
 pub const REDIRECT_URI: &str = "http://127.0.0.1:1/oauth/callback";

@@ -55,7 +55,7 @@ impl Answer {
 }
 
 /// Sends a request and returns the open connection.
-pub async fn send(
+async fn send(
     to: SocketAddr,
     method: &str,
     target: &str,
