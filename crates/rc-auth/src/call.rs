@@ -257,7 +257,7 @@ impl Call {
         CallError::Refused {
             method: self.method.clone(),
             path: self.uri.path().to_owned(),
-            refusal,
+            refusal: Box::new(refusal),
             verdict,
         }
     }

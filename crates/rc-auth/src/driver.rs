@@ -32,13 +32,10 @@ enum Step {
 pub(crate) async fn drive(slot: Arc<Slot>, shared: Arc<Shared>) {
     let guard = Running(&slot);
     loop {
-        let step = match next_step(&slot, &shared) {
-            Some(step) => step,
-            None => {
-                // `running` was taken back under the lock that saw nothing to do.
-                std::mem::forget(guard);
-                return;
-            }
+        let Some(step) = next_step(&slot, &shared) else {
+            // `running` was taken back under the lock that saw nothing to do.
+            std::mem::forget(guard);
+            return;
         };
         let input = match step {
             Step::Do(output) => perform(&slot, &shared, output).await,

@@ -112,7 +112,7 @@ pub enum CallError {
         /// The path, without its query.
         path: String,
         /// The answer.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
         /// What it calls for.
         verdict: Verdict,
     },

@@ -18,7 +18,8 @@ async fn call_in_parallel(world: &World, grant: &rc_auth::Grant, calls: usize) {
         tasks.spawn(async move { grant.get(ME).await });
     }
     while let Some(result) = tasks.join_next().await {
-        assert_eq!(result.unwrap().unwrap().status, StatusCode::OK);
+        let answer = result.expect("no panic").expect("an answer");
+        assert_eq!(answer.status, StatusCode::OK);
     }
     let _ = world;
 }
@@ -169,7 +170,8 @@ async fn processes_that_share_a_store_make_one_refresh() {
         }
     }
     while let Some(result) = tasks.join_next().await {
-        assert_eq!(result.unwrap().unwrap().status, StatusCode::OK);
+        let answer = result.expect("no panic").expect("an answer");
+        assert_eq!(answer.status, StatusCode::OK);
     }
     assert_eq!(world.counters().token_refresh.received, 1);
 }

@@ -114,7 +114,7 @@ async fn on_https_cookies_are_secure_and_host_bound_and_transport_is_strict() {
             config
                 .apps
                 .iter_mut()
-                .for_each(|app| app.redirect_uris = vec![uri.to_owned()])
+                .for_each(|app| app.redirect_uris = vec![uri.to_owned()]);
         },
         |variables| drop(variables.insert("RC_REDIRECT_URI", uri.to_owned())),
     )

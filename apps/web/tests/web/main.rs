@@ -1,5 +1,7 @@
 //! The application on a real port, against the simulated platform, with SQLite on disk.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod callback;
 mod command;
 mod crash;

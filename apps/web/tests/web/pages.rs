@@ -46,7 +46,7 @@ async fn without_refresh_tokens() {
         config
             .apps
             .iter_mut()
-            .for_each(|app| app.issue_refresh_tokens = false)
+            .for_each(|app| app.issue_refresh_tokens = false);
     };
     let stage = Stage::start_with(off, |_| {}).await;
     snapshot(
@@ -60,7 +60,7 @@ async fn without_refresh_tokens() {
 #[tokio::test(flavor = "multi_thread")]
 async fn names_from_the_platform_are_text_and_not_markup() {
     let name = |config: &mut rc_sim::Config| {
-        config.users[0].first_name = "<script>alert(1)</script>".into()
+        config.users[0].first_name = "<script>alert(1)</script>".into();
     };
     let stage = Stage::start_with(name, |_| {}).await;
     let mut browser = stage.signed_in().await;

@@ -272,7 +272,7 @@ async fn without_refresh_tokens_the_dashboard_names_the_switch() {
             config
                 .apps
                 .iter_mut()
-                .for_each(|app| app.issue_refresh_tokens = false)
+                .for_each(|app| app.issue_refresh_tokens = false);
         },
         |_| {},
     )

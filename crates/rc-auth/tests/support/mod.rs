@@ -3,6 +3,12 @@
 //! Run under `#[tokio::test(start_paused = true)]`: whenever everybody waits, tokio's clock jumps to the
 //! next wake-up, so back-off and deadlines of hours take no time and no test sleeps.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::new_without_default,
+    reason = "a module of tests"
+)]
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

@@ -1,5 +1,7 @@
 //! What the tests play on: platform, application, browsers.
 
+#![allow(unreachable_pub, reason = "a module of tests")]
+
 mod browser;
 mod clock;
 mod process;
