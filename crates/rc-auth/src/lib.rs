@@ -47,7 +47,7 @@
 //! # What is never lost
 //!
 //! A new access token reaches nobody before its pair is in the store, and the store knows of a refresh
-//! before the platform does. The rules are listed at [`rc_auth_core::GrantMachine`]'s module and
+//! before the platform does. The rules are listed at [`rc_auth_core::GrantMachine`] and
 //! explained in `docs/architecture.md`.
 //!
 //! # Metrics
