@@ -1,5 +1,13 @@
 //! The application on a real port, against the simulated platform, with SQLite on disk.
 
+mod callback;
+mod command;
+mod crash;
+mod forms;
+mod headers;
+mod me;
+mod pages;
+mod secrets;
 mod sign_in;
 mod stage;
-mod standing;
+mod token_endpoint;
