@@ -2,6 +2,8 @@
 //!
 //! Nothing is sent. Run it with `cargo run -p rc-auth-core --example hand_fed`.
 
+#![allow(clippy::disallowed_macros, reason = "an example has to show something")]
+
 use std::{error::Error, time::Duration};
 
 use bytes::Bytes;

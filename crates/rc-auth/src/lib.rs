@@ -47,8 +47,8 @@
 //! # What is never lost
 //!
 //! A new access token reaches nobody before its pair is in the store, and the store knows of a refresh
-//! before the platform does. The rules are listed at [`rc_auth_core::GrantMachine`]'s module and
-//! explained in `docs/lifecycle.md`.
+//! before the platform does. The rules are listed at [`rc_auth_core::GrantMachine`] and
+//! explained in `docs/architecture.md`.
 //!
 //! # Metrics
 //!

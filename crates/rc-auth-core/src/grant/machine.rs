@@ -11,7 +11,25 @@ use super::{
 };
 use crate::{App, Entropy, Now};
 
-/// The life of one grant in one process. See the [module](super) for its rules.
+/// The life of one grant in one process.
+///
+/// [`Self::handle_input`] takes what happened, [`Self::poll_output`] gives what to do,
+/// [`Self::next_timeout`] says when to call again although nothing happened. After every input,
+/// outputs are to be taken until there are none: *drain after input*.
+///
+/// The machine keeps these rules, whatever order inputs come in:
+///
+/// 1. *Saved before used.* A pair is shown by [`Self::view`] only once it is in the store.
+/// 2. *Intent before send.* A token request is put out only after the intent was saved and while its
+///    lease is fresh. Versions decide who may write, never clocks.
+/// 3. *Losers only read.* After a conflict the record is read and adopted. A pair that cannot be saved
+///    because the grant was signed out or replaced is revoked.
+/// 4. *A 401 names its generation.* One that names an older generation than the record's costs nothing.
+/// 5. *Dead only by code.* Nothing but [`Refusal::ends_grant`](crate::Refusal::ends_grant) ends a grant
+///    on a server that repeats its answers.
+/// 6. *Sign-out is final.* No input brings back a record that says it is signed out.
+/// 7. *One refresh in flight.* There is one outstanding request at most.
+/// 8. *The old refresh token stays* when an answer omits a new one.
 #[derive(Debug)]
 pub struct GrantMachine {
     pub(super) app: Arc<App>,
