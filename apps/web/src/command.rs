@@ -16,26 +16,12 @@ const EXIT_USAGE: u8 = 2;
 /// Runs the program with `arguments` (without its name) and environment variables from `lookup`, until a
 /// signal ends it.
 pub fn run(
-    mut arguments: impl Iterator<Item = OsString>,
+    arguments: impl Iterator<Item = OsString>,
     lookup: impl Fn(&str) -> Option<OsString>,
 ) -> ExitCode {
-    match arguments.next() {
-        None => {}
-        Some(argument) if argument == "--help" || argument == "-h" => {
-            print!("{}", config::help());
-            return ExitCode::SUCCESS;
-        }
-        Some(argument) if argument == "--version" || argument == "-V" => {
-            println!("rc-web {}", env!("CARGO_PKG_VERSION"));
-            return ExitCode::SUCCESS;
-        }
-        // Not echoed: it may be a secret meant for a variable.
-        Some(_) => {
-            eprintln!(
-                "rc-web takes no such argument. It is configured by environment variables; see: rc-web --help"
-            );
-            return ExitCode::from(EXIT_USAGE);
-        }
+    let arguments: Vec<_> = arguments.collect();
+    if !arguments.is_empty() {
+        return answer(&arguments);
     }
     let config = match Config::from_lookup(lookup) {
         Ok(config) => config,
@@ -52,6 +38,28 @@ pub fn run(
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// What there is to say without starting anything.
+fn answer(arguments: &[OsString]) -> ExitCode {
+    match arguments {
+        [argument] if argument == "--help" || argument == "-h" => {
+            print!("{}", config::help());
+            ExitCode::SUCCESS
+        }
+        [argument] if argument == "--version" || argument == "-V" => {
+            println!("rc-web {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        // Not echoed: it may be a secret meant for a variable.
+        _ => {
+            eprintln!(
+                "rc-web takes no such arguments. It is configured by environment variables; \
+                 see: rc-web --help"
+            );
+            ExitCode::from(EXIT_USAGE)
         }
     }
 }
@@ -91,6 +99,7 @@ async fn stop_signal() -> io::Result<()> {
 
 fn greeting(summary: &Summary) -> String {
     let Summary {
+        address,
         origin,
         server,
         database,
@@ -104,6 +113,7 @@ fn greeting(summary: &Summary) -> String {
     };
     format!(
         "Open {origin}\n\n\
+         Listens:  {address}\n\
          Mode:     {mode} {server}\n\
          Database: {database}\n\
          Keys:     {keys}\n\n\

@@ -1,154 +1,298 @@
-//! A person with a browser: sign in, call the API, refresh, sign out, on the demo as it is started.
+//! The demo in a real browser: `cargo xtask e2e`, or with chromedriver's address in `RC_E2E_WEBDRIVER`.
 //!
-//! Run by `cargo xtask e2e`, which starts the driver of headless Chromium and names its address in
-//! `RC_E2E_WEBDRIVER`.
+//! Screenshots go to `target/e2e/`.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::{error::Error, ffi::OsString, path::PathBuf, time::Duration};
 
-use fantoccini::{Client, ClientBuilder, Locator};
-use serde_json::json;
+use fantoccini::{Client, ClientBuilder, Locator, key::Key, wd::WebDriverCompatibleCommand};
+use hyper_util::client::legacy::connect::HttpConnector;
+use rc_web::{Running, config::Config};
+use serde_json::{Value, json};
+use url::Url;
 
-/// The demo on a free port and files of its own, killed when dropped.
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// How the browser's window looks.
+#[derive(Clone, Copy)]
+struct Device {
+    name: &'static str,
+    width: u32,
+    height: u32,
+    dark: bool,
+}
+
+const DEVICES: [Device; 4] = [
+    Device {
+        name: "phone-light",
+        width: 390,
+        height: 844,
+        dark: false,
+    },
+    Device {
+        name: "phone-dark",
+        width: 390,
+        height: 844,
+        dark: true,
+    },
+    Device {
+        name: "desktop-light",
+        width: 1280,
+        height: 900,
+        dark: false,
+    },
+    Device {
+        name: "desktop-dark",
+        width: 1280,
+        height: 900,
+        dark: true,
+    },
+];
+
+/// The demo, and a browser in front of it.
 struct Demo {
-    child: Child,
-    address: String,
-    _files: tempfile::TempDir,
+    app: Running,
+    browser: Client,
+    device: Device,
+    _folder: tempfile::TempDir,
 }
 
 impl Demo {
-    fn start() -> Self {
-        let files = tempfile::tempdir().expect("a temporary directory");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rc-web"))
-            .current_dir(files.path())
-            .env_clear()
-            .env("BIND", "127.0.0.1:0")
-            .env("RUST_LOG", "warn")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the demo starts");
-        let stdout = child.stdout.take().expect("its output is a pipe");
-        let address = BufReader::new(stdout)
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("Open ").map(str::to_owned))
-            .expect("the demo prints its address");
-        Self {
-            child,
-            address,
-            _files: files,
-        }
+    async fn open(device: Device) -> Result<Self, Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let database = format!(
+            "sqlite://{}?mode=rwc",
+            folder.path().join("demo.db").display()
+        );
+        let config = Config::from_lookup(|name| match name {
+            "BIND" => Some(OsString::from("127.0.0.1:0")),
+            "DATABASE_URL" => Some(OsString::from(&database)),
+            _ => None,
+        })?;
+        let app = Running::start(config).await?;
+        let browser = connect(device).await?;
+        browser.goto(&app.summary().origin).await?;
+        Ok(Self {
+            app,
+            browser,
+            device,
+            _folder: folder,
+        })
     }
-}
 
-impl Drop for Demo {
-    fn drop(&mut self) {
-        // Already gone is fine too.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-async fn browser(width: u32, dark: bool) -> Client {
-    let driver = std::env::var("RC_E2E_WEBDRIVER")
-        .expect("RC_E2E_WEBDRIVER names the driver; run `cargo xtask e2e`");
-    let scheme = format!("--blink-settings=preferredColorScheme={}", u8::from(!dark));
-    let window = format!("--window-size={width},900");
-    let args = [
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-background-networking",
-        &scheme,
-        &window,
-    ];
-    let capabilities = json!({ "goog:chromeOptions": { "args": args } });
-    let capabilities = capabilities.as_object().expect("an object").clone();
-    let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
-    builder
-        .capabilities(capabilities)
-        .connect(&driver)
-        .await
-        .expect("the driver answers")
-}
-
-async fn picture(browser: &Client, name: &str) {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e");
-    std::fs::create_dir_all(&folder).expect("a folder for pictures");
-    let png = browser.screenshot().await.expect("a picture");
-    std::fs::write(folder.join(format!("{name}.png")), png).expect("the picture is written");
-}
-
-async fn press(browser: &Client, text: &str) {
-    let path = format!("//*[self::a or self::button][normalize-space()='{text}']");
-    let element = browser.wait().for_element(Locator::XPath(&path)).await;
-    element
-        .unwrap_or_else(|error| panic!("{text}: {error}"))
-        .click()
-        .await
-        .expect("it can be pressed");
-}
-
-async fn shows(browser: &Client, text: &str) {
-    let path = format!("//main[contains(normalize-space(), \"{text}\")]");
-    let found = browser.wait().for_element(Locator::XPath(&path)).await;
-    found.unwrap_or_else(|error| panic!("the page does not show {text:?}: {error}"));
-}
-
-async fn walk(width: u32, dark: bool, name: &str) {
-    let demo = Demo::start();
-    let browser = browser(width, dark).await;
-    browser.goto(&demo.address).await.expect("the start page");
-    picture(&browser, &format!("{name}-signed-out")).await;
-    browser
-        .find(Locator::Css("a[href^='/login']"))
-        .await
-        .expect("a way in")
-        .click()
-        .await
-        .expect("a click");
-    picture(&browser, &format!("{name}-platform")).await;
-    for _ in 0..2 {
-        let button = browser
-            .wait()
-            .for_element(Locator::Css("form button[type=submit]"))
-            .await;
-        button
-            .expect("the platform's button")
+    /// Clicks what `selector` finds and waits for the page whose heading contains `heading`.
+    async fn click(&self, selector: &str, heading: &str) -> Outcome {
+        self.browser
+            .find(Locator::Css(selector))
+            .await?
             .click()
-            .await
-            .expect("a click");
+            .await?;
+        self.arrive(heading).await
     }
-    shows(&browser, "Generation").await;
-    picture(&browser, &format!("{name}-dashboard")).await;
-    press(&browser, "Call the API").await;
-    shows(&browser, "extensionNumber").await;
-    picture(&browser, &format!("{name}-answer")).await;
-    press(&browser, "Refresh now").await;
-    shows(&browser, "Generation").await;
-    press(&browser, "Sign out").await;
-    browser
-        .wait()
-        .for_element(Locator::Css("a[href^='/login']"))
+
+    async fn arrive(&self, heading: &str) -> Outcome {
+        for _ in 0..200 {
+            if let Ok(found) = self.browser.find(Locator::Css("h1")).await {
+                if found.text().await.is_ok_and(|text| text.contains(heading)) {
+                    return Ok(());
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await; // the browser's time, not ours
+        }
+        Err(format!(
+            "no page headed {heading:?}:\n{}",
+            self.browser.source().await?
+        )
+        .into())
+    }
+
+    async fn sign_in(&self) -> Outcome {
+        self.click("a.button[href='/login']", "Sign in").await?;
+        self.click("button[value='sign-in']", "Allow access")
+            .await?;
+        self.click("button[value='allow']", "Ada").await
+    }
+
+    /// Saves a picture and checks that nothing sticks out of the window.
+    async fn look(&self, page: &str) -> Outcome {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../e2e");
+        std::fs::create_dir_all(&folder)?;
+        let name = format!("{page}-{}.png", self.device.name);
+        std::fs::write(folder.join(name), self.browser.screenshot().await?)?;
+        let script = "return document.documentElement.scrollWidth - window.innerWidth";
+        let sticking_out = self.browser.execute(script, vec![]).await?;
+        assert!(
+            sticking_out.as_i64() <= Some(0),
+            "{page} is {sticking_out} px too wide"
+        );
+        Ok(())
+    }
+
+    /// Ends both and checks that the browser had nothing to complain about.
+    async fn close(self) -> Outcome {
+        let complaints = self.browser.issue_cmd(BrowserLog).await?;
+        let complaints = complaints.as_array().cloned().unwrap_or_default();
+        // Chromium notes every 4xx it shows; those are the pages this test asks for.
+        let ours = |entry: &&Value| entry["source"] != "network";
+        assert_eq!(
+            complaints.iter().filter(ours).collect::<Vec<_>>(),
+            [&Value::Null; 0]
+        );
+        self.browser.close().await?;
+        assert!(self.app.stop().await);
+        Ok(())
+    }
+}
+
+/// chromedriver's own command for the console.
+#[derive(Debug)]
+struct BrowserLog;
+
+impl WebDriverCompatibleCommand for BrowserLog {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (http::Method, Option<String>) {
+        (
+            http::Method::POST,
+            Some(json!({ "type": "browser" }).to_string()),
+        )
+    }
+}
+
+async fn connect(device: Device) -> Result<Client, Box<dyn Error>> {
+    let Ok(driver) = std::env::var("RC_E2E_WEBDRIVER") else {
+        return Err(
+            "RC_E2E_WEBDRIVER is not set: start chromedriver and give its address, e.g. \
+             RC_E2E_WEBDRIVER=http://127.0.0.1:9515, or run `cargo xtask e2e`, which does both"
+                .into(),
+        );
+    };
+    let scheme = if device.dark { 0 } else { 1 };
+    let Device { width, height, .. } = device;
+    let mut options = json!({ "args": [
+        "--headless=new", "--no-sandbox", "--disable-quic", "--disable-background-networking",
+        "--disable-dev-shm-usage", "--hide-scrollbars",
+        format!("--window-size={width},{height}"),
+        format!("--blink-settings=preferredColorScheme={scheme}"),
+    ]});
+    if width < 500 {
+        options["mobileEmulation"] =
+            json!({ "deviceMetrics": { "width": width, "height": height, "pixelRatio": 2.0 } });
+    }
+    let capabilities = json!({
+        "goog:chromeOptions": options,
+        "goog:loggingPrefs": { "browser": "ALL" },
+    });
+    let mut builder = ClientBuilder::new(HttpConnector::new());
+    if let Value::Object(capabilities) = capabilities {
+        builder.capabilities(capabilities);
+    }
+    Ok(builder.connect(&driver).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_on_every_device() -> Outcome {
+    for device in DEVICES {
+        let demo = Demo::open(device).await?;
+        demo.look("1-signed-out").await?;
+        demo.sign_in().await?;
+        demo.look("2-dashboard").await?;
+        demo.click("a[href='/call#answer']", "Ada").await?;
+        demo.browser
+            .wait()
+            .for_element(Locator::Id("answer"))
+            .await?;
+        demo.look("3-api-answer").await?;
+        demo.click("form[action='/refresh'] button", "Ada").await?;
+        demo.browser
+            .wait()
+            .for_element(Locator::Css(".notice"))
+            .await?;
+        demo.look("4-refreshed").await?;
+        demo.browser
+            .goto(&format!("{}/logout", demo.app.summary().origin))
+            .await?;
+        demo.look("5-sign-out").await?;
+        demo.click("main form[action='/logout'] button", "Connect your")
+            .await?;
+        demo.look("6-after-sign-out").await?;
+        let foreign = format!(
+            "{}/oauth/callback?state=x&code=y",
+            demo.app.summary().origin
+        );
+        demo.browser.goto(&foreign).await?;
+        demo.arrive("This browser has no such sign-in").await?;
+        demo.look("7-error").await?;
+        demo.close().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_generation_counts_up_and_going_back_is_harmless() -> Outcome {
+    let demo = Demo::open(DEVICES[2]).await?;
+    demo.sign_in().await?;
+    for generation in 2..=3 {
+        demo.click("form[action='/refresh'] button", "Ada").await?;
+        let shown = demo
+            .browser
+            .wait()
+            .for_element(Locator::XPath("//dt[.='Generation']/../dd"));
+        assert!(
+            shown
+                .await?
+                .text()
+                .await?
+                .starts_with(&generation.to_string())
+        );
+    }
+    demo.browser.back().await?;
+    demo.browser.refresh().await?;
+    demo.arrive("Ada").await?;
+    demo.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tabs_sign_in_one_after_the_other() -> Outcome {
+    let demo = Demo::open(DEVICES[2]).await?;
+    let first = demo.browser.window().await?;
+    demo.click("a.button[href='/login']", "Sign in").await?;
+    let second = demo.browser.new_window(true).await?.handle;
+    demo.browser.switch_to_window(second).await?;
+    demo.browser.goto(&demo.app.summary().origin).await?;
+    demo.sign_in().await?;
+    demo.browser.switch_to_window(first).await?;
+    demo.click("button[value='sign-in']", "A").await?;
+    if let Ok(allow) = demo
+        .browser
+        .find(Locator::Css("button[value='allow']"))
         .await
-        .expect("signed out");
-    let wrong = format!("{}/oauth/callback?code=x&state=y", demo.address);
-    browser.goto(&wrong).await.expect("an error page");
-    shows(&browser, "sign").await;
-    picture(&browser, &format!("{name}-error")).await;
-    browser.close().await.expect("the browser ends");
+    {
+        allow.click().await?;
+    }
+    demo.arrive("Ada").await?;
+    demo.close().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_signs_in_and_out_on_a_desktop() {
-    walk(1280, false, "desktop-light").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_person_signs_in_and_out_on_a_phone_at_night() {
-    walk(390, true, "phone-dark").await;
+async fn a_keyboard_is_enough_and_focus_can_be_seen() -> Outcome {
+    let demo = Demo::open(DEVICES[2]).await?;
+    let press = async |key: Key| -> Outcome {
+        let key = char::from(key).to_string();
+        Ok(demo.browser.active_element().await?.send_keys(&key).await?)
+    };
+    press(Key::Tab).await?;
+    assert_eq!(
+        demo.browser.active_element().await?.text().await?,
+        "Skip to content"
+    );
+    press(Key::Tab).await?; // the name of the site
+    press(Key::Tab).await?;
+    let button = demo.browser.active_element().await?;
+    assert_eq!(button.text().await?, "Sign in with RingCentral");
+    assert_eq!(button.css_value("outline-style").await?, "solid");
+    press(Key::Enter).await?;
+    demo.arrive("Sign in").await?;
+    demo.close().await
 }

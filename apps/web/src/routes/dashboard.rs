@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     pages::{self, Answer, Dashboard, Notice, Person, SignedOut},
-    problem::Problem,
+    problem::{self, Problem},
     session::BrowserSession,
     state::{Application, EXTENSION},
 };
@@ -131,7 +131,7 @@ fn ended(application: &Application, reason: EndReason) -> Notice {
     };
     Notice::warning(
         "Please sign in again.",
-        format!("{}{restart}", reason.explanation()),
+        format!("{}{restart}", problem::ended(reason)),
     )
 }
 

@@ -1,5 +1,15 @@
 //! The application on a real port, against the simulated platform, with SQLite on disk.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod callback;
+mod command;
+mod crash;
+mod forms;
+mod headers;
+mod me;
+mod pages;
+mod secrets;
 mod sign_in;
 mod stage;
-mod standing;
+mod token_endpoint;

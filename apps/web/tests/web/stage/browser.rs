@@ -10,7 +10,7 @@ use super::wire::{self, Answer};
 #[derive(Clone, Debug)]
 pub struct Browser {
     pub cookies: BTreeMap<String, String>,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Browser {

@@ -4,6 +4,8 @@
 
 mod browser;
 mod clock;
+mod process;
+mod tap;
 mod wire;
 
 use std::{
@@ -20,7 +22,9 @@ use tempfile::TempDir;
 
 pub use browser::{Browser, allow, deny};
 pub use clock::TestClock;
-pub use wire::{Answer, exchange};
+pub use process::{Process, output, program};
+pub use tap::Tap;
+pub use wire::{Answer, exchange, send};
 
 /// The redirect URI all tests register. Nothing listens there: tests carry callbacks to the application.
 pub const REDIRECT_URI: &str = "http://127.0.0.1:1/oauth/callback";

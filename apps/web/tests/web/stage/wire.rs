@@ -55,7 +55,7 @@ impl Answer {
 }
 
 /// Sends a request and returns the open connection.
-async fn send(
+pub async fn send(
     to: SocketAddr,
     method: &str,
     target: &str,
