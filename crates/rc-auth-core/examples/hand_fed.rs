@@ -1,4 +1,4 @@
-//! The core alone, with hand-fed bytes: a sign-in, and an answer of the token endpoint.
+//! The core alone, with hand-fed bytes: a sign-in, and a refresh whose first answer is lost.
 //!
 //! Nothing is sent. Run it with `cargo run -p rc-auth-core --example hand_fed`.
 
@@ -8,7 +8,16 @@ use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
 use http::Response;
-use rc_auth_core::{App, AuthorizationRequest, Entropy, Now, Secret, Timestamp, TokenSet};
+use rc_auth_core::{
+    App, AuthorizationRequest, ChainId, Entropy, Gate, GrantMachine, GrantRecord, Held, Input,
+    Loaded, Now, Output, RecordVersion, RefreshPolicy, Reply, Secret, Timestamp, TokenPair,
+    TokenSet, Want,
+};
+
+const FIRST: &[u8] = br#"{"access_token":"example-1","token_type":"bearer","expires_in":3600,
+    "refresh_token":"example-r1","scope":"ReadAccounts"}"#;
+const SECOND: &[u8] = br#"{"access_token":"example-2","token_type":"bearer","expires_in":3600,
+    "refresh_token":"example-r2","scope":"ReadAccounts"}"#;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let app = App::new(
@@ -17,37 +26,93 @@ fn main() -> Result<(), Box<dyn Error>> {
         "https://app.example.com/oauth/callback",
         App::DEFAULT_SERVER,
     )?;
-    let now = Now {
+    let mut now = Now {
         wall: Timestamp::from_unix_millis(1_767_225_600_000),
         mono: Duration::ZERO,
     };
+    let tokens = sign_in(&app, now)?;
+    // An hour later the access token has ended.
+    now.wall = now.wall.saturating_add(Duration::from_secs(3600));
+    now.mono += Duration::from_secs(3600);
+    refresh(app, tokens, now)
+}
 
+fn sign_in(app: &App, now: Now) -> Result<TokenSet, Box<dyn Error>> {
     // Real programs draw the entropy from the operating system, once for each sign-in.
-    let (url, pending) = AuthorizationRequest::new(&app).start(&Entropy::new([7; 64]), now);
-    println!(
-        "send the browser to {}…",
-        &url[..url.find('?').unwrap_or(url.len())]
-    );
+    let (url, pending) = AuthorizationRequest::new(app).start(&Entropy::new([7; 64]), now);
+    let (endpoint, query) = url.split_once('?').ok_or("the URL has a query")?;
+    println!("send the browser to {endpoint}?…");
 
-    // What the browser brings back. A wrong state gets no further than this:
-    let refused = pending.clone().finish("code=abc&state=someone-elses", now);
-    println!(
-        "a foreign callback: {}",
-        refused.err().map_or_else(String::new, |e| e.to_string())
-    );
-
-    let state = url
+    // What the browser brings back. A wrong state gets no further than this.
+    if let Err(error) = pending.clone().finish("code=abc&state=someone-elses", now) {
+        println!("a foreign callback is refused: {error}");
+    }
+    let state = query
         .split('&')
         .find_map(|pair| pair.strip_prefix("state="))
-        .unwrap_or_default();
+        .ok_or("the URL has a state")?;
     let exchange = pending.finish(&format!("code=abc&state={state}"), now)?;
-    let request = exchange.request(&app)?;
-    println!("then send {} {}", request.method(), request.uri());
+    let request = exchange.request(app)?;
+    println!("send {} {}", request.method(), request.uri());
+    Ok(exchange.response(&Response::new(Bytes::from_static(FIRST)), now.wall)?)
+}
 
-    let answer = Bytes::from_static(
-        br#"{"access_token":"example","token_type":"bearer","expires_in":3600,"scope":"ReadAccounts"}"#,
-    );
-    let tokens: TokenSet = exchange.response(&Response::new(answer), now.wall)?;
-    println!("tokens, which print no secret: {tokens:?}");
+/// The life of a grant: a store of one record, and a platform that is heard the second time only.
+fn refresh(app: App, tokens: TokenSet, mut now: Now) -> Result<(), Box<dyn Error>> {
+    let record = GrantRecord::signed_in(ChainId::new([1; 16]), TokenPair::new(tokens));
+    let mut stored = Held {
+        record,
+        version: RecordVersion::new([0; 16]),
+    };
+    let mut answers = vec![
+        Reply::Response(Response::new(Bytes::from_static(SECOND))),
+        Reply::MaybeSent,
+    ];
+    let policy = RefreshPolicy::default();
+    let mut machine = GrantMachine::new(app.into(), policy.into(), &Entropy::new([3; 8]));
+    machine.handle_input(Input::Want(Want::Usable), now)?;
+    for step in 1_u8.. {
+        let Some(output) = machine.poll_output() else {
+            let Some(at) = machine.next_timeout() else {
+                break;
+            };
+            let pause = at.saturating_sub(now.mono);
+            println!("wait for {pause:?}");
+            now.mono = at;
+            now.wall = now.wall.saturating_add(pause);
+            machine.handle_input(Input::Timeout, now)?;
+            continue;
+        };
+        println!("{}", summary(&output));
+        let input = match output {
+            Output::Load => Input::Loaded(Ok(Loaded {
+                held: Some(stored.clone()),
+                owner_gone: false,
+            })),
+            Output::Save { record, .. } => {
+                stored.record = *record;
+                stored.version = RecordVersion::new([step; 16]);
+                Input::Saved(Ok(stored.version))
+            }
+            Output::AskGate => Input::Gate(Gate::Open(Entropy::new([step; 16]))),
+            Output::Send { .. } => Input::Answered(answers.pop().unwrap_or(Reply::NotSent)),
+            Output::Revoke { .. } | Output::Report(_) => continue,
+        };
+        machine.handle_input(input, now)?;
+    }
+    let (_, generation) = machine.view(now).pair.ok_or("a pair")?;
+    println!("the calls that waited go on with generation {generation}");
     Ok(())
+}
+
+fn summary(output: &Output) -> String {
+    match output {
+        Output::Load => "read the record".to_owned(),
+        Output::Save { record, .. } if record.pair().is_none() => "write the end".to_owned(),
+        Output::Save { record, .. } => format!("write generation {}", record.generation),
+        Output::AskGate => "may a token request be sent?".to_owned(),
+        Output::Send { request, .. } => format!("send {} {}", request.method(), request.uri()),
+        Output::Revoke { .. } => "revoke".to_owned(),
+        Output::Report(report) => format!("report {report:?}"),
+    }
 }

@@ -46,3 +46,8 @@ pub use sign_in::{
 pub use time::{Entropy, Now, Timestamp};
 pub use token_answer::{TokenError, TokenSet};
 pub use verdict::{Endpoint, Verdict};
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
