@@ -59,7 +59,7 @@ fn sign_in(app: &App, now: Now) -> Result<TokenSet, Box<dyn Error>> {
 
 /// The life of a grant: a store of one record, and a platform that is heard the second time only.
 fn refresh(app: App, tokens: TokenSet, mut now: Now) -> Result<(), Box<dyn Error>> {
-    let record = GrantRecord::signed_in(ChainId::new([1; 16]), TokenPair::new(tokens));
+    let record = GrantRecord::signed_in(ChainId::new([1; 16]), TokenPair::new(tokens), now.wall);
     let mut stored = Held {
         record,
         version: RecordVersion::new([0; 16]),
@@ -87,21 +87,24 @@ fn refresh(app: App, tokens: TokenSet, mut now: Now) -> Result<(), Box<dyn Error
         let input = match output {
             Output::Load => Input::Loaded(Ok(Loaded {
                 held: Some(stored.clone()),
-                owner_gone: false,
+                silent_for: Duration::ZERO,
             })),
             Output::Save { record, .. } => {
                 stored.record = *record;
                 stored.version = RecordVersion::new([step; 16]);
                 Input::Saved(Ok(stored.version))
             }
-            Output::AskGate => Input::Gate(Gate::Open(Entropy::new([step; 16]))),
+            Output::AskGate { .. } => Input::Gate(Gate::Open(Entropy::new([step; 16]))),
             Output::Send { .. } => Input::Answered(answers.pop().unwrap_or(Reply::NotSent)),
             Output::Revoke { .. } | Output::Report(_) => continue,
         };
         machine.handle_input(input, now)?;
     }
-    let (_, generation) = machine.view(now).pair.ok_or("a pair")?;
-    println!("the calls that waited go on with generation {generation}");
+    let (_, id) = machine.view(now).pair.ok_or("a pair")?;
+    println!(
+        "the calls that waited go on with generation {}",
+        id.generation
+    );
     Ok(())
 }
 
@@ -110,7 +113,7 @@ fn summary(output: &Output) -> String {
         Output::Load => "read the record".to_owned(),
         Output::Save { record, .. } if record.pair().is_none() => "write the end".to_owned(),
         Output::Save { record, .. } => format!("write generation {}", record.generation),
-        Output::AskGate => "may a token request be sent?".to_owned(),
+        Output::AskGate { .. } => "may a token request be sent?".to_owned(),
         Output::Send { request, .. } => format!("send {} {}", request.method(), request.uri()),
         Output::Revoke { .. } => "revoke".to_owned(),
         Output::Report(report) => format!("report {report:?}"),

@@ -31,10 +31,10 @@ mod wire;
 pub use app::{App, InvalidApp};
 pub use error_body::{ErrorCode, Refusal};
 pub use grant::{
-    AttemptId, ChainId, EndReason, Gate, Generation, GrantMachine, GrantRecord, Held, Input,
-    Intent, InvalidPolicy, LoadFailure, Loaded, Output, Phase, RecordState, RecordVersion,
-    RefreshPolicy, RefreshReplay, Reply, Report, SaveFailure, TokenPair, Trouble, UnexpectedInput,
-    View, Want,
+    About, AttemptId, ChainId, EndReason, Gate, Generation, GrantMachine, GrantRecord, Held, Input,
+    Intent, InvalidPolicy, KnownVersion, LoadFailure, Loaded, Output, Owner, PairId, Pause, Phase,
+    RecordState, RecordVersion, RefreshPolicy, RefreshReplay, Reply, Report, SaveFailure,
+    TokenPair, Trouble, UnexpectedInput, Unfinished, UnknownMembers, Urgency, View, Want,
 };
 pub use rate_gate::{AuthBudget, InvalidBudget, Rate, RateGate};
 pub use request::{jwt_request, revocation_request};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroize;
 
-use crate::{Refusal, Secret, Timestamp, members::Members};
+use crate::{Refusal, Secret, Timestamp, UnknownMembers, members::Members};
 
 /// The tokens of one answer, dated by its arrival.
 ///
@@ -38,6 +38,9 @@ pub struct TokenSet {
     pub session_id: Option<String>,
     /// When the OAuth session ends whatever is done, if the account has an absolute session timeout.
     pub session_expires_at: Option<Timestamp>,
+    /// Members of a stored pair that this version does not know.
+    #[serde(flatten)]
+    pub(crate) unknown: UnknownMembers,
 }
 
 /// Why an answer of the token endpoint gave no tokens.
@@ -110,6 +113,7 @@ impl TokenSet {
             endpoint_id: text("endpoint_id"),
             session_id: text("session_id"),
             session_expires_at: after("session_expires_in"),
+            unknown: UnknownMembers::default(),
         }
     }
 }

@@ -60,18 +60,19 @@ fn refresh_request(app: App) -> Request<Bytes> {
     let set = TokenSet::from_response(&http::Response::new(body), NOW.wall).expect("tokens");
     let chain = rc_auth_core::ChainId::new([1; 16]);
     let version = RecordVersion::new([1; 16]);
-    let record = GrantRecord::signed_in(chain, TokenPair::new(set));
+    let record = GrantRecord::signed_in(chain, TokenPair::new(set), NOW.wall);
     let mut machine = GrantMachine::new(
         app.into(),
         RefreshPolicy::default().into(),
         &Entropy::new([1; 8]),
     );
+    let id = record.id();
     let held = Some(Held { record, version });
     for input in [
-        Input::Want(Want::NewerThan(rc_auth_core::Generation::FIRST)),
+        Input::Want(Want::NewerThan(id)),
         Input::Loaded(Ok(Loaded {
             held,
-            owner_gone: false,
+            silent_for: Duration::ZERO,
         })),
         Input::Gate(Gate::Open(Entropy::new([2; 16]))),
         Input::Saved(Ok(RecordVersion::new([2; 16]))),

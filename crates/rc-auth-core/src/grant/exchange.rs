@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    AttemptId, EndReason, Gate, GrantMachine, Output, RecordState, RecordVersion, RefreshReplay,
-    Reply, Report, SaveFailure, TokenPair, Trouble,
+    AttemptId, EndReason, Gate, GrantMachine, Output, Pause, RecordState, RecordVersion,
+    RefreshPolicy, RefreshReplay, Reply, Report, SaveFailure, TokenPair, Trouble,
     machine::UnexpectedInput,
-    state::{Claim, Commit, End, Purpose, Refreshable, State},
+    state::{Claim, Commit, End, Flight, Purpose, Refreshable, Renewal, State},
 };
 use crate::{Endpoint, Now, RateGate, Refusal, TokenError, TokenSet, Verdict, wire};
 
@@ -20,31 +20,41 @@ impl GrantMachine {
             }
         };
         self.state = match gate {
-            Gate::ClosedUntil(until) => self.wait(held, until, Trouble::RateLimited),
+            Gate::ClosedUntil(until) => self.wait(held, until, Trouble::RateLimited, now),
             Gate::Open(entropy) => {
                 let attempt = AttemptId::new(*entropy.bytes());
-                self.claim(
-                    Claim {
-                        base: held,
-                        attempt,
-                        since: now.mono,
-                    },
-                    now,
-                )
+                self.claim(Claim {
+                    base: held,
+                    attempt,
+                    since: now,
+                })
             }
         };
         Ok(())
     }
 
-    /// Invariant 2: the intent is written before anything is sent.
-    fn claim(&mut self, claim: Claim, now: Now) -> State {
-        self.last_attempt = Some(claim.attempt);
+    /// Invariant 2: the intent is written before anything is sent. It is due before every clock, so that
+    /// whoever looks for work finds it first.
+    fn claim(&mut self, claim: Claim) -> State {
+        self.remember_attempt(claim.attempt);
         self.outputs.push_back(Output::Save {
             record: Box::new(claim.record()),
-            due: now.wall.saturating_add(self.policy.intent_deadline),
+            due: RefreshPolicy::INTENT_DUE,
             expect: claim.base.version,
         });
         State::Claiming(claim)
+    }
+
+    /// Writes the intent once more, so that others see that its owner is at work.
+    pub(super) fn renew(&mut self, mut flight: Flight, now: Now) -> State {
+        flight.renewals = flight.renewals.saturating_add(1);
+        flight.renewal = Renewal::Saving(now.mono);
+        self.outputs.push_back(Output::Save {
+            record: Box::new(flight.claim.renewed(flight.renewals)),
+            due: RefreshPolicy::INTENT_DUE,
+            expect: flight.version,
+        });
+        State::Sending(flight)
     }
 
     pub(super) fn saved(
@@ -54,21 +64,43 @@ impl GrantMachine {
     ) -> Result<(), UnexpectedInput> {
         self.state = match (self.take_state(), saved) {
             (State::Claiming(claim), Ok(version)) => self.send(claim, version, now),
-            (State::Claiming(_) | State::Ending(_), Err(SaveFailure::Conflict)) => {
+            (State::Sending(mut flight), saved) if flight.is_renewing() => {
+                self.renewed(&mut flight, saved);
+                State::Sending(flight)
+            }
+            (State::Arrived(mut flight, reply), saved) => {
+                self.renewed(&mut flight, saved);
+                self.judge(flight, reply, now)
+            }
+            (State::Noting(mut wait), Ok(version)) => {
+                wait.held.version = version;
+                State::Waiting(wait)
+            }
+            // If it was written after all, the next intent meets a conflict and reads it.
+            (State::Noting(wait), Err(SaveFailure::OutcomeUnknown)) => State::Waiting(wait),
+            (State::NotingUse(mut held), Ok(version)) => {
+                held.version = version;
+                self.settle(held, now)
+            }
+            (State::NotingUse(_), Err(SaveFailure::OutcomeUnknown)) => self.look(),
+            (
+                State::Claiming(_) | State::Noting(_) | State::NotingUse(_) | State::Ending(_),
+                Err(SaveFailure::Conflict),
+            ) => {
                 self.report(Report::Conflict);
                 self.look()
             }
             (State::Claiming(claim), Err(SaveFailure::OutcomeUnknown)) => {
                 self.confirm(Purpose::ConfirmClaim(claim), now)
             }
-            (State::Committing(commit), Ok(version)) => self.committed(commit, version, now),
+            (State::Committing(commit), Ok(version)) => self.committed(commit.saved(version), now),
             (State::Committing(commit), Err(failure)) => {
                 if failure == SaveFailure::Conflict {
                     self.report(Report::Conflict);
                 }
                 self.confirm(Purpose::ConfirmCommit(commit), now)
             }
-            (State::Ending(end), Ok(_)) => self.over(end.reason, now),
+            (State::Ending(end), Ok(version)) => self.over(end.reason, Some(version), now),
             (State::Ending(end), Err(SaveFailure::OutcomeUnknown)) => {
                 self.confirm(Purpose::ConfirmEnd(end), now)
             }
@@ -78,6 +110,23 @@ impl GrantMachine {
             }
         };
         Ok(())
+    }
+
+    fn renewed(&mut self, flight: &mut Flight, saved: Result<RecordVersion, SaveFailure>) {
+        match (flight.renewal, saved) {
+            (Renewal::Saving(began), Ok(version)) => {
+                flight.version = version;
+                flight.written = began;
+                flight.renewal = Renewal::Idle;
+            }
+            (Renewal::Saving(_) | Renewal::Idle | Renewal::Stopped, Err(failure)) => {
+                if failure == SaveFailure::Conflict {
+                    self.report(Report::Conflict);
+                }
+                flight.renewal = Renewal::Stopped;
+            }
+            (Renewal::Idle | Renewal::Stopped, Ok(_)) => {}
+        }
     }
 
     /// Reads what became of a write. At once after a first doubtful one; after more in a row, the store
@@ -98,25 +147,21 @@ impl GrantMachine {
         }
     }
 
-    /// The intent stands: the request may go, unless writing the intent took so long that the answer
-    /// could come after its deadline.
+    /// The intent stands: the request may go, unless writing the intent took so long that others may soon
+    /// count this process as gone.
     pub(super) fn send(&mut self, claim: Claim, version: RecordVersion, now: Now) -> State {
         self.doubtful = 0;
-        if now.mono >= claim.since + self.policy.claim_slack() {
-            return self.approach(
-                Refreshable {
-                    version,
-                    ..claim.base
-                },
-                now,
-            );
+        let base = |claim: Claim| Refreshable {
+            version,
+            owns_intent: true,
+            ..claim.base
+        };
+        if now.mono >= claim.since.mono + self.policy.send_within() {
+            return self.try_again(base(claim), Trouble::Store, now);
         }
         let Some(refresh_token) = claim.base.pair.refresh_token() else {
             // No claim is made for a pair without one.
-            return State::Settled(Refreshable {
-                version,
-                ..claim.base
-            });
+            return State::Settled(base(claim));
         };
         self.outputs.push_back(Output::Send {
             request: Box::new(wire::refresh_request(&self.app, refresh_token)),
@@ -125,24 +170,34 @@ impl GrantMachine {
         if self.policy.budget.per_grant().is_some() {
             self.sent.push_back(now.mono);
         }
-        State::Sending(claim, version)
+        State::Sending(Flight {
+            written: claim.since.mono,
+            claim,
+            version,
+            renewals: 0,
+            renewal: Renewal::Idle,
+        })
     }
 
     pub(super) fn answered(&mut self, reply: Reply, now: Now) -> Result<(), UnexpectedInput> {
-        let (claim, version) = match self.take_state() {
-            State::Sending(claim, version) => (claim, version),
+        self.state = match self.take_state() {
+            // Which version the record has shows only when the renewal is answered.
+            State::Sending(flight) if flight.is_renewing() => State::Arrived(flight, reply),
+            State::Sending(flight) => self.judge(flight, reply, now),
             other => {
                 self.state = other;
                 return Err(UnexpectedInput);
             }
         };
-        self.state = match reply {
+        Ok(())
+    }
+
+    fn judge(&mut self, flight: Flight, reply: Reply, now: Now) -> State {
+        let Flight { claim, version, .. } = flight;
+        match reply {
             Reply::NotSent => {
-                let held = Refreshable {
-                    version,
-                    ..claim.base
-                };
-                self.try_again(held, Trouble::Unreachable, now)
+                let delay = self.next_delay(self.policy.retry_first);
+                self.failed(claim, version, true, delay, Trouble::Unreachable, now)
             }
             Reply::MaybeSent => self.unanswered(claim, version, Trouble::NoAnswer, now),
             Reply::Response(response) => match TokenSet::from_response(&response, now.wall) {
@@ -155,8 +210,7 @@ impl GrantMachine {
                 }
                 Err(TokenError::Refused(refusal)) => self.refusal(claim, version, refusal, now),
             },
-        };
-        Ok(())
+        }
     }
 
     fn unanswered(
@@ -166,21 +220,13 @@ impl GrantMachine {
         trouble: Trouble,
         now: Now,
     ) -> State {
-        let unanswered = claim.base.unanswered.saturating_add(1);
-        self.try_again(
-            Refreshable {
-                version,
-                unanswered,
-                ..claim.base
-            },
-            trouble,
-            now,
-        )
+        let delay = self.next_delay(self.policy.retry_first);
+        self.failed(claim, version, false, delay, trouble, now)
     }
 
     pub(super) fn try_again(&mut self, held: Refreshable, trouble: Trouble, now: Now) -> State {
         let until = now.mono + self.next_delay(self.policy.retry_first);
-        self.wait(held, until, trouble)
+        self.wait(held, until, trouble, now)
     }
 
     fn refusal(
@@ -190,11 +236,11 @@ impl GrantMachine {
         refusal: Refusal,
         now: Now,
     ) -> State {
-        let held = Refreshable {
-            version,
-            ..claim.base
-        };
         if refusal.ends_grant() {
+            let held = Refreshable {
+                version,
+                ..claim.base
+            };
             let strict = self.policy.replay == RefreshReplay::None;
             let lost = strict && held.unanswered > 0;
             let reason = if lost {
@@ -211,7 +257,54 @@ impl GrantMachine {
             refusal: Box::new(refusal),
             verdict,
         };
-        self.wait(held, now.mono + delay, trouble)
+        // A server in trouble may have carried the request out before it said so.
+        let answered = !matches!(verdict, Verdict::BackOff { .. })
+            || self.policy.replay == RefreshReplay::None;
+        self.failed(claim, version, answered, delay, trouble, now)
+    }
+
+    /// A try that failed, and the pause before the next one. `answered`: the server still has the token as
+    /// it was, so whoever takes over counts no presentation.
+    ///
+    /// The pause is written down where others would take its owner for gone before it ends, and always
+    /// where every presentation counts.
+    fn failed(
+        &mut self,
+        claim: Claim,
+        version: RecordVersion,
+        answered: bool,
+        delay: Duration,
+        trouble: Trouble,
+        now: Now,
+    ) -> State {
+        let mut held = Refreshable {
+            version,
+            owns_intent: true,
+            ..claim.base.clone()
+        };
+        if !answered {
+            held.unanswered = held.unanswered.saturating_add(1);
+            held.first_presented_at = Some(claim.presented_at());
+        }
+        self.report(Report::Delayed {
+            trouble: trouble.clone(),
+        });
+        let wait = self.wait_for(held, now.mono + delay, trouble, now);
+        let length = wait.until.saturating_sub(now.mono);
+        let strict = self.policy.replay == RefreshReplay::None;
+        if !strict && length < self.policy.renew_every {
+            return State::Waiting(wait);
+        }
+        let pause = Pause {
+            millis: u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
+            until: now.wall.saturating_add(length),
+        };
+        self.outputs.push_back(Output::Save {
+            record: Box::new(claim.note(answered, pause)),
+            due: RefreshPolicy::INTENT_DUE,
+            expect: version,
+        });
+        State::Noting(wait)
     }
 
     fn delay_of(&mut self, verdict: Verdict) -> Duration {
@@ -240,19 +333,18 @@ impl GrantMachine {
     pub(super) fn save_commit(&mut self, commit: Commit, expect: RecordVersion) -> State {
         self.outputs.push_back(Output::Save {
             record: Box::new(commit.record()),
-            due: self.policy.keep_alive_at(&commit.pair),
+            due: self.policy.due_at(&commit.pair, &commit.claim.base.about),
             expect,
         });
         State::Committing(commit)
     }
 
-    /// Invariant 1: the pair is in the store, so it may be used.
-    pub(super) fn committed(&mut self, commit: Commit, version: RecordVersion, now: Now) -> State {
+    /// Invariant 1: the pair is in the store, so it may be used. `held` is what stands there.
+    pub(super) fn committed(&mut self, held: Refreshable, now: Now) -> State {
         self.doubtful = 0;
-        let held = commit.saved(version);
         let failures = self.failures;
         self.report(Report::Refreshed {
-            generation: held.generation,
+            generation: held.id.generation,
             failures,
         });
         self.refused = None;

@@ -5,11 +5,11 @@ use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::{
-    AttemptId, EndReason, Generation, Input, Output, Phase, RefreshPolicy, RefreshReplay, Report,
-    TokenPair, Trouble, View, Want,
-    state::{End, Observed, Purpose, Refreshable, State},
+    AttemptId, EndReason, Generation, Input, Output, PairId, Phase, RecordVersion, RefreshPolicy,
+    RefreshReplay, Report, TokenPair, Trouble, Urgency, View, Want,
+    state::{End, Flight, Observed, Purpose, Refreshable, Renewal, State, Wait},
 };
-use crate::{App, Entropy, Now};
+use crate::{App, Entropy, Now, Timestamp};
 
 /// The life of one grant in one process.
 ///
@@ -24,7 +24,8 @@ use crate::{App, Entropy, Now};
 ///    lease is fresh. Versions decide who may write, never clocks.
 /// 3. *Losers only read.* After a conflict the record is read and adopted. A pair that cannot be saved
 ///    because the grant was signed out or replaced is revoked.
-/// 4. *A 401 names its generation.* One that names an older generation than the record's costs nothing.
+/// 4. *A 401 names its pair*, by chain and generation. One that names another pair than the record's costs
+///    nothing.
 /// 5. *Dead only by code.* Nothing but [`Refusal::ends_grant`](crate::Refusal::ends_grant) ends a grant
 ///    on a server that repeats its answers.
 /// 6. *Sign-out is final.* No input brings back a record that says it is signed out.
@@ -37,17 +38,17 @@ pub struct GrantMachine {
     pub(super) state: State,
     pub(super) outputs: VecDeque<Output>,
     /// The newest pair known to be in the store.
-    pub(super) shown: Option<(TokenPair, Generation)>,
-    /// The generation whose access token a resource has refused.
-    pub(super) refused: Option<Generation>,
+    pub(super) shown: Option<(TokenPair, PairId)>,
+    /// The pair whose access token a resource has refused.
+    pub(super) refused: Option<PairId>,
     /// What is wanted and not yet begun.
     wants: Wants,
     /// This process has signed the grant out.
     pub(super) signed_out: bool,
-    /// The record has to be read again before anything is begun.
-    recheck: bool,
-    /// The last intent that this machine wrote.
-    pub(super) last_attempt: Option<AttemptId>,
+    /// What was heard of the record while something else was in the air.
+    heard: Heard,
+    /// The last intents that this machine may have written, newest last.
+    pub(super) own_attempts: VecDeque<AttemptId>,
     /// The end that was reported last.
     pub(super) reported_end: Option<EndReason>,
     /// Tries that failed since the last success.
@@ -63,7 +64,30 @@ pub struct GrantMachine {
 struct Wants {
     usable: bool,
     care: bool,
-    newer_than: Option<Generation>,
+    newer_than: Option<PairId>,
+}
+
+/// What was heard of the record while the machine could not look.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Heard {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// That it has this version now; none: that it is gone.
+    Version(Option<RecordVersion>),
+    /// That it is another one.
+    Changed,
+}
+
+/// What the machine knows of the record's version.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KnownVersion {
+    /// Nothing was read yet, so there is nothing to keep up to date.
+    Nothing,
+    /// This one; none: there is no record.
+    At(Option<RecordVersion>),
+    /// It is being read or written, or cannot be read.
+    InTheAir,
 }
 
 /// An answer to something that was not asked.
@@ -84,8 +108,8 @@ impl GrantMachine {
             refused: None,
             wants: Wants::default(),
             signed_out: false,
-            recheck: false,
-            last_attempt: None,
+            heard: Heard::Nothing,
+            own_attempts: VecDeque::new(),
             reported_end: None,
             failures: 0,
             doubtful: 0,
@@ -102,11 +126,12 @@ impl GrantMachine {
     pub fn handle_input(&mut self, input: Input, now: Now) -> Result<(), UnexpectedInput> {
         match input {
             Input::Want(want) => self.want(want, now),
-            Input::Refused(generation) => self.note_refusal(generation),
-            Input::Changed => self.changed(),
+            Input::Refused(pair) => self.note_refusal(pair),
+            Input::Changed => self.changed(Heard::Changed),
+            Input::ChangedTo(version) => self.changed(Heard::Version(version)),
             Input::SignedOut => {
                 self.signed_out = true;
-                self.changed();
+                self.changed(Heard::Changed);
             }
             Input::Timeout => self.timeout(now),
             Input::Loaded(loaded) => return self.loaded(loaded, now),
@@ -133,17 +158,66 @@ impl GrantMachine {
     pub fn next_timeout(&self) -> Option<Duration> {
         match &self.state {
             State::StoreDown { until, .. }
-            | State::Waiting { until, .. }
+            | State::Waiting(Wait { until, .. })
             | State::Observing(Observed { until, .. }) => Some(*until),
+            State::Sending(flight) => self.renewal_due(flight),
             State::Unknown
             | State::Loading(_)
             | State::Settled(_)
+            | State::NotingUse(_)
             | State::AtGate(_)
             | State::Claiming(_)
-            | State::Sending(..)
+            | State::Arrived(..)
+            | State::Noting(_)
             | State::Committing(_)
             | State::Ending(_)
             | State::Over { .. } => None,
+        }
+    }
+
+    /// What is known of the record's version: by it a driver tells news from what is known already.
+    #[must_use]
+    pub const fn known_version(&self) -> KnownVersion {
+        match &self.state {
+            State::Unknown => KnownVersion::Nothing,
+            State::Settled(held) | State::Waiting(Wait { held, .. }) => {
+                KnownVersion::At(Some(held.version))
+            }
+            State::Observing(observed) => KnownVersion::At(Some(observed.base.version)),
+            State::Over { version, .. } => KnownVersion::At(*version),
+            State::StoreDown { .. }
+            | State::Loading(_)
+            | State::NotingUse(_)
+            | State::AtGate(_)
+            | State::Claiming(_)
+            | State::Sending(_)
+            | State::Arrived(..)
+            | State::Noting(_)
+            | State::Committing(_)
+            | State::Ending(_) => KnownVersion::InTheAir,
+        }
+    }
+
+    /// Whether an intent of this machine may stand in the store: others wait for its next sign of life.
+    #[must_use]
+    pub fn owns_an_intent(&self) -> bool {
+        match &self.state {
+            State::Claiming(_)
+            | State::Sending(_)
+            | State::Arrived(..)
+            | State::Noting(_)
+            | State::Committing(_)
+            | State::Ending(_) => true,
+            State::Waiting(Wait { held, .. }) | State::AtGate(held) => held.owns_intent,
+            State::Loading(purpose)
+            | State::StoreDown {
+                resume: purpose, ..
+            } => purpose.owns_an_intent(),
+            State::Unknown
+            | State::Settled(_)
+            | State::NotingUse(_)
+            | State::Observing(_)
+            | State::Over { .. } => false,
         }
     }
 
@@ -165,12 +239,33 @@ impl GrantMachine {
     #[must_use]
     pub fn view(&self, now: Now) -> View<'_> {
         let shown = self.shown.as_ref().filter(|_| !self.signed_out);
-        let pair = shown.map(|(pair, generation)| (pair, *generation));
-        let refused = pair.is_some_and(|(_, generation)| self.refused == Some(generation));
+        let pair = shown.map(|(pair, id)| (pair, *id));
+        let refused = pair.is_some_and(|(_, id)| self.refused == Some(id));
         View {
             pair,
             refused,
+            about: self.about(),
             phase: self.phase(now),
+        }
+    }
+
+    /// What the record says besides the tokens, where it is at hand.
+    fn about(&self) -> Option<&super::About> {
+        match &self.state {
+            State::Settled(held)
+            | State::NotingUse(held)
+            | State::AtGate(held)
+            | State::Waiting(Wait { held, .. })
+            | State::Noting(Wait { held, .. }) => Some(&held.about),
+            State::Observing(observed) => Some(&observed.base.about),
+            State::Claiming(claim) => Some(&claim.base.about),
+            State::Sending(flight) | State::Arrived(flight, _) => Some(&flight.claim.base.about),
+            State::Committing(commit) => Some(&commit.claim.base.about),
+            State::Unknown
+            | State::Loading(_)
+            | State::StoreDown { .. }
+            | State::Ending(_)
+            | State::Over { .. } => None,
         }
     }
 
@@ -183,18 +278,26 @@ impl GrantMachine {
             State::Settled(held) if self.is_spent(held, now) => {
                 Phase::Over(EndReason::NotRefreshable)
             }
-            State::Settled(_) => Phase::Idle,
-            State::Waiting { until, trouble, .. } | State::StoreDown { until, trouble, .. } => {
-                Phase::Waiting {
-                    until: *until,
-                    trouble,
-                }
-            }
+            State::Settled(_) | State::NotingUse(_) => Phase::Idle,
+            State::Waiting(Wait { until, trouble, .. })
+            | State::StoreDown { until, trouble, .. } => Phase::Waiting {
+                until: *until,
+                trouble,
+            },
+            State::Observing(Observed {
+                pause_ends: Some(until),
+                ..
+            }) if now.mono < *until => Phase::Waiting {
+                until: *until,
+                trouble: &Trouble::EarlierFailure,
+            },
             State::Over { reason, .. } => Phase::Over(*reason),
             State::Loading(_)
             | State::AtGate(_)
             | State::Claiming(_)
-            | State::Sending(..)
+            | State::Sending(_)
+            | State::Arrived(..)
+            | State::Noting(_)
             | State::Committing(_)
             | State::Ending(_)
             | State::Observing(_) => Phase::Busy,
@@ -203,14 +306,13 @@ impl GrantMachine {
 
     /// Whether the access token is of no use any more and nothing can replace it.
     fn is_spent(&self, held: &Refreshable, now: Now) -> bool {
-        let dead =
-            self.refused == Some(held.generation) || now.wall >= held.pair.access_expires_at();
+        let dead = self.refused == Some(held.id) || now.wall >= held.pair.access_expires_at();
         held.pair.refresh_token().is_none() && dead
     }
 
     /// From when the pair's access token is refreshed in the background.
     #[must_use]
-    pub fn early_at(&self, pair: &TokenPair, generation: Generation) -> crate::Timestamp {
+    pub fn early_at(&self, pair: &TokenPair, generation: Generation) -> Timestamp {
         let [jitter, ..] = self
             .seed
             .wrapping_add(generation.get())
@@ -224,47 +326,55 @@ impl GrantMachine {
             Want::Status => {}
             Want::Usable => self.wants.usable = true,
             Want::Care => self.wants.care = true,
-            Want::NewerThan(generation) => {
-                self.wants.newer_than = self.wants.newer_than.max(Some(generation));
-            }
+            Want::NewerThan(pair) => match &mut self.wants.newer_than {
+                Some(wanted) if wanted.chain == pair.chain => {
+                    wanted.generation = wanted.generation.max(pair.generation);
+                }
+                other => *other = Some(pair),
+            },
         }
         self.state = match self.take_state() {
             State::Unknown => self.look(),
             State::Settled(held) => self.settle(held, now),
-            State::Waiting { held, until, .. } if now.mono >= until => self.approach(held, now),
+            State::Waiting(wait) if now.mono >= wait.until => {
+                self.approach(wait.held, wait.last_chance, now)
+            }
             State::StoreDown { resume, until, .. } if now.mono >= until => self.load(resume),
             State::Over { seen, .. } if now.mono >= seen + self.policy.look_again => self.look(),
             other => other,
         };
     }
 
-    fn note_refusal(&mut self, generation: Generation) {
-        // Invariant 4: a 401 of an older generation says nothing about the pair held.
-        if self
-            .shown
-            .as_ref()
-            .is_some_and(|(_, held)| *held == generation)
-        {
-            self.refused = Some(generation);
+    fn note_refusal(&mut self, pair: PairId) {
+        // Invariant 4: a 401 of another pair says nothing about the pair held.
+        if self.shown.as_ref().is_some_and(|(_, held)| *held == pair) {
+            self.refused = Some(pair);
         }
     }
 
-    fn changed(&mut self) {
+    fn changed(&mut self, heard: Heard) {
+        let known = match self.known_version() {
+            KnownVersion::At(version) => Heard::Version(version),
+            KnownVersion::Nothing | KnownVersion::InTheAir => Heard::Nothing,
+        };
+        if heard == known {
+            return;
+        }
         self.state = match self.take_state() {
             State::Settled(_) | State::Over { .. } => self.look(),
-            State::Waiting {
-                held,
-                until,
-                trouble,
-            } => self.load(Purpose::Recheck {
-                held,
-                until,
-                trouble,
-            }),
+            State::Waiting(wait) => self.recheck_wait(wait),
             State::Observing(observed) => self.load(Purpose::Poll(observed)),
+            State::StoreDown {
+                resume,
+                trouble: Trouble::Record,
+                ..
+            } => self.load(resume),
+            State::Unknown => State::Unknown,
             // The compare-and-swap of what is in flight will tell; a read may be too old already.
             busy => {
-                self.recheck = !matches!(busy, State::Unknown);
+                if self.heard != Heard::Changed {
+                    self.heard = heard;
+                }
                 busy
             }
         };
@@ -272,22 +382,40 @@ impl GrantMachine {
 
     fn timeout(&mut self, now: Now) {
         self.state = match self.take_state() {
-            State::Waiting { held, until, .. } if now.mono >= until => self.approach(held, now),
+            State::Waiting(wait) if now.mono >= wait.until => {
+                self.approach(wait.held, wait.last_chance, now)
+            }
             State::StoreDown { resume, until, .. } if now.mono >= until => self.load(resume),
+            // Read once more also when the owner seems gone: it may have finished since.
             State::Observing(observed) if now.mono >= observed.until => {
-                if now.mono >= observed.first_seen + self.policy.intent_deadline {
-                    self.take_over(observed.base, now)
-                } else {
-                    self.load(Purpose::Poll(observed))
-                }
+                self.load(Purpose::Poll(observed))
+            }
+            State::Sending(flight)
+                if self.renewal_due(&flight).is_some_and(|at| now.mono >= at) =>
+            {
+                self.renew(flight, now)
             }
             // Early timeouts are harmless.
             other => other,
         };
     }
 
+    /// When the owner of a flight shows the next sign of life, where others count on it.
+    fn renewal_due(&self, flight: &Flight) -> Option<Duration> {
+        let renews = self.policy.replay != RefreshReplay::None && flight.renewal == Renewal::Idle;
+        renews.then(|| flight.written + self.policy.renew_every)
+    }
+
     pub(super) fn take_state(&mut self) -> State {
         mem::replace(&mut self.state, State::Unknown)
+    }
+
+    pub(super) fn remember_attempt(&mut self, attempt: AttemptId) {
+        const REMEMBERED: usize = 4;
+        self.own_attempts.push_back(attempt);
+        if self.own_attempts.len() > REMEMBERED {
+            self.own_attempts.pop_front();
+        }
     }
 
     pub(super) fn load(&mut self, purpose: Purpose) -> State {
@@ -304,42 +432,60 @@ impl GrantMachine {
     }
 
     pub(super) fn show(&mut self, held: &Refreshable) {
-        self.shown = Some((held.pair.clone(), held.generation));
+        self.shown = Some((held.pair.clone(), held.id));
         self.reported_end = None;
         // What was read or written before the sign-out does not take it back.
-        self.signed_out &= self.recheck;
+        self.signed_out &= self.heard == Heard::Changed;
     }
 
     /// The record is idle and `held` is in it: begins what is wanted.
-    pub(super) fn settle(&mut self, held: Refreshable, now: Now) -> State {
-        if mem::take(&mut self.recheck) {
+    pub(super) fn settle(&mut self, mut held: Refreshable, now: Now) -> State {
+        let heard = mem::take(&mut self.heard);
+        if heard != Heard::Nothing && heard != Heard::Version(Some(held.version)) {
             return self.look();
         }
-        let wanted = self.needs_refresh(&held, now) && held.pair.refresh_token().is_some();
-        self.wants = Wants::default();
-        if wanted {
-            self.approach(held, now)
-        } else {
-            State::Settled(held)
+        held.owns_intent = false;
+        let Wants {
+            usable,
+            care,
+            newer_than,
+        } = mem::take(&mut self.wants);
+        let is_old = newer_than.is_some_and(|pair| !held.id.is_newer_than(pair));
+        let is_due = care && now.wall >= self.policy.keep_alive_at(&held.pair);
+        let refreshes = is_old || is_due || (usable && self.is_unusable(&held, now));
+        let by_caller = usable || newer_than.is_some();
+        if refreshes && held.pair.refresh_token().is_some() {
+            if by_caller {
+                held.about.last_used_at = Some(now.wall);
+            }
+            return self.approach(held, false, now);
         }
+        let max_idle = self.policy.max_idle;
+        if by_caller && held.about.use_is_worth_noting(max_idle, now.wall) {
+            held.about.last_used_at = Some(now.wall);
+            return self.note_use(held);
+        }
+        State::Settled(held)
     }
 
-    fn needs_refresh(&self, held: &Refreshable, now: Now) -> bool {
-        let pair = &held.pair;
-        let is_old = self
-            .wants
-            .newer_than
-            .is_some_and(|generation| held.generation <= generation);
-        let is_unusable = self.refused == Some(held.generation)
-            || pair.access_token().is_none()
-            || now.wall >= self.early_at(pair, held.generation);
-        let is_due = now.wall >= self.policy.keep_alive_at(pair);
-        is_old || (self.wants.usable && is_unusable) || (self.wants.care && is_due)
+    fn is_unusable(&self, held: &Refreshable, now: Now) -> bool {
+        self.refused == Some(held.id)
+            || held.pair.access_token().is_none()
+            || now.wall >= self.early_at(&held.pair, held.id.generation)
     }
 
-    /// The first step of a refresh: may another token request be made?
-    pub(super) fn approach(&mut self, held: Refreshable, now: Now) -> State {
-        self.wants = Wants::default();
+    /// Writes that the grant is in use, and nothing else. Lost is harmless: the next use writes it again.
+    fn note_use(&mut self, held: Refreshable) -> State {
+        self.outputs.push_back(Output::Save {
+            record: Box::new(held.idle_record()),
+            due: self.policy.due_at(&held.pair, &held.about),
+            expect: held.version,
+        });
+        State::NotingUse(held)
+    }
+
+    /// The first step of a refresh: may another token request be made? The last chance asks no limit.
+    pub(super) fn approach(&mut self, mut held: Refreshable, last_chance: bool, now: Now) -> State {
         if self.policy.replay == RefreshReplay::None && held.unanswered >= 2 {
             // Presented once more already: a third time could be taken for theft.
             return self.end(
@@ -350,30 +496,65 @@ impl GrantMachine {
                 now,
             );
         }
-        if let Some(rate) = self.policy.budget.per_grant()
+        let lives = now.wall < self.policy.mandatory_at(&held.pair);
+        let is_forced = lives && self.refused == Some(held.id);
+        if is_forced && !held.counted_as_forced {
+            let wait = held.about.forced_refresh_wait(now.wall);
+            if !wait.is_zero() {
+                let until = now.mono + wait;
+                return self.wait(held, until, Trouble::AccessTokenRefused, now);
+            }
+            held.about.note_forced_refresh(now.wall);
+            held.counted_as_forced = true;
+        }
+        let urgency = match (last_chance, lives && !is_forced) {
+            (true, _) => Urgency::LastChance,
+            (false, true) => Urgency::Background,
+            (false, false) => Urgency::Needed,
+        };
+        if !last_chance
+            && let Some(rate) = self.policy.budget.per_grant()
             && let Some(slot) = rate.next_slot(&mut self.sent, now.mono)
         {
-            return self.wait(held, slot, Trouble::RateLimited);
+            return self.wait(held, slot, Trouble::RateLimited, now);
         }
-        self.outputs.push_back(Output::AskGate);
+        self.outputs.push_back(Output::AskGate { urgency });
         State::AtGate(held)
     }
 
-    /// Somebody's intent stands and they are gone: the token may have been presented.
-    pub(super) fn take_over(&mut self, mut held: Refreshable, now: Now) -> State {
-        self.report(Report::TakenOver);
-        held.unanswered = held.unanswered.saturating_add(1);
-        self.approach(held, now)
-    }
-
-    pub(super) fn wait(&mut self, held: Refreshable, until: Duration, trouble: Trouble) -> State {
+    pub(super) fn wait(
+        &mut self,
+        held: Refreshable,
+        until: Duration,
+        trouble: Trouble,
+        now: Now,
+    ) -> State {
         self.report(Report::Delayed {
             trouble: trouble.clone(),
         });
-        State::Waiting {
+        State::Waiting(self.wait_for(held, until, trouble, now))
+    }
+
+    /// A wait that ends at `until`, or at the last chance if that comes first: where an answer was lost,
+    /// the server repeats it for a limited time, and that must not pass unused, whatever else it asks for.
+    pub(super) fn wait_for(
+        &self,
+        held: Refreshable,
+        until: Duration,
+        trouble: Trouble,
+        now: Now,
+    ) -> Wait {
+        let chance = held
+            .first_presented_at
+            .and_then(|at| self.policy.last_chance_at(at))
+            .filter(|at| *at > now.wall)
+            .map(|at| now.mono + at.saturating_since(now.wall))
+            .filter(|at| *at < until);
+        Wait {
             held,
-            until,
+            until: chance.unwrap_or(until),
             trouble,
+            last_chance: chance.is_some(),
         }
     }
 

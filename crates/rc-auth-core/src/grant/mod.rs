@@ -1,6 +1,8 @@
 //! The life of a grant: one state machine, driven from outside. Its rules stand at [`GrantMachine`].
 
+mod about;
 mod exchange;
+mod ids;
 mod machine;
 mod output;
 mod policy;
@@ -9,11 +11,12 @@ mod record;
 mod state;
 mod view;
 
-pub use machine::{GrantMachine, UnexpectedInput};
-pub use output::{Gate, Input, LoadFailure, Loaded, Output, Reply, Report, SaveFailure, Want};
-pub use policy::{InvalidPolicy, RefreshPolicy, RefreshReplay};
-pub use record::{
-    AttemptId, ChainId, EndReason, Generation, GrantRecord, Held, Intent, RecordState,
-    RecordVersion, TokenPair,
+pub use about::{About, Owner, UnknownMembers};
+pub use ids::{AttemptId, ChainId, Generation, PairId, RecordVersion};
+pub use machine::{GrantMachine, KnownVersion, UnexpectedInput};
+pub use output::{
+    Gate, Input, LoadFailure, Loaded, Output, Reply, Report, SaveFailure, Urgency, Want,
 };
+pub use policy::{InvalidPolicy, RefreshPolicy, RefreshReplay};
+pub use record::{EndReason, GrantRecord, Held, Intent, Pause, RecordState, TokenPair, Unfinished};
 pub use view::{Phase, Trouble, View};

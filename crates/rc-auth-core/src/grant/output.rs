@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{EndReason, Generation, GrantRecord, Held, RecordVersion, Trouble};
+use super::{EndReason, Generation, GrantRecord, Held, PairId, RecordVersion, Trouble};
 use crate::{Entropy, Secret, Timestamp};
 
 /// Something that happened.
@@ -13,11 +13,14 @@ use crate::{Entropy, Secret, Timestamp};
 pub enum Input {
     /// Somebody wants something of the grant.
     Want(Want),
-    /// A resource answered that it does not take the access token of this generation.
-    Refused(Generation),
+    /// A resource answered that it does not take the access token of this pair.
+    Refused(PairId),
     /// Somebody wrote another record in place of the one held: this process, by a sign-in under the same
     /// key, or another one, as the store tells.
     Changed,
+    /// The store tells that the record has this version now; none: that it is gone. Costs nothing if that
+    /// is known already.
+    ChangedTo(Option<RecordVersion>),
     /// This process has written that the grant is signed out.
     SignedOut,
     /// The answer to [`Output::Load`].
@@ -40,7 +43,7 @@ pub enum Want {
     /// An access token that can be used.
     Usable,
     /// A pair newer than this one, whether it is still good or not.
-    NewerThan(Generation),
+    NewerThan(PairId),
     /// Whatever is due: an unfinished refresh, or one that keeps an idle grant alive.
     Care,
 }
@@ -50,8 +53,9 @@ pub enum Want {
 pub struct Loaded {
     /// The record, if there is one.
     pub held: Option<Held>,
-    /// The caller knows that the process whose intent stands in the record exists no longer.
-    pub owner_gone: bool,
+    /// For how long the caller has seen this very version stand, if an intent of somebody else is in it.
+    /// Zero if it was not seen before; [`Duration::MAX`] if its owner is known to exist no longer.
+    pub silent_for: Duration,
 }
 
 /// Why a record could not be read. Either way it is tried again: the cause may go away.
@@ -106,7 +110,10 @@ pub enum Output {
         expect: RecordVersion,
     },
     /// Ask the rate gate for one token request, and answer with [`Input::Gate`].
-    AskGate,
+    AskGate {
+        /// How much depends on it.
+        urgency: Urgency,
+    },
     /// Send a token request, and answer with [`Input::Answered`].
     Send {
         /// The request.
@@ -121,6 +128,17 @@ pub enum Output {
     },
     /// Tell whoever listens. There is no answer.
     Report(Report),
+}
+
+/// How much depends on a token request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Urgency {
+    /// The access token still lives, and callers notice nothing.
+    Background,
+    /// Callers wait for it.
+    Needed,
+    /// The server soon stops repeating an answer that was lost: no limit may hold the request back.
+    LastChance,
 }
 
 /// Something worth telling.
@@ -181,7 +199,7 @@ impl fmt::Debug for Output {
                 .field("due", due)
                 .field("expect", expect)
                 .finish(),
-            Self::AskGate => f.write_str("AskGate"),
+            Self::AskGate { urgency } => write!(f, "AskGate({urgency:?})"),
             Self::Send { timeout, .. } => write!(f, "Send(within {timeout:?})"),
             Self::Revoke { .. } => f.write_str("Revoke"),
             Self::Report(report) => f.debug_tuple("Report").field(report).finish(),

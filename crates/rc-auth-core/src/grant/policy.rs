@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::About;
 use crate::{AuthBudget, Timestamp, TokenPair};
 
 /// What the server does with a refresh token that was already exchanged.
@@ -46,8 +47,18 @@ pub struct RefreshPolicy {
     /// What is left for writing the new pair after the latest answer. 15 s: three times the busy
     /// timeout of the embedded database.
     pub commit_margin: Duration,
-    /// How old an intent gets before another process takes it over, and the latest a sweeper looks at
-    /// it. 60 s: `request_timeout` and `commit_margin` fit in with 15 s to spare for writing the intent.
+    /// How often the owner of an intent writes it again while its request is out, where the server repeats
+    /// its answers. 3 s: three signs of life fit into `owner_silence`, and a refresh that takes its usual
+    /// second costs none.
+    pub renew_every: Duration,
+    /// After how long without a sign of life the owner of an intent counts as gone, where the server
+    /// repeats its answers. 10 s: users of a process that died wait no longer than that, and an owner that
+    /// was only slow loses nothing, because it gets the same pair. Nobody sends later than half of it
+    /// after writing the intent.
+    pub owner_silence: Duration,
+    /// How old an intent gets before another process takes it over, where the server repeats no answer
+    /// ([`RefreshReplay::None`]): its owner must have had all the time there is. 60 s: `request_timeout`
+    /// and `commit_margin` fit in with 15 s to spare for writing the intent.
     pub intent_deadline: Duration,
     /// The first delay after an answer that did not come; doubled each time. 500 ms: a lost answer costs
     /// little, and on RingCentral the same request simply gives the same pair again.
@@ -68,6 +79,12 @@ pub struct RefreshPolicy {
     pub keep_alive_unknown: Duration,
     /// How long the record of a grant that is over is kept, so that every process learns why. 7 days.
     pub keep_ended: Duration,
+    /// How long a grant may go unused before it is ended and revoked; at least twice the life of an access
+    /// token. `None`, the default: a grant lives as long as the platform lets it.
+    pub max_idle: Option<Duration>,
+    /// How old a grant may get before it is ended and revoked, however much it is used. `None`, the
+    /// default: as old as the platform lets it.
+    pub max_age: Option<Duration>,
     /// How soon the record of a grant that is over is read again when somebody asks for it. 1 s.
     pub look_again: Duration,
     /// What the server does with a spent refresh token.
@@ -83,6 +100,8 @@ impl Default for RefreshPolicy {
             mandatory_window: Duration::from_secs(30),
             request_timeout: Duration::from_secs(30),
             commit_margin: Duration::from_secs(15),
+            renew_every: Duration::from_secs(3),
+            owner_silence: Duration::from_secs(10),
             intent_deadline: Duration::from_secs(60),
             retry_first: Duration::from_millis(500),
             trouble_first: Duration::from_secs(2),
@@ -92,6 +111,8 @@ impl Default for RefreshPolicy {
             keep_alive: Duration::from_secs(24 * 3600),
             keep_alive_unknown: Duration::from_secs(3 * 24 * 3600),
             keep_ended: Duration::from_secs(7 * 24 * 3600),
+            max_idle: None,
+            max_age: None,
             look_again: Duration::from_secs(1),
             replay: RefreshReplay::RINGCENTRAL,
             budget: AuthBudget::PerGrant,
@@ -109,6 +130,15 @@ pub enum InvalidPolicy {
     /// An intent would be found later than the platform's grace allows for.
     #[error("intent_deadline must not be longer than two minutes")]
     DeadlineTooLong,
+    /// An owner at work would be taken for gone.
+    #[error("renew_every must not be zero, and three of it must fit into owner_silence")]
+    Renewal,
+    /// An intent of a process that died would be found later than the platform's grace allows for.
+    #[error("owner_silence must not be longer than two minutes")]
+    SilenceTooLong,
+    /// Grants in daily use would be ended between two refreshes.
+    #[error("max_idle and max_age must be at least two hours: twice the life of an access token")]
+    EndsTooSoon,
     /// A loop without a pause.
     #[error("retry and poll delays must not be zero, and no first delay longer than its longest")]
     Delay,
@@ -117,6 +147,13 @@ pub enum InvalidPolicy {
 impl RefreshPolicy {
     /// The longest [`intent_deadline`](Self::intent_deadline): 2 minutes.
     pub const MAX_INTENT_DEADLINE: Duration = Duration::from_secs(120);
+
+    /// The shortest [`max_idle`](Self::max_idle) and [`max_age`](Self::max_age): twice the hour that
+    /// RingCentral's access tokens live.
+    pub const MIN_LIFE: Duration = Duration::from_secs(2 * 3600);
+    /// When a standing intent is due: before every clock, so that it is listed first and found whatever
+    /// the clocks say.
+    pub const INTENT_DUE: Timestamp = Timestamp::from_unix_millis(0);
 
     /// Checks that the numbers fit together.
     ///
@@ -129,6 +166,16 @@ impl RefreshPolicy {
         }
         if self.intent_deadline > Self::MAX_INTENT_DEADLINE {
             return Err(InvalidPolicy::DeadlineTooLong);
+        }
+        if self.renew_every.is_zero() || self.renew_every * 3 > self.owner_silence {
+            return Err(InvalidPolicy::Renewal);
+        }
+        if self.owner_silence > Self::MAX_INTENT_DEADLINE {
+            return Err(InvalidPolicy::SilenceTooLong);
+        }
+        let too_soon = |limit: Option<Duration>| limit.is_some_and(|limit| limit < Self::MIN_LIFE);
+        if too_soon(self.max_idle) || too_soon(self.max_age) {
+            return Err(InvalidPolicy::EndsTooSoon);
         }
         let delays = [
             (self.retry_first, self.retry_max),
@@ -176,10 +223,81 @@ impl RefreshPolicy {
         }
     }
 
-    /// How long after a claim began its intent is still sure to stand when the answer comes: the lease
-    /// that is looked at right before the send.
-    pub(crate) fn claim_slack(&self) -> Duration {
-        self.intent_deadline
-            .saturating_sub(self.request_timeout + self.commit_margin)
+    /// When a sweeper should look at an idle grant: to keep it alive, or to end it because nobody uses it
+    /// or it is too old.
+    #[must_use]
+    pub fn due_at(&self, pair: &TokenPair, about: &About) -> Timestamp {
+        let end = self.ends_at(about).map(|(at, _)| at);
+        let keep_alive = self.keep_alive_at(pair);
+        end.map_or(keep_alive, |end| end.min(keep_alive))
+    }
+
+    /// When a grant is to be ended by [`max_idle`](Self::max_idle) or [`max_age`](Self::max_age), and
+    /// which of them it is; `None` for never. Where the record does not say when it was made or used,
+    /// the rule does not apply.
+    #[must_use]
+    pub fn ends_at(&self, about: &About) -> Option<(Timestamp, super::EndReason)> {
+        let at =
+            |from: Option<Timestamp>, limit: Option<Duration>| Some(from?.saturating_add(limit?));
+        let idle = at(about.last_used_at.or(about.made_at), self.max_idle);
+        let old = at(about.made_at, self.max_age);
+        let idle = idle.map(|at| (at, super::EndReason::Idle));
+        let old = old.map(|at| (at, super::EndReason::TooOld));
+        match (idle, old) {
+            (Some(idle), Some(old)) => Some(if old.0 <= idle.0 { old } else { idle }),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// How long an intent may stand without a sign of life before its owner counts as gone.
+    #[must_use]
+    pub const fn patience(&self) -> Duration {
+        match self.replay {
+            RefreshReplay::SamePair { .. } => self.owner_silence,
+            RefreshReplay::None => self.intent_deadline,
+        }
+    }
+
+    /// How much longer the owner of `intent` is waited for, once this very version of the record was seen
+    /// for `silent_for`; zero when it is gone. A pause that its owner wrote down is added:
+    /// what is left of it at `wall`. [`Duration::MAX`] of silence: it is known to be gone.
+    #[must_use]
+    pub fn owner_gone_in(
+        &self,
+        intent: &super::Intent,
+        silent_for: Duration,
+        wall: Timestamp,
+    ) -> Duration {
+        if silent_for == Duration::MAX {
+            return Duration::ZERO;
+        }
+        match intent.pause.map(|pause| pause.left(wall)) {
+            Some(left) if !left.is_zero() => left + self.patience(),
+            Some(_) | None => self.patience().saturating_sub(silent_for),
+        }
+    }
+
+    /// When a token whose answer was lost is presented again at the latest: after four fifths of the
+    /// time for which the server repeats the answer. `None` where it repeats none.
+    #[must_use]
+    pub fn last_chance_at(&self, first_presented_at: Timestamp) -> Option<Timestamp> {
+        match self.replay {
+            RefreshReplay::SamePair { unused, .. } => {
+                Some(first_presented_at.saturating_add(unused * 4 / 5))
+            }
+            RefreshReplay::None => None,
+        }
+    }
+
+    /// How long after the beginning of its write an intent may still be followed by the request. Where
+    /// answers are repeated, half the silence after which others take over; elsewhere, so soon that the
+    /// answer is sure to be saved before the deadline.
+    pub(crate) fn send_within(&self) -> Duration {
+        match self.replay {
+            RefreshReplay::SamePair { .. } => self.owner_silence / 2,
+            RefreshReplay::None => self
+                .intent_deadline
+                .saturating_sub(self.request_timeout + self.commit_margin),
+        }
     }
 }

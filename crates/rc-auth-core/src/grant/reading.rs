@@ -1,9 +1,11 @@
 //! What a read of the record means, by why it was read.
 
+use std::time::Duration;
+
 use super::{
-    EndReason, GrantMachine, LoadFailure, Loaded, Report, Trouble,
+    EndReason, GrantMachine, Intent, LoadFailure, Loaded, RecordVersion, Report, Trouble,
     machine::UnexpectedInput,
-    state::{Claim, Commit, End, Found, Observed, Purpose, Refreshable, State},
+    state::{Claim, Commit, End, Found, Observed, Purpose, Refreshable, State, Wait},
 };
 use crate::Now;
 
@@ -22,7 +24,7 @@ impl GrantMachine {
         };
         self.state = match loaded {
             Err(failure) => self.store_down(purpose, failure, now),
-            Ok(Loaded { held, owner_gone }) => self.read(purpose, held.into(), owner_gone, now),
+            Ok(Loaded { held, silent_for }) => self.read(purpose, held.into(), silent_for, now),
         };
         Ok(())
     }
@@ -43,61 +45,84 @@ impl GrantMachine {
         }
     }
 
-    fn read(&mut self, purpose: Purpose, found: Found, owner_gone: bool, now: Now) -> State {
+    fn read(&mut self, purpose: Purpose, found: Found, silent_for: Duration, now: Now) -> State {
         match purpose {
-            Purpose::Look => self.found(found, owner_gone, now),
+            Purpose::Look => self.found(found, silent_for, now),
             // Not sooner because somebody told of a write that is our own.
-            Purpose::Recheck {
-                held,
-                until,
-                trouble,
-            } if found.is_still(held.version) => State::Waiting {
-                held,
-                until,
-                trouble,
-            },
-            Purpose::Recheck { .. } => self.found(found, owner_gone, now),
-            Purpose::Poll(observed) => self.polled(observed, found, owner_gone, now),
-            Purpose::ConfirmClaim(claim) => self.confirm_claim(claim, found, owner_gone, now),
-            Purpose::ConfirmCommit(commit) => self.confirm_commit(commit, found, owner_gone, now),
-            Purpose::ConfirmEnd(end) => self.confirm_end(end, found, owner_gone, now),
+            Purpose::Recheck(wait) if found.is_still(wait.held.version) => State::Waiting(wait),
+            Purpose::Recheck(_) => self.found(found, silent_for, now),
+            Purpose::Poll(observed) => self.polled(observed, found, silent_for, now),
+            Purpose::ConfirmClaim(claim) => self.confirm_claim(claim, found, silent_for, now),
+            Purpose::ConfirmCommit(commit) => self.confirm_commit(commit, found, silent_for, now),
+            Purpose::ConfirmEnd(end) => self.confirm_end(end, found, silent_for, now),
         }
     }
 
-    pub(super) fn found(&mut self, found: Found, owner_gone: bool, now: Now) -> State {
+    pub(super) fn found(&mut self, found: Found, silent_for: Duration, now: Now) -> State {
         match found {
-            Found::Over(reason) => self.over(reason, now),
-            Found::Idle { held, .. } => {
+            Found::Over { reason, version } => self.over(reason, version, now),
+            Found::Idle(held) => {
                 self.failures = 0;
                 self.adopt(&held);
                 self.settle(held, now)
             }
             Found::Refreshing { held, intent } => {
                 self.adopt(&held);
-                if owner_gone || self.last_attempt == Some(intent.attempt) {
-                    return self.take_over(held, now);
+                let own = self.own_attempts.contains(&intent.attempt);
+                let observed = self.observe(held, intent, silent_for, now);
+                if own || now.mono >= observed.gone_at {
+                    return self.take_over(observed.base, intent, now);
                 }
-                let delay = self.policy.poll_first;
-                State::Observing(Observed {
-                    base: held,
-                    attempt: intent.attempt,
-                    first_seen: now.mono,
-                    until: now.mono + delay,
-                    delay,
-                })
+                State::Observing(observed)
             }
         }
     }
 
+    /// Begins to watch an intent that has been seen for `silent_for` without a change.
+    fn observe(
+        &self,
+        base: Refreshable,
+        intent: Intent,
+        silent_for: Duration,
+        now: Now,
+    ) -> Observed {
+        let pause = intent.pause.map(|pause| pause.left(now.wall));
+        let gone_at = now.mono + self.policy.owner_gone_in(&intent, silent_for, now.wall);
+        let delay = self.policy.poll_first;
+        Observed {
+            base,
+            intent,
+            gone_at,
+            pause_ends: pause.map(|pause| now.mono + pause),
+            until: (now.mono + delay).min(gone_at),
+            delay,
+        }
+    }
+
+    /// Somebody's intent stands and they are gone: the token may have been presented, unless they wrote
+    /// down that it was not exchanged. What is left of a pause they made is kept: it was the server's.
+    pub(super) fn take_over(&mut self, mut held: Refreshable, intent: Intent, now: Now) -> State {
+        self.report(Report::TakenOver);
+        if !intent.answered {
+            held.unanswered = held.unanswered.saturating_add(1);
+            held.first_presented_at = held.first_presented_at.or(Some(now.wall));
+        }
+        let pause = intent.pause.map(|pause| pause.left(now.wall));
+        match pause.filter(|left| !left.is_zero()) {
+            Some(left) => self.wait(held, now.mono + left, Trouble::EarlierFailure, now),
+            None => self.approach(held, false, now),
+        }
+    }
+
     fn adopt(&mut self, held: &Refreshable) {
-        let known = self.shown.as_ref().map(|(_, generation)| *generation);
-        if known.is_some_and(|known| known < held.generation) {
+        let known = self.shown.as_ref().map(|(_, id)| *id);
+        if known.is_some_and(|known| held.id.is_newer_than(known)) {
             self.report(Report::Adopted {
-                generation: held.generation,
+                generation: held.id.generation,
             });
         }
-        let same_pair = self.shown.as_ref().is_some_and(|(pair, generation)| {
-            *generation == held.generation && pair.access_token() == held.pair.access_token()
+        let same_pair = self.shown.as_ref().is_some_and(|(pair, id)| {
+            *id == held.id && pair.access_token() == held.pair.access_token()
         });
         if !same_pair {
             // Another pair, perhaps of another sign-in: nobody has refused it yet.
@@ -106,7 +131,12 @@ impl GrantMachine {
         self.show(held);
     }
 
-    pub(super) fn over(&mut self, reason: EndReason, now: Now) -> State {
+    pub(super) fn over(
+        &mut self,
+        reason: EndReason,
+        version: Option<RecordVersion>,
+        now: Now,
+    ) -> State {
         self.shown = None;
         self.refused = None;
         self.doubtful = 0;
@@ -116,30 +146,61 @@ impl GrantMachine {
         }
         State::Over {
             reason,
+            version,
             seen: now.mono,
         }
     }
 
-    fn polled(&mut self, observed: Observed, found: Found, owner_gone: bool, now: Now) -> State {
+    fn polled(
+        &mut self,
+        observed: Observed,
+        found: Found,
+        silent_for: Duration,
+        now: Now,
+    ) -> State {
         match found {
             Found::Refreshing { held, intent }
-                if intent.attempt == observed.attempt && !owner_gone =>
+                if held.version == observed.base.version
+                    && now.mono < observed.gone_at
+                    && silent_for != Duration::MAX =>
             {
                 let delay = (observed.delay * 2).min(self.policy.poll_max);
                 State::Observing(Observed {
                     base: held,
-                    until: now.mono + delay,
+                    intent,
+                    until: (now.mono + delay).min(observed.gone_at),
                     delay,
                     ..observed
                 })
             }
-            other @ (Found::Idle { .. } | Found::Refreshing { .. } | Found::Over(_)) => {
-                self.found(other, owner_gone, now)
+            Found::Refreshing { held, intent } if held.version == observed.base.version => {
+                self.take_over(held, intent, now)
+            }
+            // The same owner is at work: watched as slowly as before, and from now on.
+            Found::Refreshing { held, intent } if intent.attempt == observed.intent.attempt => {
+                let delay = observed.delay;
+                match self.found(Found::Refreshing { held, intent }, silent_for, now) {
+                    State::Observing(renewed) => State::Observing(Observed {
+                        until: (now.mono + delay).min(renewed.gone_at),
+                        delay,
+                        ..renewed
+                    }),
+                    other => other,
+                }
+            }
+            other @ (Found::Idle(_) | Found::Refreshing { .. } | Found::Over { .. }) => {
+                self.found(other, silent_for, now)
             }
         }
     }
 
-    fn confirm_claim(&mut self, claim: Claim, found: Found, owner_gone: bool, now: Now) -> State {
+    fn confirm_claim(
+        &mut self,
+        claim: Claim,
+        found: Found,
+        silent_for: Duration,
+        now: Now,
+    ) -> State {
         match found {
             Found::Refreshing { held, intent } if intent.attempt == claim.attempt => {
                 self.send(claim, held.version, now)
@@ -148,8 +209,8 @@ impl GrantMachine {
             other if other.is_still(claim.base.version) => {
                 self.try_again(claim.base, Trouble::Store, now)
             }
-            other @ (Found::Idle { .. } | Found::Refreshing { .. } | Found::Over(_)) => {
-                self.found(other, owner_gone, now)
+            other @ (Found::Idle(_) | Found::Refreshing { .. } | Found::Over { .. }) => {
+                self.found(other, silent_for, now)
             }
         }
     }
@@ -158,42 +219,44 @@ impl GrantMachine {
         &mut self,
         commit: Commit,
         found: Found,
-        owner_gone: bool,
+        silent_for: Duration,
         now: Now,
     ) -> State {
         let attempt = commit.claim.attempt;
-        let chain = commit.claim.base.chain;
+        let chain = commit.claim.base.id.chain;
         match found {
-            Found::Idle {
-                held,
-                committed_by: Some(by),
-            } if by == attempt => self.committed(commit, held.version, now),
+            Found::Idle(held) if held.committed_by == Some(attempt) => self.committed(held, now),
             // Invariant 2: a late owner whose intent still stands must commit.
             Found::Refreshing { held, intent } if intent.attempt == attempt => {
                 self.save_commit(commit, held.version)
             }
             // Taken over: the other attempt has got, or will get, the pair of the same chain.
-            Found::Idle { held, committed_by } if held.chain == chain => {
-                self.found(Found::Idle { held, committed_by }, owner_gone, now)
+            Found::Idle(held) if held.id.chain == chain => {
+                self.found(Found::Idle(held), silent_for, now)
             }
-            Found::Refreshing { held, intent } if held.chain == chain => {
-                self.found(Found::Refreshing { held, intent }, owner_gone, now)
+            Found::Refreshing { held, intent } if held.id.chain == chain => {
+                self.found(Found::Refreshing { held, intent }, silent_for, now)
             }
             // Invariant 3: signed out or replaced meanwhile. Nobody will ever use this pair.
-            other @ (Found::Idle { .. } | Found::Refreshing { .. } | Found::Over(_)) => {
+            other @ (Found::Idle(_) | Found::Refreshing { .. } | Found::Over { .. }) => {
                 self.revoke_orphan(&commit);
-                self.found(other, owner_gone, now)
+                self.found(other, silent_for, now)
             }
         }
     }
 
-    fn confirm_end(&mut self, end: End, found: Found, owner_gone: bool, now: Now) -> State {
+    fn confirm_end(&mut self, end: End, found: Found, silent_for: Duration, now: Now) -> State {
         match found {
             // Not written.
             other if other.is_still(end.base.version) => self.end(end, now),
-            other @ (Found::Idle { .. } | Found::Refreshing { .. } | Found::Over(_)) => {
-                self.found(other, owner_gone, now)
+            other @ (Found::Idle(_) | Found::Refreshing { .. } | Found::Over { .. }) => {
+                self.found(other, silent_for, now)
             }
         }
+    }
+
+    /// What the machine waits with, after its cause was heard of again.
+    pub(super) fn recheck_wait(&mut self, wait: Wait) -> State {
+        self.load(Purpose::Recheck(wait))
     }
 }

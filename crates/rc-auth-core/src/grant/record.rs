@@ -1,86 +1,11 @@
 //! What is known of a grant, and what of it is stored.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::{About, AttemptId, ChainId, Generation, PairId, RecordVersion};
 use crate::{Secret, Timestamp, TokenSet};
-
-/// Counts the token pairs of a grant. Every access token, and every 401, belongs to one.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
-pub struct Generation(u64);
-
-impl Generation {
-    /// The pair of the sign-in itself.
-    pub const FIRST: Self = Self(1);
-
-    /// A generation by its number.
-    #[must_use]
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-
-    pub(crate) const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
-impl fmt::Display for Generation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A random name of one try at a refresh: by it a process recognises its own writes.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct AttemptId(#[serde(with = "hex16")] [u8; 16]);
-
-impl AttemptId {
-    /// An id from 16 random bytes.
-    #[must_use]
-    pub const fn new(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-}
-
-/// A random name of one chain of token pairs: what one sign-in started.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct ChainId(#[serde(with = "hex16")] [u8; 16]);
-
-impl ChainId {
-    /// An id from 16 random bytes.
-    #[must_use]
-    pub const fn new(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-}
-
-/// The store's compare-and-swap tag of a record, as the machine carries it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct RecordVersion([u8; 16]);
-
-impl RecordVersion {
-    /// A version from the store's bytes.
-    #[must_use]
-    pub const fn new(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-}
 
 /// One access token and the refresh token that continues it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -161,6 +86,17 @@ impl TokenPair {
         self.0.session_expires_at
     }
 
+    /// When nothing of the chain can be alive any more, if the server said so: the end of the refresh
+    /// token, or of the access token where there is none.
+    #[must_use]
+    pub fn chain_ends_at(&self) -> Option<Timestamp> {
+        if self.refresh_token().is_none() {
+            return Some(self.access_expires_at());
+        }
+        self.refresh_expires_at()
+            .map(|end| end.max(self.access_expires_at()))
+    }
+
     /// The token to revoke the whole chain by: the refresh token, or else the access token.
     #[must_use]
     pub const fn revocable(&self) -> Option<&Secret> {
@@ -180,6 +116,9 @@ pub struct GrantRecord {
     pub generation: Generation,
     /// What is going on.
     pub state: RecordState,
+    /// When it was made and used, and whose it is.
+    #[serde(flatten)]
+    pub about: About,
 }
 
 /// The state of a stored grant.
@@ -204,8 +143,19 @@ pub enum RecordState {
     SignedOut {
         /// What to revoke.
         token: Option<Secret>,
-        /// How often revoking it has failed.
+        /// How often revoking it has failed; 255 stands for more.
         failures: u8,
+        /// When the chain ends by itself, so that nothing is left to revoke. `None` in records of
+        /// versions that did not write it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chain_ends_at: Option<Timestamp>,
+        /// The refresh that was unfinished when the user left: its answer may hold a pair that nobody
+        /// has seen, and that must be revoked instead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unfinished: Option<Unfinished>,
+        /// Why, if it was not the user who left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<EndReason>,
     },
     /// The grant is over, and why. Kept for a while, so that everybody learns it without asking.
     Ended {
@@ -221,6 +171,60 @@ pub struct Intent {
     pub attempt: AttemptId,
     /// How often the token may have been presented before this attempt without an answer.
     pub unanswered: u8,
+    /// Whether this attempt is known to have left the token as it was: nothing was sent, or the server
+    /// said no.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answered: bool,
+    /// When the token may have been presented first, by the wall clock of whoever did; `None` if it was
+    /// not, or in records of versions that did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_presented_at: Option<Timestamp>,
+    /// How often its owner has written it again since, to show that it is at work.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub renewals: u32,
+    /// The pause that its owner makes before the next try, after a 429 or an outage. Whoever watches adds
+    /// it to the silence after which an owner counts as gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+}
+
+/// A pause before the next try, as others see it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Pause {
+    /// How long it was when it was written, in milliseconds. Needs no clock to be agreed on.
+    pub millis: u64,
+    /// When it ends, by the wall clock of whoever wrote it: what is left of it after a restart.
+    pub until: Timestamp,
+}
+
+impl Pause {
+    /// How long it was when it was written.
+    #[must_use]
+    pub const fn length(self) -> Duration {
+        Duration::from_millis(self.millis)
+    }
+
+    /// What is left of it at `wall`: never more than its length, whatever the clocks say.
+    #[must_use]
+    pub fn left(self, wall: Timestamp) -> Duration {
+        self.until.saturating_since(wall).min(self.length())
+    }
+}
+
+/// A refresh that was unfinished when its grant was signed out.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Unfinished {
+    /// The sign-in it belongs to.
+    pub chain: ChainId,
+    /// The pair that was being replaced.
+    pub generation: Generation,
+    /// When its refresh token may have been presented first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_presented_at: Option<Timestamp>,
+}
+
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Why a grant is over.
@@ -234,6 +238,10 @@ pub enum EndReason {
     TokenDead,
     /// The user signed out.
     SignedOut,
+    /// Nobody has used it for [`max_idle`](super::RefreshPolicy::max_idle).
+    Idle,
+    /// It is older than [`max_age`](super::RefreshPolicy::max_age).
+    TooOld,
     /// The access token has ended and there is no refresh token: "Issue refresh tokens" is off in the
     /// app's settings in the developer console.
     NotRefreshable,
@@ -252,6 +260,8 @@ impl EndReason {
                 "The platform ended this sign-in: it expired, was revoked, or was replaced by a newer one."
             }
             Self::SignedOut => "The user signed out.",
+            Self::Idle => "Nobody has used this sign-in for so long that it was ended.",
+            Self::TooOld => "This sign-in has reached its greatest age and was ended.",
             Self::NotRefreshable => {
                 "The access token has ended and the app gets no refresh tokens. Switch on \"Issue refresh \
                  tokens\" in the app's settings in RingCentral's developer console."
@@ -267,14 +277,52 @@ impl EndReason {
 impl GrantRecord {
     /// The record of a fresh sign-in.
     #[must_use]
-    pub const fn signed_in(chain: ChainId, pair: TokenPair) -> Self {
+    pub fn signed_in(chain: ChainId, pair: TokenPair, now: Timestamp) -> Self {
         Self {
             chain,
             generation: Generation::FIRST,
+            about: About::made_at(now),
             state: RecordState::Idle {
                 pair,
                 committed_by: None,
             },
+        }
+    }
+
+    /// The record after its user has left, or after it was ended for `reason`: what is left to do is to
+    /// revoke the chain. `None` when there is nothing to revoke.
+    #[must_use]
+    pub fn signed_out(&self, reason: Option<EndReason>) -> Option<Self> {
+        let (pair, unfinished) = match &self.state {
+            RecordState::Idle { pair, .. } => (pair, None),
+            RecordState::Refreshing { pair, intent } => {
+                let unfinished = Unfinished {
+                    chain: self.chain,
+                    generation: self.generation,
+                    first_presented_at: intent.first_presented_at,
+                };
+                (pair, Some(unfinished))
+            }
+            RecordState::SignedOut { .. } | RecordState::Ended { .. } => return None,
+        };
+        Some(Self {
+            state: RecordState::SignedOut {
+                token: Some(pair.revocable()?.clone()),
+                failures: 0,
+                chain_ends_at: pair.chain_ends_at(),
+                unfinished,
+                reason,
+            },
+            ..self.clone()
+        })
+    }
+
+    /// The name of its pair.
+    #[must_use]
+    pub const fn id(&self) -> PairId {
+        PairId {
+            chain: self.chain,
+            generation: self.generation,
         }
     }
 
@@ -307,24 +355,4 @@ pub struct Held {
     pub record: GrantRecord,
     /// What a write has to expect.
     pub version: RecordVersion,
-}
-
-/// 16 bytes as 32 lower-case hexadecimal digits.
-mod hex16 {
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 16], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&format!("{:032x}", u128::from_be_bytes(*bytes)))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 16], D::Error> {
-        let text = String::deserialize(from)?;
-        let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let number = digits
-            .then(|| u128::from_str_radix(&text, 16).ok())
-            .flatten();
-        number
-            .map(u128::to_be_bytes)
-            .ok_or_else(|| de::Error::custom("an id has 32 hexadecimal digits"))
-    }
 }

@@ -2,16 +2,18 @@
 
 use std::{fmt, time::Duration};
 
-use super::{EndReason, Generation, TokenPair};
+use super::{About, EndReason, PairId, TokenPair};
 use crate::{Refusal, Verdict};
 
 /// What a machine shows.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     /// The newest pair that is known to be in the store. Nothing else is ever shown.
-    pub pair: Option<(&'a TokenPair, Generation)>,
+    pub pair: Option<(&'a TokenPair, PairId)>,
     /// Whether a resource has refused the pair's access token.
     pub refused: bool,
+    /// What the record says besides the tokens; `None` while it is being read.
+    pub about: Option<&'a About>,
     /// What is going on.
     pub phase: Phase<'a>,
 }
@@ -55,6 +57,10 @@ pub enum Trouble {
     },
     /// The rate limit of the token endpoint is used up.
     RateLimited,
+    /// An earlier try failed, perhaps of another process, and the pause after it is not over.
+    EarlierFailure,
+    /// The API refuses access tokens that have just been issued, so more of them are not fetched at once.
+    AccessTokenRefused,
     /// The store did not answer.
     Store,
     /// The record cannot be opened: a key is missing, or it was tampered with.
@@ -69,6 +75,12 @@ impl fmt::Display for Trouble {
             Self::Unreadable => f.write_str("the platform answered with something that is no token answer"),
             Self::Refused { refusal, verdict } => write!(f, "{refusal}. {}", verdict.advice()),
             Self::RateLimited => f.write_str("the rate limit for token requests is used up"),
+            Self::EarlierFailure => {
+                f.write_str("an earlier try failed, and the pause after it is not over")
+            }
+            Self::AccessTokenRefused => f.write_str(
+                "the API refuses access tokens that have just been issued, so no more are fetched for a while",
+            ),
             Self::Store => f.write_str("the token store does not answer"),
             Self::Record => f.write_str(
                 "the stored record cannot be opened: is the key that sealed it still in the key ring?",

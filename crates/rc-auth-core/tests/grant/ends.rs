@@ -10,7 +10,7 @@ use rc_auth_core::{
 
 use crate::{
     server::{DEAD, Fate, answer},
-    world::{World, expired},
+    world::{World, expired, pair_of_world},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -22,7 +22,9 @@ fn without_refresh_token() -> World {
     let set = TokenSet::from_response(&answer(200, body), world.now.wall).expect("tokens");
     let record = world.store.record.clone().expect("a record");
     let pair = TokenPair::new(set);
-    world.store.put(GrantRecord::signed_in(record.chain, pair));
+    world
+        .store
+        .put(GrantRecord::signed_in(record.chain, pair, world.now.wall));
     world
 }
 
@@ -46,7 +48,7 @@ fn without_a_refresh_token_a_401_is_the_end() {
     let mut world = without_refresh_token();
     let mut a = world.process();
     a.want(&mut world, Want::Usable);
-    a.input(&world, Input::Refused(rc_auth_core::Generation::FIRST));
+    a.input(&world, Input::Refused(pair_of_world(1)));
     a.want(&mut world, Want::Usable);
     assert_eq!(a.end(&world), Some(EndReason::NotRefreshable));
     // A sign-in under the same key is found all the same.

@@ -7,7 +7,7 @@ use rc_auth_core::{Generation, Input, RecordState, Report, Want};
 use crate::{
     server::{DEAD, Fate, MINUTE},
     store::SaveFault,
-    world::{World, expired, is_save, is_send, secret},
+    world::{World, expired, is_save, is_send, pair_of_world, secret},
 };
 
 #[test]
@@ -38,9 +38,11 @@ fn intent_before_send() {
     };
     assert_eq!(secret(pair.refresh_token()), Some("refresh-1"));
     assert_eq!(intent.unanswered, 0);
-    // Whoever looks after the deadline finds it.
-    let deadline = world.now.wall.saturating_add(world.policy.intent_deadline);
-    assert_eq!(world.store.due, Some(deadline));
+    // Whoever looks for work finds it first, whatever their clock says.
+    assert_eq!(
+        world.store.due,
+        Some(rc_auth_core::RefreshPolicy::INTENT_DUE)
+    );
 }
 
 #[test]
@@ -101,18 +103,18 @@ fn losers_only_read_also_when_the_platform_refused_them() {
 }
 
 #[test]
-fn a_401_names_its_generation() {
+fn a_401_names_its_pair() {
     let mut world = World::new(rc_auth_core::RefreshPolicy::default());
     let mut a = world.process();
     a.want(&mut world, Want::Status);
-    a.input(&world, Input::Refused(Generation::FIRST));
+    a.input(&world, Input::Refused(pair_of_world(1)));
     a.want(&mut world, Want::Usable);
     assert_eq!(a.generation(&world), Some(Generation::new(2)));
     // A call that was sent with the first pair hears of it now. The second pair is not blamed.
-    a.input(&world, Input::Refused(Generation::FIRST));
+    a.input(&world, Input::Refused(pair_of_world(1)));
     assert!(!a.machine.view(world.now).refused);
     a.want(&mut world, Want::Usable);
-    a.want(&mut world, Want::NewerThan(Generation::FIRST));
+    a.want(&mut world, Want::NewerThan(pair_of_world(1)));
     assert_eq!(world.server.presented, ["refresh-1"]);
 }
 
@@ -160,7 +162,7 @@ fn one_refresh_in_flight() {
         Want::Usable,
         Want::Care,
         Want::Status,
-        Want::NewerThan(Generation::FIRST),
+        Want::NewerThan(pair_of_world(1)),
     ] {
         for _ in 0..200 {
             a.input(&world, Input::Want(want));

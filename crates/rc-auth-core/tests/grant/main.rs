@@ -2,6 +2,7 @@
 
 mod ends;
 mod invariants;
+mod lease;
 mod outcomes;
 mod random;
 mod server;

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use rc_auth_core::{
-    AuthBudget, Generation, Input, LoadFailure, RecordState, RefreshPolicy, RefreshReplay, Reply,
-    Want,
+    AuthBudget, Input, LoadFailure, RecordState, RefreshPolicy, RefreshReplay, Reply, Want,
 };
 
 use crate::{
     server::Fate,
     store::SaveFault,
-    world::{Process, World},
+    world::{Process, World, pair_of_world},
 };
 
 const HTML: &str = "<html>OAU-213</html>";
@@ -43,7 +42,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => Just(Want::Usable),
         1 => Just(Want::Care),
         1 => Just(Want::Status),
-        1 => Just(Want::NewerThan(Generation::FIRST)),
+        1 => Just(Want::NewerThan(pair_of_world(1))),
     ];
     let fate = prop_oneof![
         Just(Fate::NotSent),
@@ -118,8 +117,8 @@ impl Run {
             Step::Timeout(who) => self.input(who, Input::Timeout),
             Step::Changed(who) => self.input(who, Input::Changed),
             Step::Refused(who) => {
-                if let Some(generation) = self.processes[who].generation(&self.world) {
-                    self.input(who, Input::Refused(generation));
+                if let Some(pair) = self.processes[who].shown(&self.world) {
+                    self.input(who, Input::Refused(pair));
                 }
             }
             Step::UseToken(who) => self.use_token(who),

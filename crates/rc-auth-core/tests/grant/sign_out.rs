@@ -52,7 +52,7 @@ fn nothing_read_or_written_before_the_sign_out_takes_it_back() {
     let stops: [fn(&Output) -> bool; 3] = [
         |output| matches!(output, Output::Load),
         is_save,
-        |output| matches!(output, Output::AskGate),
+        |output| matches!(output, Output::AskGate { .. }),
     ];
     for (nth, stop) in stops.into_iter().enumerate() {
         let (mut world, mut a) = expired();

@@ -1,6 +1,6 @@
 //! One record under compare-and-swap, with faults.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use rc_auth_core::{
     GrantRecord, Held, LoadFailure, Loaded, RecordState, RecordVersion, SaveFailure, Timestamp,
@@ -52,7 +52,7 @@ impl Store {
         });
         Ok(Loaded {
             held,
-            owner_gone: false,
+            silent_for: Duration::ZERO,
         })
     }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     server::{MINUTE, answer},
-    world::World,
+    world::{World, pair_of_world},
 };
 
 const ARRIVED: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
@@ -100,9 +100,9 @@ fn a_newer_pair_can_be_asked_for_although_this_one_is_good() {
     let mut world = World::new(RefreshPolicy::default());
     let mut a = world.process();
     a.want(&mut world, Want::Status);
-    a.want(&mut world, Want::NewerThan(Generation::FIRST));
+    a.want(&mut world, Want::NewerThan(pair_of_world(1)));
     assert_eq!(a.generation(&world), Some(Generation::new(2)));
-    a.want(&mut world, Want::NewerThan(Generation::FIRST));
+    a.want(&mut world, Want::NewerThan(pair_of_world(1)));
     assert_eq!(world.server.presented.len(), 1);
 }
 

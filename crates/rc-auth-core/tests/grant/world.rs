@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use rc_auth_core::{
     App, AttemptId, ChainId, EndReason, Entropy, Gate, Generation, GrantMachine, GrantRecord,
-    Input, Now, Output, Phase, RecordState, RefreshPolicy, Report, Secret, Timestamp, Trouble,
-    Want,
+    Input, Now, Output, PairId, Phase, RecordState, RefreshPolicy, Report, Secret, Timestamp,
+    Trouble, Want,
 };
 
 use crate::{server::Server, store::Store};
@@ -46,6 +46,7 @@ impl World {
         store.put(GrantRecord::signed_in(
             ChainId::new([1; 16]),
             server.pair(now.wall),
+            now.wall,
         ));
         Self {
             now,
@@ -89,17 +90,20 @@ impl World {
     /// Signs out as the facade does: first the record, then the chain, then the machine hears of it.
     pub(crate) fn sign_out(&mut self) {
         let record = self.store.record.clone().expect("somebody is signed in");
-        let token = record.revocable().cloned();
-        let state = RecordState::SignedOut { token, failures: 0 };
-        self.store.put(GrantRecord { state, ..record });
+        if let Some(record) = record.signed_out(None) {
+            self.store.put(record);
+        }
         self.server.revoke_all();
     }
 
     /// Another sign-in under the same key.
     pub(crate) fn sign_in_again(&mut self, chain: u8) {
         let pair = self.server.sign_in_again(self.now.wall);
-        self.store
-            .put(GrantRecord::signed_in(ChainId::new([chain; 16]), pair));
+        self.store.put(GrantRecord::signed_in(
+            ChainId::new([chain; 16]),
+            pair,
+            self.now.wall,
+        ));
     }
 }
 
@@ -125,7 +129,7 @@ impl Process {
                 due,
                 expect,
             } => Some(Input::Saved(world.store.save(*record, due, expect))),
-            Output::AskGate => Some(Input::Gate(Gate::Open(self.next_attempt()))),
+            Output::AskGate { .. } => Some(Input::Gate(Gate::Open(self.next_attempt()))),
             Output::Send { request, .. } => {
                 self.check_intent(world);
                 self.sending = true;
@@ -193,7 +197,12 @@ impl Process {
 
     pub(crate) fn generation(&self, world: &World) -> Option<Generation> {
         let view = self.machine.view(world.now);
-        view.pair.map(|(_, generation)| generation)
+        view.pair.map(|(_, id)| id.generation)
+    }
+
+    /// The pair that can be seen.
+    pub(crate) fn shown(&self, world: &World) -> Option<PairId> {
+        self.machine.view(world.now).pair.map(|(_, id)| id)
     }
 
     pub(crate) fn access_token(&self, world: &World) -> Option<String> {
@@ -261,4 +270,12 @@ pub(crate) fn expired_under(policy: RefreshPolicy) -> (World, Process) {
     process.want(&mut world, Want::Status);
     world.expire();
     (world, process)
+}
+
+/// A pair of the sign-in that every world begins with.
+pub(crate) const fn pair_of_world(generation: u64) -> PairId {
+    PairId {
+        chain: ChainId::new([1; 16]),
+        generation: Generation::new(generation),
+    }
 }
