@@ -36,7 +36,9 @@ pub use grant::{
     RefreshPolicy, RefreshReplay, Reply, Report, SaveFailure, TokenPair, Trouble, UnexpectedInput,
     View, Want,
 };
-pub use rate_gate::{AuthBudget, InvalidBudget, Rate, RateGate};
+pub use rate_gate::{
+    AuthBudget, AuthLane, AuthRequest, Closed, InvalidBudget, Owner, Rate, RateGate,
+};
 pub use request::{jwt_request, revocation_request};
 pub use secret::Secret;
 pub use sign_in::{
