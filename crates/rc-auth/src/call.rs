@@ -78,7 +78,7 @@ impl Grant {
     /// may have a query.
     ///
     /// An access token that is refused is refreshed and the call repeated, once. While a rate-limit
-    /// group is closed, nothing is sent in it.
+    /// group is closed for this grant, nothing is sent in it.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use rc_auth::{CallError, Client, Grant, SignInError};
+use rc_auth::{AuthBudget, CallError, Client, Grant, SignInError};
 use rc_sim::{Config, Fault, Replacement, Target};
 use support::{CALLBACK, ME, World};
 
@@ -134,6 +134,60 @@ async fn after_a_429_to_a_sign_in_a_refresh_waits_while_its_access_token_lives()
     grant.get(ME).await.expect("the access token lives");
     world.pass(Duration::from_secs(2)).await;
     assert_eq!(world.counters().token_refresh.issued, 1);
+}
+
+/// A platform that lets the whole app make five token requests a minute, and somebody signed in.
+async fn five_a_minute(budget: AuthBudget) -> (World, Grant) {
+    let world = World::with(Config::demo(7, CALLBACK), |builder| {
+        builder.auth_budget(budget)
+    });
+    let grant = world.sign_in().await;
+    world.pass(2 * RETRY_AFTER).await;
+    world.platform().enable_limits(true);
+    (world, grant)
+}
+
+/// A stranger's callbacks: the state is good, the code is worth nothing.
+async fn eight_junk_callbacks(world: &World) {
+    for _ in 0..8 {
+        let sign_in = world.client.begin_sign_in().unwrap();
+        let callback = world.browse(&sign_in.url);
+        let (_, state) = callback.query().split_once("state=").expect("a state");
+        let query = format!("code=junk&state={state}");
+        let error = world.client.finish_sign_in(sign_in.pending, &query).await;
+        error.expect_err("no code of the platform's");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn junk_callbacks_leave_refreshes_their_share_of_an_app_wide_budget() {
+    let (world, grant) = five_a_minute("5/60s".parse().unwrap()).await;
+    world.expire_access_tokens();
+    eight_junk_callbacks(&world).await;
+    assert_eq!(world.counters().token_code.refused, 3);
+    grant.get(ME).await.expect("a refresh at once");
+    assert_eq!(world.counters().token_refresh.issued, 1);
+    world.pass(RETRY_AFTER).await;
+    world.try_sign_in(&world.client).await.expect("a sign-in");
+    assert_eq!(world.counters().token_code.limited, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn junk_callbacks_lock_nobody_out_for_longer_than_a_penalty() {
+    let (world, grant) = five_a_minute(AuthBudget::PerGrant).await;
+    world.expire_access_tokens();
+    eight_junk_callbacks(&world).await;
+    assert_eq!(world.counters().token_code.limited, 1);
+    // The platform counts the whole app: this refresh starts the penalty anew, once.
+    let first = grant.get(ME).await;
+    first.expect_err("inside the penalty");
+    assert_eq!(world.counters().token_refresh.limited, 1);
+    world.pass(RETRY_AFTER).await;
+    grant.get(ME).await.expect("an answer");
+    world.try_sign_in(&world.client).await.expect("a sign-in");
+    let counters = world.counters();
+    let limited = counters.token_refresh.limited + counters.token_code.limited;
+    assert_eq!(limited, 2);
 }
 
 #[tokio::test(start_paused = true)]
