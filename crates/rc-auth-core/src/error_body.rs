@@ -82,9 +82,10 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// The longest `Retry-After` that is believed. A longer one would let one odd answer end a sign-in
-    /// by waiting.
-    pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+    /// The longest `Retry-After` that is believed: 24 hours, because a platform that is down for hours says
+    /// so, and each request before its time starts the wait anew. A longer one would let one odd answer
+    /// end a sign-in by waiting.
+    pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// Reads an answer whose status is not a success.
     #[must_use]

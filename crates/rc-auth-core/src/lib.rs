@@ -36,7 +36,9 @@ pub use grant::{
     RecordState, RecordVersion, RefreshPolicy, RefreshReplay, Reply, Report, SaveFailure,
     TokenPair, Trouble, UnexpectedInput, Unfinished, UnknownMembers, Urgency, View, Want,
 };
-pub use rate_gate::{AuthBudget, InvalidBudget, Rate, RateGate};
+pub use rate_gate::{
+    AuthBudget, AuthLane, AuthRequest, Closed, InvalidBudget, Owner, Rate, RateGate,
+};
 pub use request::{jwt_request, revocation_request};
 pub use secret::Secret;
 pub use sign_in::{

@@ -114,16 +114,16 @@ fn a_grant_is_ended_by_json_only() {
 }
 
 #[test]
-fn retry_after_is_believed_in_seconds_up_to_an_hour() {
-    let hour = Refusal::MAX_RETRY_AFTER;
+fn retry_after_is_believed_in_seconds_up_to_a_day() {
+    let day = Duration::from_secs(24 * 3600);
     for (value, expected) in [
         ("60", Some(Duration::from_secs(60))),
         (" 7 ", Some(Duration::from_secs(7))),
         ("0", Some(Duration::ZERO)),
-        ("3600", Some(hour)),
-        ("3601", Some(hour)),
-        ("18446744073709551615", Some(hour)),
-        ("99999999999999999999999999", Some(hour)),
+        ("86400", Some(day)),
+        ("86401", Some(day)),
+        ("18446744073709551615", Some(day)),
+        ("99999999999999999999999999", Some(day)),
         ("-1", None),
         ("1.5", None),
         ("", None),

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
-use rc_auth_core::{Endpoint, Generation, Input, Refusal, Trouble, Verdict};
+use rc_auth_core::{
+    Closed, Endpoint, Generation, Input, Now, Owner, RateGate, Refusal, Trouble, Verdict,
+};
 use rc_http::{Delivery, FailureKind, Incoming, Outgoing, Redirects};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -76,7 +78,7 @@ impl Grant {
     /// may have a query.
     ///
     /// An access token that is refused is refreshed and the call repeated, once. While a rate-limit
-    /// group is closed, nothing is sent in it.
+    /// group is closed for this grant, nothing is sent in it.
     ///
     /// # Errors
     ///
@@ -146,17 +148,25 @@ impl Grant {
     async fn send(&self, call: &Call, access: &Arc<Serving>) -> Sent {
         let shared = &self.shared;
         let now = shared.now();
-        if let Err((group, until)) = lock(&shared.gate).check_path(call.uri.path(), now.mono) {
-            let retry_at = now.wall.saturating_add(until.saturating_sub(now.mono));
-            return Sent::Failed(CallError::RateLimited {
-                group: Some(group),
-                retry_at,
-            });
+        let owner = Owner::new(*self.slot.key.as_bytes());
+        let path = call.uri.path();
+        let open = lock(&shared.gate).check_api(&owner, &call.method, path, now.mono);
+        if let Err(closed) = open {
+            return Sent::Failed(rate_limited(closed, now));
         }
         match call.transmit(shared, access).await {
-            Ok(incoming) => call.judge(shared, incoming, access),
+            Ok(incoming) => call.judge(shared, incoming, access, &owner),
             Err(error) => Sent::Failed(error),
         }
+    }
+}
+
+fn rate_limited(closed: Closed, now: Now) -> CallError {
+    CallError::RateLimited {
+        group: closed.group,
+        retry_at: now
+            .wall
+            .saturating_add(closed.until.saturating_sub(now.mono)),
     }
 }
 
@@ -209,11 +219,16 @@ impl Call {
         Err(self.unavailable(trouble, None, shared))
     }
 
-    fn judge(&self, shared: &Shared, incoming: Incoming, access: &Serving) -> Sent {
-        let path = self.uri.path();
+    fn judge(&self, shared: &Shared, incoming: Incoming, access: &Serving, owner: &Owner) -> Sent {
         let now = shared.now();
-        let penalty =
-            lock(&shared.gate).observe(path, None, incoming.status, &incoming.headers, now.mono);
+        let closed = lock(&shared.gate).observe_api(
+            owner,
+            &self.method,
+            self.uri.path(),
+            incoming.status,
+            &incoming.headers,
+            now.mono,
+        );
         if incoming.status.is_success() {
             let Incoming {
                 status,
@@ -235,10 +250,11 @@ impl Call {
         match verdict {
             Verdict::RefreshAndRetry => Sent::TokenRefused(refusal),
             Verdict::Wait { .. } => {
-                let until = penalty.unwrap_or(now.mono + rc_auth_core::RateGate::DEFAULT_PENALTY);
-                let retry_at = now.wall.saturating_add(until.saturating_sub(now.mono));
-                let group = lock(&shared.gate).group_of(path);
-                Sent::Failed(CallError::RateLimited { group, retry_at })
+                let closed = closed.unwrap_or(Closed {
+                    group: None,
+                    until: now.mono + RateGate::DEFAULT_PENALTY,
+                });
+                Sent::Failed(rate_limited(closed, now))
             }
             Verdict::BackOff { retry_after } => {
                 let trouble = Trouble::Refused {

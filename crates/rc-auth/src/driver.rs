@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use rc_auth_core::{Gate, Input, LoadFailure, Loaded, Output, RecordState, Report, Secret};
+use rc_auth_core::{
+    AuthLane, AuthRequest, Gate, Input, LoadFailure, Loaded, Now, Output, RecordState, Report,
+    Secret,
+};
 
 use crate::{
     EventKind,
@@ -95,10 +98,10 @@ async fn perform(slot: &Arc<Slot>, shared: &Arc<Shared>, output: Output) -> Opti
                 saved.map(|v| rc_auth_core::RecordVersion::new(*v.as_bytes())),
             ))
         }
-        Output::AskGate => Some(Input::Gate(ask_gate(shared))),
+        Output::AskGate => Some(Input::Gate(ask_gate(slot, shared))),
         Output::Send { request, timeout } => Some(Input::Answered(
             shared
-                .send_token_request("refresh_token", *request, timeout)
+                .send_token_request(AuthLane::Refresh, "refresh_token", *request, timeout)
                 .await,
         )),
         Output::Revoke { token } => {
@@ -144,16 +147,27 @@ async fn load(slot: &Slot, shared: &Shared) -> Result<Loaded, LoadFailure> {
     }
 }
 
-fn ask_gate(shared: &Shared) -> Gate {
-    let now = shared.now().mono;
+fn ask_gate(slot: &Slot, shared: &Shared) -> Gate {
+    let now = shared.now();
     let Some(entropy) = fresh_entropy() else {
         tracing::error!("the operating system gives no random numbers");
-        return Gate::ClosedUntil(now + shared.policy.retry_first);
+        return Gate::ClosedUntil(now.mono + shared.policy.retry_first);
     };
-    match lock(&shared.gate).take_token_request(now) {
+    let request = AuthRequest::Refresh {
+        access_token_lives: access_token_lives(slot, now),
+    };
+    match lock(&shared.gate).take_token_request(request, now.mono) {
         Ok(()) => Gate::Open(entropy),
         Err(until) => Gate::ClosedUntil(until),
     }
+}
+
+/// Whether callers can go on with what the grant has, so that a refresh can wait.
+fn access_token_lives(slot: &Slot, now: Now) -> bool {
+    let inner = lock(&slot.inner);
+    let view = inner.machine.view(now);
+    view.pair
+        .is_some_and(|(pair, _)| !view.refused && now.wall < pair.access_expires_at())
 }
 
 /// A pair that arrived and belongs to nobody any more is revoked beside everything else. Tried once: it

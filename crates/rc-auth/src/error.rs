@@ -48,7 +48,7 @@ pub enum SignInError {
     #[error("the platform does not let this user use the app ({0}). {advice}", advice = Verdict::Permission.advice())]
     NotPermitted(Refusal),
     /// The platform or the store did not answer in time. Starting again helps, later.
-    #[error("the sign-in could not be finished: {trouble}")]
+    #[error("the sign-in could not be finished: {}", Because(Some(trouble), *retry_at))]
     Unavailable {
         /// What went wrong.
         trouble: Trouble,
@@ -71,7 +71,7 @@ pub enum GrantError {
         reason: EndReason,
     },
     /// The grant is kept, and nothing can be had of it now.
-    #[error("not available now, the sign-in is kept: {}", Because(trouble.as_deref()))]
+    #[error("not available now, the sign-in is kept: {}", Because(trouble.as_deref(), *retry_at))]
     Unavailable {
         /// From when trying again makes sense, if that is known.
         retry_at: Option<Timestamp>,
@@ -86,13 +86,27 @@ pub enum GrantError {
     NotRefreshable,
 }
 
-struct Because<'a>(Option<&'a Trouble>);
+/// What went wrong, and how long there is nothing to be had where a rate limit is the cause.
+struct Because<'a>(Option<&'a Trouble>, Option<Timestamp>);
 
 impl fmt::Display for Because<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(trouble) => trouble.fmt(f),
-            None => f.write_str("the answer takes longer than this call may wait"),
+        let Self(trouble, retry_at) = self;
+        match (trouble, retry_at) {
+            (Some(trouble @ Trouble::RateLimited), Some(until)) => {
+                write!(f, "{trouble} until {until}")
+            }
+            (
+                Some(
+                    trouble @ Trouble::Refused {
+                        verdict: Verdict::Wait { .. },
+                        ..
+                    },
+                ),
+                Some(until),
+            ) => write!(f, "{trouble} Not before {until}."),
+            (Some(trouble), _) => trouble.fmt(f),
+            (None, _) => f.write_str("the answer takes longer than this call may wait"),
         }
     }
 }
@@ -118,7 +132,7 @@ pub enum CallError {
     },
     /// The rate limit of a group of calls is used up. Nothing is sent in it before `retry_at`, because
     /// every request would start the penalty anew.
-    #[error("the rate limit{} is used up", Group(group.as_deref()))]
+    #[error("the rate limit{} is used up until {retry_at}", Group(group.as_deref()))]
     RateLimited {
         /// The platform's name of the group, if known.
         group: Option<String>,

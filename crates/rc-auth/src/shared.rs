@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::Request;
 use quick_cache::sync::Cache;
 use rc_auth_core::{
-    App, AttemptId, Entropy, Held, Now, RateGate, RecordVersion, RefreshPolicy, Reply, SaveFailure,
-    Secret, Timestamp,
+    App, AttemptId, AuthLane, AuthRequest, Entropy, Held, Now, RateGate, RecordVersion,
+    RefreshPolicy, Reply, SaveFailure, Secret, Timestamp,
 };
 use rc_http::{Delivery, HttpClient, Incoming, Outgoing, TransportError};
 use rc_store::{DueAt, Expect, RecordKey, StoreError, TokenStore, Version};
@@ -151,12 +151,13 @@ impl Shared {
     /// Sends a request to the token endpoint, once.
     pub(crate) async fn send_token_request(
         &self,
+        lane: AuthLane,
         grant_type: &'static str,
         request: Request<Bytes>,
         timeout: Duration,
     ) -> Reply {
         let began = self.now().mono;
-        let sent = self.send_to_auth(request, timeout).await;
+        let sent = self.send_to_auth(lane, request, timeout).await;
         let took = self.now().mono.saturating_sub(began);
         let (outcome, reply) = match sent {
             Ok(incoming) => {
@@ -185,10 +186,12 @@ impl Shared {
     pub(crate) async fn revoke(&self, token: &Secret) -> bool {
         let now = self.now().mono;
         let request = rc_auth_core::revocation_request(&self.app, token);
-        let open = lock(&self.gate).check(RateGate::AUTH, now).is_ok();
+        let open = lock(&self.gate)
+            .take_token_request(AuthRequest::Revoke, now)
+            .is_ok();
         let sent = if open {
             Some(
-                self.send_to_auth(request, self.policy.request_timeout)
+                self.send_to_auth(AuthLane::Revoke, request, self.policy.request_timeout)
                     .await,
             )
         } else {
@@ -217,22 +220,16 @@ impl Shared {
 
     async fn send_to_auth(
         &self,
+        lane: AuthLane,
         request: Request<Bytes>,
         timeout: Duration,
     ) -> Result<Incoming, TransportError> {
-        let path = request.uri().path().to_owned();
         let outgoing = Outgoing::new(request)
             .deadline(timeout)
             .max_body(MAX_TOKEN_ANSWER);
         let incoming = self.http.send(outgoing).await?;
         let now = self.now().mono;
-        lock(&self.gate).observe(
-            &path,
-            Some(RateGate::AUTH),
-            incoming.status,
-            &incoming.headers,
-            now,
-        );
+        lock(&self.gate).observe_auth(lane, incoming.status, &incoming.headers, now);
         Ok(incoming)
     }
 }

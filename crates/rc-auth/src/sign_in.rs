@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::Request;
 use rc_auth_core::{
-    AttemptId, ChainId, CodeExchange, Endpoint, GrantRecord, Input, RateGate, Refusal, Reply,
-    SaveFailure, Secret, Timestamp, TokenError, TokenPair, TokenSet, Trouble, Verdict,
+    AttemptId, AuthLane, AuthRequest, ChainId, CodeExchange, Endpoint, GrantRecord, Input,
+    RateGate, Refusal, Reply, SaveFailure, Secret, Timestamp, TokenError, TokenPair, TokenSet,
+    Trouble, Verdict,
 };
 use rc_store::{Expect, RecordKey};
 use tokio::sync::watch;
@@ -251,7 +252,12 @@ async fn token_request(
 ) -> Result<TokenSet, SignInError> {
     pass_gate(shared).await?;
     match shared
-        .send_token_request(grant_type, request, shared.policy.request_timeout)
+        .send_token_request(
+            AuthLane::SignIn,
+            grant_type,
+            request,
+            shared.policy.request_timeout,
+        )
         .await
     {
         Reply::NotSent => Err(unavailable(Trouble::Unreachable, None)),
@@ -274,7 +280,8 @@ async fn pass_gate(shared: &Shared) -> Result<(), SignInError> {
     let began = shared.now().mono;
     loop {
         let now = shared.now();
-        let Err(until) = lock(&shared.gate).take_token_request(now.mono) else {
+        let Err(until) = lock(&shared.gate).take_token_request(AuthRequest::SignIn, now.mono)
+        else {
             return Ok(());
         };
         if until > began + GATE_PATIENCE {

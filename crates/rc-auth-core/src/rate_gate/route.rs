@@ -1,0 +1,121 @@
+//! Which calls of the API are the same one.
+
+use http::Method;
+
+/// A method and a path without its ids: what the platform puts into a group.
+///
+/// The method belongs to it: the platform reads a message in one group and deletes it in another.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Route(String);
+
+impl Route {
+    /// The longest route that is remembered, in bytes. The platform's own are below 150.
+    const MAX: usize = 256;
+    /// From this length on, a segment with a digit in it is an id. The platform's own words with
+    /// digits (`v1.0`, `a2p-sms`) are shorter, its ids of letters and digits longer.
+    const OPAQUE: usize = 12;
+
+    /// `None`: too long to be remembered.
+    pub(super) fn of(method: &Method, path: &str) -> Option<Self> {
+        let route = format!("{method} {}", template(path));
+        (route.len() <= Self::MAX).then_some(Self(route))
+    }
+}
+
+/// The path with `*` in place of every id, without query and fragment.
+///
+/// An id is `~` (one's own), a number, a list of numbers, a telephone number, or a segment of at least
+/// twelve characters with a digit in it, such as a UUID. What is taken for an id by mistake, or for a
+/// word, costs one request that is sent or held back wrongly.
+fn template(path: &str) -> String {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let segments = path
+        .split('/')
+        .map(|segment| if is_id(segment) { "*" } else { segment });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+fn is_id(segment: &str) -> bool {
+    let has_digit = segment.bytes().any(|byte| byte.is_ascii_digit());
+    let is_number = || {
+        segment
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b',' | b'-'))
+    };
+    segment == "~"
+        || segment.eq_ignore_ascii_case("%7e")
+        || has_digit && (segment.len() >= Route::OPAQUE || is_number())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ids_in_paths_become_templates() {
+        for (path, expected) in [
+            ("/restapi", "/restapi"),
+            (
+                "/restapi/v1.0/account/~/extension/~",
+                "/restapi/v1.0/account/*/extension/*",
+            ),
+            (
+                "/restapi/v1.0/account/400123/extension/400456/message-store/123?view=x/9",
+                "/restapi/v1.0/account/*/extension/*/message-store/*",
+            ),
+            (
+                "/restapi/v1.0/account/~/extension/~/message-store/1,2,3#x",
+                "/restapi/v1.0/account/*/extension/*/message-store/*",
+            ),
+            (
+                "/restapi/v1.0/account/%7E/call-log/AbCdEfGh1jKlMn",
+                "/restapi/v1.0/account/*/call-log/*",
+            ),
+            (
+                "/restapi/v1.0/subscription/0b1f6a0c-1d2e-4f3a-8b4c-5d6e7f8a9b0c",
+                "/restapi/v1.0/subscription/*",
+            ),
+            (
+                "/restapi/v1.0/number-parser/+16505550100",
+                "/restapi/v1.0/number-parser/*",
+            ),
+            (
+                "/restapi/v1.0/account/~/a2p-sms/messages",
+                "/restapi/v1.0/account/*/a2p-sms/messages",
+            ),
+            ("/scim/v2/health", "/scim/v2/health"),
+            ("", ""),
+            ("//", "//"),
+        ] {
+            assert_eq!(template(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn another_method_is_another_route() {
+        let route = |method, path| Route::of(&method, path).unwrap();
+        assert_eq!(route(Method::GET, "/a/1"), route(Method::GET, "/a/2"));
+        assert_ne!(route(Method::GET, "/a/1"), route(Method::DELETE, "/a/1"));
+    }
+
+    #[test]
+    fn a_route_that_is_too_long_is_not_remembered() {
+        assert_eq!(Route::of(&Method::GET, &"/a".repeat(200)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_template_of_a_template_is_itself(path in "[/a-z0-9~%+,.?#-]{0,80}") {
+            let once = template(&path);
+            prop_assert_eq!(template(&once), once);
+        }
+
+        #[test]
+        fn two_numbers_in_one_place_are_one_route(a: u64, b: u64) {
+            let path = |id: u64| format!("/restapi/v1.0/account/~/extension/~/message-store/{id}");
+            prop_assert_eq!(template(&path(a)), template(&path(b)));
+        }
+    }
+}
