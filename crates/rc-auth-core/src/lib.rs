@@ -32,14 +32,14 @@ pub use app::{App, InvalidApp};
 pub use error_body::{ErrorCode, Refusal};
 pub use grant::{
     About, AttemptId, ChainId, EndReason, Gate, Generation, GrantMachine, GrantRecord, Held, Input,
-    Intent, InvalidPolicy, KnownVersion, LoadFailure, Loaded, Output, Owner, PairId, Pause, Phase,
+    Intent, InvalidPolicy, KnownVersion, LoadFailure, Loaded, Output, Person, PairId, Pause, Phase,
     RecordState, RecordVersion, RefreshPolicy, RefreshReplay, Reply, Report, SaveFailure,
     TokenPair, Trouble, UnexpectedInput, Unfinished, UnknownMembers, Urgency, View, Want,
 };
 pub use rate_gate::{
     AuthBudget, AuthLane, AuthRequest, Closed, InvalidBudget, Owner, Rate, RateGate,
 };
-pub use request::{jwt_request, revocation_request};
+pub use request::{jwt_request, refresh_request, revocation_request};
 pub use secret::Secret;
 pub use sign_in::{
     AppChanged, AttemptName, AuthorizationError, AuthorizationRequest, CallbackError, CodeExchange,

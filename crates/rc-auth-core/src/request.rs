@@ -13,6 +13,13 @@ pub fn revocation_request(app: &App, token: &Secret) -> Request<Bytes> {
     wire::revocation_request(app, token)
 }
 
+/// The token request that presents a refresh token (RFC 6749 section 6), for a chain that no
+/// [`GrantMachine`](crate::GrantMachine) cares for any more.
+#[must_use]
+pub fn refresh_request(app: &App, refresh_token: &Secret) -> Request<Bytes> {
+    wire::refresh_request(app, refresh_token)
+}
+
 /// The token request for a personal JWT, made in the developer console and bound to a user (RFC 7523
 /// section 2.1). The answer is read by [`TokenSet::from_response`](crate::TokenSet::from_response).
 #[must_use]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 use rc_auth_core::{
-    About, AttemptId, ChainId, EndReason, Generation, GrantRecord, Intent, Owner, Pause,
+    About, AttemptId, ChainId, EndReason, Generation, GrantRecord, Intent, Person, Pause,
     RecordState, Secret, Timestamp, TokenPair, TokenSet, Unfinished,
 };
 
@@ -19,7 +19,7 @@ fn pair() -> TokenPair {
 
 fn in_state(state: RecordState) -> String {
     let mut about = About::made_at(NOW);
-    about.owner = Some(Owner {
+    about.person = Some(Person {
         name: Some("Alice Example".to_owned()),
         extension_number: Some("101".to_owned()),
         owner_id: Some("12133895004".to_owned()),

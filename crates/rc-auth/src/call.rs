@@ -4,15 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
-use rc_auth_core::{
-    Closed, Endpoint, Generation, Input, Now, Owner, RateGate, Refusal, Trouble, Verdict,
-};
+use rc_auth_core::{Closed, Endpoint, Input, Now, PairId, RateGate, Refusal, Trouble, Verdict};
 use rc_http::{Delivery, FailureKind, Incoming, Outgoing, Redirects};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     CallError, Grant,
-    shared::{Chain, Shared, lock},
+    shared::{ErrorChain, Shared, lock},
     slot::Serving,
 };
 
@@ -68,7 +66,7 @@ struct Call {
 /// What came of sending a call once.
 enum Sent {
     Answer(ApiResponse),
-    /// The access token of this generation is not taken.
+    /// The access token is not taken.
     TokenRefused(Refusal),
     Failed(CallError),
 }
@@ -115,7 +113,7 @@ impl Grant {
         };
         // Invariant 4: sent at most twice, and the second time with a newer token than the first.
         let first = self.slot.access(&self.shared, None).await?;
-        let refused = first.generation;
+        let refused = first.pair;
         match self.send(&call, &first).await {
             Sent::Answer(answer) => Ok(answer),
             Sent::Failed(error) => Err(error),
@@ -126,7 +124,7 @@ impl Grant {
         }
     }
 
-    async fn repeat(&self, call: &Call, refused: Generation) -> Result<ApiResponse, CallError> {
+    async fn repeat(&self, call: &Call, refused: PairId) -> Result<ApiResponse, CallError> {
         let newer = self.slot.access(&self.shared, Some(refused)).await?;
         match self.send(call, &newer).await {
             Sent::Answer(answer) => Ok(answer),
@@ -148,14 +146,13 @@ impl Grant {
     async fn send(&self, call: &Call, access: &Arc<Serving>) -> Sent {
         let shared = &self.shared;
         let now = shared.now();
-        let owner = Owner::new(*self.slot.key.as_bytes());
         let path = call.uri.path();
-        let open = lock(&shared.gate).check_api(&owner, &call.method, path, now.mono);
+        let open = lock(&shared.gate).check_api(&access.owner, &call.method, path, now.mono);
         if let Err(closed) = open {
             return Sent::Failed(rate_limited(closed, now));
         }
         match call.transmit(shared, access).await {
-            Ok(incoming) => call.judge(shared, incoming, access, &owner),
+            Ok(incoming) => call.judge(shared, incoming, access),
             Err(error) => Sent::Failed(error),
         }
     }
@@ -211,7 +208,7 @@ impl Call {
         } else {
             error
         };
-        tracing::warn!(error = %Chain(&error), "a call of the API got no answer");
+        tracing::warn!(error = %ErrorChain(&error), "a call of the API got no answer");
         let trouble = match error.delivery() {
             Delivery::NotSent => Trouble::Unreachable,
             Delivery::MaybeSent => Trouble::NoAnswer,
@@ -219,10 +216,11 @@ impl Call {
         Err(self.unavailable(trouble, None, shared))
     }
 
-    fn judge(&self, shared: &Shared, incoming: Incoming, access: &Serving, owner: &Owner) -> Sent {
+    fn judge(&self, shared: &Shared, incoming: Incoming, access: &Serving) -> Sent {
         let now = shared.now();
+        shared.learn_time(&incoming.headers);
         let closed = lock(&shared.gate).observe_api(
-            owner,
+            &access.owner,
             &self.method,
             self.uri.path(),
             incoming.status,
@@ -288,7 +286,7 @@ impl Call {
             method: self.method.clone(),
             path: self.uri.path().to_owned(),
             trouble,
-            retry_at: retry_after.map(|after| shared.clock.wall().saturating_add(after)),
+            retry_at: retry_after.map(|after| shared.environment.wall().saturating_add(after)),
         }
     }
 }

@@ -1,29 +1,25 @@
 //! The client: one app at one platform, with a store.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use quick_cache::sync::Cache;
 use rc_auth_core::{
-    App, AuthBudget, AuthorizationRequest, Entropy, PendingAuthorization, RateGate, RefreshPolicy,
+    App, AuthBudget, AuthorizationRequest, Entropy, PendingAuthorization, RefreshPolicy,
     RefreshReplay, Secret,
 };
 use rc_http::{HttpClient, ReqwestClient};
 use rc_store::TokenStore;
-use tokio::sync::broadcast;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{runtime::Handle, sync::broadcast};
 
 use crate::{
-    BuildError, Clock, Event, Grant, GrantKey, SignInError, SystemClock, entropy,
-    shared::Shared,
-    sign_in::{self, SignIns},
-    sweep,
+    BuildError, Environment, Event, Grant, GrantKey, SignInError, StoreCheckError,
+    SystemEnvironment, mark,
+    shared::{Parts, Shared},
+    sign_in, sweep, watch,
 };
 
-/// Signs users of one app in and keeps their grants alive. Cheap to clone; needs a tokio runtime.
+/// Signs users of one app in and keeps their grants alive. Cheap to clone.
+///
+/// Its background tasks run on the runtime that it was built on (or was given), never on a caller's.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) shared: Arc<Shared>,
@@ -35,7 +31,8 @@ pub struct ClientBuilder {
     app: App,
     store: Option<Arc<dyn TokenStore>>,
     transport: Option<Arc<dyn HttpClient>>,
-    clock: Option<Arc<dyn Clock>>,
+    oauth_transport: Option<Arc<dyn HttpClient>>,
+    environment: Option<Arc<dyn Environment>>,
     policy: RefreshPolicy,
     call_timeout: Duration,
     max_body: usize,
@@ -43,12 +40,20 @@ pub struct ClientBuilder {
 }
 
 /// A sign-in that has begun: where to send the browser, and what to keep for its return.
-#[derive(Debug)]
 pub struct SignIn {
     /// The platform's sign-in page. Holds a state, so it belongs to one browser; not for logs.
     pub url: String,
     /// What [`Client::finish_sign_in`] needs back. Seal it into a cookie of that browser.
     pub pending: PendingAuthorization,
+}
+
+/// Without the address, which holds the state.
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignIn")
+            .field("pending", &self.pending)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ClientBuilder {
@@ -66,7 +71,8 @@ impl ClientBuilder {
             app,
             store: None,
             transport: None,
-            clock: None,
+            oauth_transport: None,
+            environment: None,
             policy: RefreshPolicy::default(),
             call_timeout: Self::DEFAULT_CALL_TIMEOUT,
             max_body: Self::DEFAULT_MAX_BODY,
@@ -82,17 +88,37 @@ impl ClientBuilder {
         self
     }
 
-    /// What sends requests. Default: [`ReqwestClient`].
+    /// What sends requests. Default: two [`ReqwestClient`]s, one for the API and one for the OAuth
+    /// endpoints.
+    ///
+    /// A transport given here serves both, unless [`oauth_transport`](Self::oauth_transport) names another.
+    /// One that keeps connections open on the runtime of whoever opened them (reqwest does) should not
+    /// serve both where callers run on runtimes of their own, such as the workers of actix.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn HttpClient>) -> Self {
         self.transport = Some(transport);
         self
     }
 
-    /// What tells the time. Default: [`SystemClock`].
+    /// What sends requests to the OAuth endpoints, from this client's tasks only. Default: as
+    /// [`transport`](Self::transport) says.
     #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = Some(clock);
+    pub fn oauth_transport(mut self, transport: Arc<dyn HttpClient>) -> Self {
+        self.oauth_transport = Some(transport);
+        self
+    }
+
+    /// The runtime for background tasks and timers. It must outlive the client. Default: the one that
+    /// [`build`](Self::build) is called in.
+    #[must_use]
+    pub fn runtime(self, runtime: Handle) -> Self {
+        self.environment(Arc::new(SystemEnvironment::new(runtime)))
+    }
+
+    /// Tasks, clocks, sleep and randomness. Default: [`SystemEnvironment`].
+    #[must_use]
+    pub fn environment(mut self, environment: Arc<dyn Environment>) -> Self {
+        self.environment = Some(environment);
         self
     }
 
@@ -140,7 +166,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Builds the client. Sends nothing and reads nothing.
+    /// Builds the client. Sends nothing and reads nothing, but begins to listen to the store's changes.
     ///
     /// # Errors
     ///
@@ -148,32 +174,34 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, BuildError> {
         let store = self.store.ok_or(BuildError::NoStore)?;
         self.policy.check()?;
-        let http = match self.transport {
-            Some(transport) => transport,
-            None => Arc::new(ReqwestClient::new()?),
+        let environment = match self.environment {
+            Some(environment) => environment,
+            None => Arc::new(SystemEnvironment::current().ok_or(BuildError::NoRuntime)?),
         };
-        let seed = entropy::draw().map_err(BuildError::Entropy)?;
-        let (events, _) = broadcast::channel(1024);
-        let shared = Shared {
-            app: Arc::new(self.app),
-            gate: Mutex::new(RateGate::new(self.policy.budget)),
-            policy: Arc::new(self.policy),
+        let (http, oauth_http): (Arc<dyn HttpClient>, Arc<dyn HttpClient>) =
+            match (self.transport, self.oauth_transport) {
+                (Some(http), Some(oauth)) => (http, oauth),
+                (Some(http), None) => (http.clone(), http),
+                (None, Some(oauth)) => (Arc::new(ReqwestClient::new()?), oauth),
+                (None, None) => (
+                    Arc::new(ReqwestClient::new()?),
+                    Arc::new(ReqwestClient::new()?),
+                ),
+            };
+        let shared = Arc::new(Shared::new(Parts {
+            app: self.app,
+            policy: self.policy,
             store,
             http,
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            oauth_http,
+            environment,
             call_timeout: self.call_timeout,
             max_body: self.max_body,
-            slots: Cache::new(self.live_grants),
-            sign_ins: SignIns::default(),
-            abandoned: Mutex::new(HashSet::new()),
-            tasks: TaskTracker::new(),
-            closing: CancellationToken::new(),
-            events,
-            seed: u64::from_le_bytes(seed),
-        };
-        Ok(Client {
-            shared: Arc::new(shared),
-        })
+            live_grants: self.live_grants,
+        })?);
+        let watcher = watch::run(Arc::downgrade(&shared), shared.tasks.closing.clone());
+        shared.tasks.spawn("watch", watcher);
+        Ok(Client { shared })
     }
 }
 
@@ -211,7 +239,7 @@ impl Client {
     ///
     /// [`SignInError::Entropy`] when the operating system gives no randomness.
     pub fn begin(&self, request: AuthorizationRequest<'_>) -> Result<SignIn, SignInError> {
-        let entropy = Entropy::new(entropy::draw().map_err(|_| SignInError::Entropy)?);
+        let entropy = Entropy::new(self.shared.draw().map_err(|_| SignInError::Entropy)?);
         let (url, pending) = request.start(&entropy, self.shared.now());
         Ok(SignIn { url, pending })
     }
@@ -232,7 +260,8 @@ impl Client {
         pending: PendingAuthorization,
         query: &str,
     ) -> Result<Grant, SignInError> {
-        let key = GrantKey::random().map_err(|_| SignInError::Entropy)?;
+        let key = GrantKey::random(&*self.shared.environment);
+        let key = key.map_err(|_| SignInError::Entropy)?;
         self.finish_sign_in_as(key, pending, query).await
     }
 
@@ -283,18 +312,22 @@ impl Client {
     }
 
     /// Looks after grants that nobody uses: refreshes them before their refresh tokens end, goes on with
-    /// refreshes and sign-outs that were left unfinished, and clears away what is over.
+    /// refreshes and sign-outs that were left unfinished, ends what is unused for too long or too old, and
+    /// clears away what is over.
     ///
-    /// Runs until [`shutdown`](Self::shutdown). Spawn it once in each process; any number may run beside
-    /// each other.
+    /// Runs until [`shutdown`](Self::shutdown), in a task of the client's, also when this future is dropped.
+    /// Start it once in each process; any number may run beside each other.
     pub async fn keep_alive(&self) {
-        sweep::run(&self.shared).await;
+        let shared = self.shared.clone();
+        let work = async move { sweep::run(&shared).await };
+        // Over when the client is; a panic was logged.
+        let _ = self.shared.tasks.run("keep-alive", work).await;
     }
 
     /// Says that no other process uses the store at this moment: refreshes that stand unfinished in it
-    /// belong to processes that exist no longer, and are taken over at once, not after their deadline.
-    /// Returns how many there were. To be called once, at start, under a lock that other processes
-    /// respect.
+    /// belong to processes that exist no longer, and whoever looks takes them over at once. Returns how many
+    /// there were. To be called once, at start, before [`keep_alive`](Self::keep_alive), under a lock that
+    /// other processes respect until this one can be seen to be alive.
     ///
     /// # Errors
     ///
@@ -303,15 +336,27 @@ impl Client {
         sweep::take_over_abandoned(&self.shared).await
     }
 
+    /// Checks that the store answers, and that its records can be opened: a mark is left in it that the
+    /// key ring must be able to read. To be called once, at start.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreCheckError::WrongKeys`] when what stands in the store was sealed with a key that is not in
+    /// the key ring; [`StoreCheckError::Store`] when the store does not answer.
+    pub async fn check_store(&self) -> Result<(), StoreCheckError> {
+        mark::check(&self.shared).await
+    }
+
     /// Ends the client: starts nothing new in the background, and waits until everything in the air
     /// (refreshes, code exchanges, sign-outs) is saved, at most for `limit`. `true`: nothing is left.
     pub async fn shutdown(&self, limit: Duration) -> bool {
-        self.shared.closing.cancel();
-        self.shared.tasks.close();
-        let deadline = self.shared.now().mono + limit;
+        let shared = &self.shared;
+        shared.tasks.closing.cancel();
+        let deadline = shared.now().mono + limit;
         tokio::select! {
-            () = self.shared.tasks.wait() => true,
-            () = self.shared.clock.sleep_until(deadline) => false,
+            biased;
+            () = shared.tasks.all_done() => true,
+            () = shared.environment.sleep_until(deadline) => false,
         }
     }
 }

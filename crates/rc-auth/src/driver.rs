@@ -3,52 +3,105 @@
 //! One task per grant that has something to do, none for an idle one. A caller that goes away changes
 //! nothing: what was sent is received, and what was received is saved.
 
-use std::sync::Arc;
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use rc_auth_core::{
-    AuthLane, AuthRequest, Gate, Input, LoadFailure, Loaded, Now, Output, RecordState, Report,
-    Secret,
+    AuthLane, AuthRequest, Entropy, Gate, Input, LoadFailure, Loaded, Output, RecordState,
+    RecordVersion, Reply, Report, Urgency,
 };
+use rc_http::BoxFuture;
 
 use crate::{
     EventKind,
     record::StoredRecord,
-    shared::{Found, ReadFailure, Shared, expect, fresh_entropy, held, lock},
+    revocation,
+    shared::{Found, ReadFailure, Shared, expect, held, lock},
     slot::Slot,
+    tasks::guarded,
     telemetry,
 };
 
-/// Says that no driver runs any more, also when the driver panics.
-struct Running<'a>(&'a Slot);
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        lock(&self.0.inner).running = false;
-    }
-}
+/// The pause after a driver panicked, before the grant goes on from its record.
+const AFTER_PANIC: Duration = Duration::from_millis(500);
 
 enum Step {
     Do(Output),
-    SleepUntil(std::time::Duration),
+    /// Nothing before this moment (monotonic), if there is one.
+    Wait(Option<Duration>),
 }
 
-pub(crate) async fn drive(slot: Arc<Slot>, shared: Arc<Shared>) {
-    let guard = Running(&slot);
+/// A token request that is out, beside everything else that the driver does.
+enum Flight {
+    None,
+    Out(BoxFuture<'static, Reply>),
+    Landed(Reply),
+}
+
+impl Flight {
+    /// Ends when the answer is here.
+    async fn land(&mut self) {
+        if let Self::Out(request) = self {
+            *self = Self::Landed(request.await);
+        }
+        if matches!(self, Self::None) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Does `work` while the request goes on.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        while matches!(self, Self::Out(_)) {
+            tokio::select! {
+                biased;
+                () = self.land() => {}
+                done = &mut work => return done,
+            }
+        }
+        work.await
+    }
+
+    fn take_answer(&mut self) -> Option<Input> {
+        match std::mem::replace(self, Self::None) {
+            Self::Landed(reply) => Some(Input::Answered(reply)),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+}
+
+/// Drives the machine until it has nothing to do; after a panic the grant goes on from its record.
+pub(crate) async fn run(slot: Arc<Slot>, shared: Arc<Shared>) {
+    if guarded(drive(&slot, &shared)).await.is_ok() {
+        return;
+    }
+    tracing::error!(record = ?slot.key, "the driver of a grant panicked; it goes on from its record");
+    shared.sleep(AFTER_PANIC).await;
+    slot.start_anew(&shared);
+}
+
+async fn drive(slot: &Arc<Slot>, shared: &Arc<Shared>) {
+    let mut flight = Flight::None;
     loop {
-        let Some(step) = next_step(&slot, &shared) else {
-            // `running` was taken back under the lock that saw nothing to do.
-            std::mem::forget(guard);
+        let Some(step) = next_step(slot, shared, &flight) else {
             return;
         };
         let input = match step {
-            Step::Do(output) => perform(&slot, &shared, output).await,
-            Step::SleepUntil(moment) => {
-                tokio::select! {
-                    () = shared.clock.sleep_until(moment) => {}
-                    () = slot.wake.notified() => {}
-                    () = shared.closing.cancelled(), if !unsaved(&slot) => {}
-                }
-                Some(Input::Timeout)
+            Step::Do(Output::Send { request, timeout }) => {
+                let shared = shared.clone();
+                flight = Flight::Out(Box::pin(async move {
+                    shared
+                        .send_token_request(AuthLane::Refresh, "refresh_token", *request, timeout)
+                        .await
+                }));
+                None
+            }
+            Step::Do(output) => flight.beside(perform(slot, shared, output)).await,
+            Step::Wait(until) => {
+                wait(slot, shared, &mut flight, until).await;
+                Some(flight.take_answer().unwrap_or(Input::Timeout))
             }
         };
         if let Some(input) = input {
@@ -57,8 +110,25 @@ pub(crate) async fn drive(slot: Arc<Slot>, shared: Arc<Shared>) {
             if inner.machine.handle_input(input, now).is_err() {
                 tracing::error!(record = ?slot.key, "a grant was given an answer it had not asked for");
             }
-            slot.publish(&mut inner, &shared, now);
+            slot.publish(&mut inner, shared, now);
         }
+    }
+}
+
+async fn wait(slot: &Slot, shared: &Shared, flight: &mut Flight, until: Option<Duration>) {
+    let timer = async {
+        match until {
+            Some(until) => shared.environment.sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+    };
+    let may_stop = matches!(flight, Flight::None) && !unsaved(slot);
+    tokio::select! {
+        biased;
+        () = flight.land() => {}
+        () = slot.wake.notified() => {}
+        () = shared.tasks.closing.cancelled(), if may_stop => {}
+        () = timer => {}
     }
 }
 
@@ -66,17 +136,22 @@ fn unsaved(slot: &Slot) -> bool {
     lock(&slot.inner).machine.holds_unsaved_pair()
 }
 
-/// What to do next; nothing when only time could change something and nobody waits for it. The intent in
-/// the store has a due time then, and the next call or the sweeper goes on.
-fn next_step(slot: &Slot, shared: &Shared) -> Option<Step> {
+/// What to do next; nothing when only time could change something and nobody counts on this process. The
+/// next call or the sweeper goes on then.
+fn next_step(slot: &Slot, shared: &Shared, flight: &Flight) -> Option<Step> {
     let mut inner = lock(&slot.inner);
     if let Some(output) = inner.machine.poll_output() {
         return Some(Step::Do(output));
     }
+    let timeout = inner.machine.next_timeout();
+    if !matches!(flight, Flight::None) {
+        return Some(Step::Wait(timeout));
+    }
+    let closing = shared.tasks.closing.is_cancelled();
     let worth_waiting = inner.machine.holds_unsaved_pair()
-        || (slot.has_waiters() && !shared.closing.is_cancelled());
-    match inner.machine.next_timeout() {
-        Some(moment) if worth_waiting => Some(Step::SleepUntil(moment)),
+        || (!closing && (slot.has_waiters() || inner.machine.owns_an_intent()));
+    match timeout {
+        Some(moment) if worth_waiting => Some(Step::Wait(Some(moment))),
         Some(_) | None => {
             inner.running = false;
             None
@@ -95,17 +170,15 @@ async fn perform(slot: &Arc<Slot>, shared: &Arc<Shared>, output: Output) -> Opti
             let record = StoredRecord::Grant(*record);
             let saved = shared.write(&slot.key, &record, due, expect(version)).await;
             Some(Input::Saved(
-                saved.map(|v| rc_auth_core::RecordVersion::new(*v.as_bytes())),
+                saved.map(|version| RecordVersion::new(*version.as_bytes())),
             ))
         }
-        Output::AskGate => Some(Input::Gate(ask_gate(slot, shared))),
-        Output::Send { request, timeout } => Some(Input::Answered(
-            shared
-                .send_token_request(AuthLane::Refresh, "refresh_token", *request, timeout)
-                .await,
-        )),
+        Output::AskGate { urgency } => Some(Input::Gate(ask_gate(shared, urgency))),
+        // Taken out before: it goes on beside everything else.
+        Output::Send { .. } => None,
         Output::Revoke { token } => {
-            revoke_orphan(shared, token);
+            let work = revocation::of_orphan(shared.clone(), token);
+            shared.tasks.spawn("revocation", work);
             None
         }
         Output::Report(report) => {
@@ -117,29 +190,37 @@ async fn perform(slot: &Arc<Slot>, shared: &Arc<Shared>, output: Output) -> Opti
 
 async fn load(slot: &Slot, shared: &Shared) -> Result<Loaded, LoadFailure> {
     match shared.read(&slot.key).await {
-        Ok(None) => Ok(Loaded {
-            held: None,
-            owner_gone: false,
-        }),
+        Ok(None) => {
+            lock(&shared.sights).forget(&slot.key);
+            Ok(Loaded {
+                held: None,
+                silent_for: Duration::ZERO,
+            })
+        }
         Ok(Some(Found {
             record: StoredRecord::Grant(record),
             version,
         })) => {
-            let owner_gone = match &record.state {
+            let now = shared.now();
+            let mut sights = lock(&shared.sights);
+            let silent_for = match &record.state {
                 RecordState::Refreshing { intent, .. } => {
-                    lock(&shared.abandoned).contains(&intent.attempt)
+                    sights.note(slot.key, version, intent, &shared.policy, now)
                 }
                 RecordState::Idle { .. }
                 | RecordState::SignedOut { .. }
-                | RecordState::Ended { .. } => false,
+                | RecordState::Ended { .. } => {
+                    sights.forget(&slot.key);
+                    Duration::ZERO
+                }
             };
             Ok(Loaded {
                 held: Some(held(record, version)),
-                owner_gone,
+                silent_for,
             })
         }
         Ok(Some(Found {
-            record: StoredRecord::UsedState(_),
+            record: StoredRecord::UsedState(_) | StoredRecord::Mark(_),
             ..
         }))
         | Err(ReadFailure::Unreadable) => Err(LoadFailure::Unreadable),
@@ -147,36 +228,23 @@ async fn load(slot: &Slot, shared: &Shared) -> Result<Loaded, LoadFailure> {
     }
 }
 
-fn ask_gate(slot: &Slot, shared: &Shared) -> Gate {
-    let now = shared.now();
-    let Some(entropy) = fresh_entropy() else {
+fn ask_gate(shared: &Shared, urgency: Urgency) -> Gate {
+    let now = shared.now().mono;
+    let Ok(entropy) = shared.draw() else {
         tracing::error!("the operating system gives no random numbers");
-        return Gate::ClosedUntil(now.mono + shared.policy.retry_first);
+        return Gate::ClosedUntil(now + shared.policy.retry_first);
     };
     let request = AuthRequest::Refresh {
-        access_token_lives: access_token_lives(slot, now),
+        access_token_lives: urgency == Urgency::Background,
     };
-    match lock(&shared.gate).take_token_request(request, now.mono) {
-        Ok(()) => Gate::Open(entropy),
+    // The last chance to get a pair that is lost otherwise asks no limit.
+    if urgency == Urgency::LastChance {
+        return Gate::Open(Entropy::new(entropy));
+    }
+    match lock(&shared.gate).take_token_request(request, now) {
+        Ok(()) => Gate::Open(Entropy::new(entropy)),
         Err(until) => Gate::ClosedUntil(until),
     }
-}
-
-/// Whether callers can go on with what the grant has, so that a refresh can wait.
-fn access_token_lives(slot: &Slot, now: Now) -> bool {
-    let inner = lock(&slot.inner);
-    let view = inner.machine.view(now);
-    view.pair
-        .is_some_and(|(pair, _)| !view.refused && now.wall < pair.access_expires_at())
-}
-
-/// A pair that arrived and belongs to nobody any more is revoked beside everything else. Tried once: it
-/// is in no record, and dies by itself.
-fn revoke_orphan(shared: &Arc<Shared>, token: Secret) {
-    let shared = shared.clone();
-    shared.tasks.clone().spawn(async move {
-        shared.revoke(&token).await;
-    });
 }
 
 fn tell(slot: &Slot, shared: &Shared, report: Report) {

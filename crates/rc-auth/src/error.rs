@@ -21,8 +21,11 @@ pub enum BuildError {
     #[error("the HTTP client cannot be made")]
     Transport(#[from] rc_http::BuildError),
     /// The operating system gives no randomness.
-    #[error("the operating system gives no random numbers")]
-    Entropy(#[source] getrandom::Error),
+    #[error(transparent)]
+    Entropy(#[from] crate::NoRandomness),
+    /// There is no tokio runtime here to run background tasks on.
+    #[error("no tokio runtime: build the client inside one, or call ClientBuilder::runtime")]
+    NoRuntime,
 }
 
 /// Why a sign-in did not succeed.

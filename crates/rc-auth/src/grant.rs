@@ -2,11 +2,16 @@
 
 use std::{fmt, sync::Arc};
 
-use rc_auth_core::{Generation, Phase, Timestamp, TokenPair, Want};
+use rc_auth_core::{
+    About, Generation, Input, PairId, Person, Phase, RecordState, RecordVersion, SaveFailure,
+    Timestamp, TokenPair, Trouble, Want,
+};
+use rc_store::Expect;
 
 use crate::{
     GrantError, GrantKey, SignedOut,
-    shared::Shared,
+    record::StoredRecord,
+    shared::{Found, ReadFailure, Shared},
     sign_out,
     slot::{Slot, Wanted},
 };
@@ -45,6 +50,13 @@ pub struct GrantStatus {
     pub scopes: Vec<String>,
     /// The extension that signed in, if the platform said so.
     pub owner_id: Option<String>,
+    /// When the user signed in, if that was written down.
+    pub made_at: Option<Timestamp>,
+    /// When the grant was last used, as far as that was written down: see
+    /// [`RefreshPolicy::max_idle`](crate::RefreshPolicy::max_idle).
+    pub last_used_at: Option<Timestamp>,
+    /// Who signed in, if the application has said so by [`Grant::remember`].
+    pub person: Option<Person>,
     /// What is going on.
     pub activity: Activity,
 }
@@ -85,9 +97,14 @@ impl Grant {
     /// [`GrantError::SignInAgain`] when it is over, [`GrantError::Unavailable`] when the store does not
     /// answer.
     pub async fn status(&self) -> Result<GrantStatus, GrantError> {
+        self.look().await.map(|(_, status)| status)
+    }
+
+    async fn look(&self) -> Result<(PairId, GrantStatus), GrantError> {
         self.slot
             .known(&self.shared, Want::Status, |view, now| {
-                let (pair, generation) = view.pair?;
+                let (pair, id) = view.pair?;
+                let about = view.about;
                 let activity = match view.phase {
                     Phase::Over(_) => return None,
                     Phase::Unknown | Phase::Idle => Activity::Idle,
@@ -97,7 +114,7 @@ impl Grant {
                         trouble: trouble.to_string(),
                     },
                 };
-                Some(status(pair, generation, activity))
+                Some((id, status(pair, id, about, activity)))
             })
             .await
     }
@@ -110,20 +127,35 @@ impl Grant {
     /// the grant is over; [`GrantError::Unavailable`] when the platform or the store cannot do it now,
     /// or the rate limit is used up: the grant is kept.
     pub async fn refresh(&self) -> Result<GrantStatus, GrantError> {
-        let before = self.status().await?;
+        let (pair, before) = self.look().await?;
         if !before.refreshable {
             return Err(GrantError::NotRefreshable);
         }
-        let newer_than = Some(before.generation);
+        let newer_than = Some(pair);
         let deadline = self.shared.now().mono + self.shared.call_timeout;
         let wanted = Wanted {
             newer_than,
             deadline,
         };
         self.slot
-            .wait(&self.shared, wanted, Want::NewerThan(before.generation))
+            .wait(&self.shared, wanted, Want::NewerThan(pair))
             .await?;
         self.status().await
+    }
+
+    /// Writes down who signed in, so that pages can say it without asking the platform. Shown by
+    /// [`status`](Self::status); kept as long as the grant.
+    ///
+    /// # Errors
+    ///
+    /// [`GrantError::SignInAgain`] when the grant is over, [`GrantError::Unavailable`] when the store does
+    /// not answer or the record changes again and again.
+    pub async fn remember(&self, person: Person) -> Result<(), GrantError> {
+        let shared = self.shared.clone();
+        let key = self.slot.key;
+        let work = async move { remember(&shared, key, person).await };
+        let done = self.shared.tasks.run("remember", work).await;
+        done.unwrap_or_else(|_| Err(store_trouble(Trouble::Store)))
     }
 
     /// Signs the user out: writes down that the grant is over, revokes its tokens at the platform, and
@@ -140,15 +172,73 @@ impl Grant {
     }
 }
 
-fn status(pair: &TokenPair, generation: Generation, activity: Activity) -> GrantStatus {
+/// Replaces an idle record by the same one with `person` in it. A refresh in the air is waited for.
+async fn remember(
+    shared: &Arc<Shared>,
+    key: rc_store::RecordKey,
+    person: Person,
+) -> Result<(), GrantError> {
+    const TRIES: u32 = 8;
+    for _ in 0..TRIES {
+        let (mut record, version) = match shared.read(&key).await {
+            Ok(Some(Found {
+                record: StoredRecord::Grant(record),
+                version,
+            })) => (record, version),
+            Ok(_) => return Err(over(rc_auth_core::EndReason::Absent)),
+            Err(ReadFailure::Unreadable) => return Err(store_trouble(Trouble::Record)),
+            Err(ReadFailure::Unavailable) => return Err(store_trouble(Trouble::Store)),
+        };
+        let due = match &record.state {
+            RecordState::Idle { pair, .. } => shared.policy.due_at(pair, &record.about),
+            RecordState::Refreshing { .. } => {
+                shared.sleep(shared.policy.poll_max).await;
+                continue;
+            }
+            RecordState::SignedOut { .. } => return Err(over(rc_auth_core::EndReason::SignedOut)),
+            RecordState::Ended { reason } => return Err(over(*reason)),
+        };
+        record.about.person = Some(person.clone());
+        let record = StoredRecord::Grant(record);
+        match shared
+            .write(&key, &record, due, Expect::Version(version))
+            .await
+        {
+            Ok(version) => {
+                let version = RecordVersion::new(*version.as_bytes());
+                let slot = shared.slot(key);
+                slot.input(shared, Input::ChangedTo(Some(version)));
+                return Ok(());
+            }
+            Err(SaveFailure::Conflict | SaveFailure::OutcomeUnknown) => {}
+        }
+    }
+    Err(store_trouble(Trouble::Store))
+}
+
+const fn over(reason: rc_auth_core::EndReason) -> GrantError {
+    GrantError::SignInAgain { reason }
+}
+
+fn store_trouble(trouble: Trouble) -> GrantError {
+    GrantError::Unavailable {
+        retry_at: None,
+        trouble: Some(Box::new(trouble)),
+    }
+}
+
+fn status(pair: &TokenPair, id: PairId, about: Option<&About>, activity: Activity) -> GrantStatus {
     GrantStatus {
-        generation,
+        generation: id.generation,
         access_expires_at: pair.access_expires_at(),
         refreshable: pair.refresh_token().is_some(),
         refresh_expires_at: pair.refresh_expires_at(),
         session_expires_at: pair.session_expires_at(),
         scopes: pair.scope().to_vec(),
         owner_id: pair.owner_id().map(str::to_owned),
+        made_at: about.and_then(|about| about.made_at),
+        last_used_at: about.and_then(|about| about.last_used_at),
+        person: about.and_then(|about| about.person.clone()),
         activity,
     }
 }

@@ -1,11 +1,14 @@
 //! The names of grants, and of the records that keep them.
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{BuildHasher, Hasher},
+};
 
-use rc_auth_core::App;
+use rc_auth_core::{App, Secret};
 use rc_store::RecordKey;
 
-use crate::entropy;
+use crate::{Environment, NoRandomness};
 
 /// Names one grant.
 ///
@@ -22,11 +25,10 @@ impl GrantKey {
         Self(name.into())
     }
 
-    pub(crate) fn random() -> Result<Self, getrandom::Error> {
-        Ok(Self(format!(
-            "{:032x}",
-            u128::from_be_bytes(entropy::draw()?)
-        )))
+    pub(crate) fn random(environment: &dyn Environment) -> Result<Self, NoRandomness> {
+        let mut bytes = [0; 16];
+        environment.fill(&mut bytes)?;
+        Ok(Self(format!("{:032x}", u128::from_be_bytes(bytes))))
     }
 
     /// The name.
@@ -60,4 +62,58 @@ pub(crate) fn state_record_key(app: &App, state_digest: &[u8; 32]) -> RecordKey 
         app.client_id().as_bytes(),
         state_digest,
     ])
+}
+
+/// Where it is written that the platform must still be told of the end of a chain that no grant's record
+/// names any more. `token` is the token it is revoked by.
+pub(crate) fn revocation_record_key(app: &App, token: &Secret) -> RecordKey {
+    RecordKey::derive(&[
+        b"rc-auth revocation 1",
+        app.server().as_bytes(),
+        app.client_id().as_bytes(),
+        token.expose().as_bytes(),
+    ])
+}
+
+/// Where the mark stands by which a key ring that cannot open the store is noticed.
+pub(crate) fn mark_record_key() -> RecordKey {
+    RecordKey::derive(&[b"rc-auth mark 1"])
+}
+
+/// Hashes record keys, which are digests already, by eight of their bytes and a seed.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyHashers {
+    seed: u64,
+}
+
+impl KeyHashers {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+}
+
+impl BuildHasher for KeyHashers {
+    type Hasher = KeyHasher;
+
+    fn build_hasher(&self) -> KeyHasher {
+        KeyHasher(self.seed)
+    }
+}
+
+pub(crate) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            let mixed = (self.0 ^ u64::from_le_bytes(*first)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            self.0 = mixed ^ (mixed >> 29);
+        }
+    }
+
+    // The length of the array, the same for every key.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }

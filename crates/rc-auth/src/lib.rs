@@ -66,35 +66,43 @@
 
 mod call;
 mod client;
-mod clock;
 mod driver;
-mod entropy;
+mod environment;
 mod error;
 mod event;
 mod grant;
 mod key;
+mod mark;
+mod platform_time;
 mod record;
+mod revocation;
 mod shared;
+mod sights;
 mod sign_in;
 mod sign_out;
 mod slot;
 mod sweep;
+mod tasks;
 mod telemetry;
+mod watch;
 
 pub use rc_auth_core::{
     App, AttemptName, AuthBudget, AuthorizationError, AuthorizationRequest, CallbackError,
     EndReason, ErrorCode, Generation, InvalidApp, InvalidBudget, InvalidPending, Now,
-    PendingAuthorization, RefreshPolicy, RefreshReplay, Refusal, Secret, Timestamp, Trouble,
-    Verdict, callback_attempt,
+    PendingAuthorization, Person, RefreshPolicy, RefreshReplay, Refusal, Secret, Timestamp,
+    Trouble, Verdict, callback_attempt,
 };
 pub use rc_http as transport;
 pub use rc_store as store;
 
 pub use call::ApiResponse;
 pub use client::{Client, ClientBuilder, SignIn};
-pub use clock::{Clock, SystemClock};
+pub use environment::{Environment, NoRandomness, SystemEnvironment};
+#[cfg(feature = "simulated-environment")]
+pub use environment::{SimulatedProcess, SimulatedWorld};
 pub use error::{BuildError, CallError, GrantError, SignInError};
 pub use event::{Event, EventKind};
 pub use grant::{Activity, Grant, GrantStatus};
 pub use key::GrantKey;
+pub use mark::StoreCheckError;
 pub use sign_out::SignedOut;

@@ -3,7 +3,8 @@
 //! Every record names its format version. Old versions are read for ever; a snapshot of each is kept in
 //! the tests. Fields are added to a version only as options.
 
-use rc_auth_core::{AttemptId, ChainId, GrantRecord};
+use rc_auth_core::{AttemptId, ChainId, GrantRecord, UnknownMembers};
+use rc_store::RecordKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -15,6 +16,16 @@ pub(crate) enum StoredRecord {
     Grant(GrantRecord),
     /// The state of a sign-in that came back: used up.
     UsedState(UsedState),
+    /// Nothing but a text that the key ring must be able to open.
+    Mark(Mark),
+}
+
+/// The content of a mark.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Mark {
+    /// Members that this version does not know.
+    #[serde(flatten)]
+    pub(crate) unknown: UnknownMembers,
 }
 
 /// "This state is used", and what came of it.
@@ -24,6 +35,30 @@ pub(crate) struct UsedState {
     pub(crate) attempt: AttemptId,
     /// What came of it.
     pub(crate) outcome: Outcome,
+    /// A digest of the code that came with the state: only a callback with the same one is a duplicate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<CodeDigest>,
+    /// How often its owner has written it again, to show that it is at work.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) renewals: u32,
+    /// Members that this version does not know.
+    #[serde(flatten)]
+    pub(crate) unknown: UnknownMembers,
+}
+
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// The SHA-256 of an authorization code, as 64 hexadecimal digits.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct CodeDigest(String);
+
+impl CodeDigest {
+    pub(crate) fn new(digest: [u8; 32]) -> Self {
+        Self(RecordKey::new(digest).to_hex())
+    }
 }
 
 /// What came of a sign-in.

@@ -1,7 +1,7 @@
 //! What all grants of a client share.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,44 +10,74 @@ use bytes::Bytes;
 use http::Request;
 use quick_cache::sync::Cache;
 use rc_auth_core::{
-    App, AttemptId, AuthLane, AuthRequest, Entropy, Held, Now, RateGate, RecordVersion,
-    RefreshPolicy, Reply, SaveFailure, Secret, Timestamp,
+    App, AuthLane, Entropy, Held, Now, RateGate, RecordVersion, RefreshPolicy, Reply, SaveFailure,
+    Timestamp,
 };
 use rc_http::{Delivery, HttpClient, Incoming, Outgoing, TransportError};
 use rc_store::{DueAt, Expect, RecordKey, StoreError, TokenStore, Version};
-use tokio::sync::broadcast;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::sync::{Semaphore, broadcast};
 
 use crate::{
-    Clock, Event, EventKind, entropy,
+    Environment, Event, EventKind, NoRandomness,
+    key::KeyHashers,
+    platform_time::PlatformTime,
     record::{self, StoredRecord},
+    sights::Sights,
     sign_in::SignIns,
     slot::Slot,
+    sweep::Care,
+    tasks::{Tasks, guarded},
     telemetry::{self, TokenOutcome},
 };
 
 /// A token answer is some thousand bytes; what is read here has to fit into a record of 64 KiB.
 const MAX_TOKEN_ANSWER: usize = 32 * 1024;
+/// How many notes about used states are written at once, so that a flood of callbacks does not keep
+/// refreshes from the store.
+const NOTES_AT_ONCE: usize = 8;
+/// A record that cannot be opened is logged once in this time, however often it is looked at.
+const LOG_UNREADABLE_EVERY: Duration = Duration::from_secs(3600);
+
+pub(crate) type Slots = Cache<RecordKey, Arc<Slot>, quick_cache::UnitWeighter, KeyHashers>;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
     pub(crate) policy: Arc<RefreshPolicy>,
     pub(crate) store: Arc<dyn TokenStore>,
+    /// Sends calls of the API, on their callers' runtimes.
     pub(crate) http: Arc<dyn HttpClient>,
-    pub(crate) clock: Arc<dyn Clock>,
+    /// Sends requests to the OAuth endpoints, in this client's tasks only: no connection of it belongs to
+    /// a runtime that may end in the middle of an exchange.
+    pub(crate) oauth_http: Arc<dyn HttpClient>,
+    pub(crate) environment: Arc<dyn Environment>,
     pub(crate) call_timeout: Duration,
     pub(crate) max_body: usize,
     pub(crate) gate: Mutex<RateGate>,
-    pub(crate) slots: Cache<RecordKey, Arc<Slot>>,
+    pub(crate) slots: Slots,
     pub(crate) sign_ins: SignIns,
-    /// Attempts of processes that are known to exist no longer.
-    pub(crate) abandoned: Mutex<HashSet<AttemptId>>,
-    pub(crate) tasks: TaskTracker,
-    pub(crate) closing: CancellationToken,
+    pub(crate) notes: Semaphore,
+    pub(crate) sights: Mutex<Sights>,
+    pub(crate) care: Care,
+    pub(crate) tasks: Tasks,
     pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) platform_time: Mutex<PlatformTime>,
     /// Mixed with each record's key into the seed of its machine's delays.
     pub(crate) seed: u64,
+    unreadable: Mutex<BTreeMap<RecordKey, Duration>>,
+}
+
+/// What a client is built from.
+pub(crate) struct Parts {
+    pub(crate) app: App,
+    pub(crate) policy: RefreshPolicy,
+    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) oauth_http: Arc<dyn HttpClient>,
+    pub(crate) environment: Arc<dyn Environment>,
+    pub(crate) call_timeout: Duration,
+    pub(crate) max_body: usize,
+    pub(crate) live_grants: usize,
 }
 
 /// A record as it was read, with the version that a write has to expect.
@@ -70,8 +100,64 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    pub(crate) fn new(parts: Parts) -> Result<Self, NoRandomness> {
+        let Parts {
+            app,
+            policy,
+            store,
+            http,
+            oauth_http,
+            environment,
+            call_timeout,
+            max_body,
+            live_grants,
+        } = parts;
+        let mut seed = [0; 8];
+        environment.fill(&mut seed)?;
+        let seed = u64::from_le_bytes(seed);
+        let (events, _) = broadcast::channel(1024);
+        Ok(Self {
+            app: Arc::new(app),
+            gate: Mutex::new(RateGate::new(policy.budget)),
+            policy: Arc::new(policy),
+            store,
+            http,
+            oauth_http,
+            call_timeout,
+            max_body,
+            slots: Cache::with(
+                live_grants,
+                live_grants as u64,
+                quick_cache::UnitWeighter,
+                KeyHashers::new(seed),
+                quick_cache::sync::DefaultLifecycle::default(),
+            ),
+            sign_ins: SignIns::default(),
+            notes: Semaphore::new(NOTES_AT_ONCE),
+            sights: Mutex::new(Sights::default()),
+            care: Care::default(),
+            tasks: Tasks::new(environment.clone()),
+            environment,
+            events,
+            platform_time: Mutex::new(PlatformTime::default()),
+            seed,
+            unreadable: Mutex::new(BTreeMap::new()),
+        })
+    }
+
     pub(crate) fn now(&self) -> Now {
-        self.clock.now()
+        self.environment.now()
+    }
+
+    /// Random bytes for one use.
+    pub(crate) fn draw<const N: usize>(&self) -> Result<[u8; N], NoRandomness> {
+        let mut bytes = [0; N];
+        self.environment.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    pub(crate) async fn sleep(&self, time: Duration) {
+        self.environment.sleep_until(self.now().mono + time).await;
     }
 
     /// The slot of a record. Two may exist for a while when one was evicted in use: the store keeps
@@ -80,21 +166,18 @@ impl Shared {
         if let Some(slot) = self.slots.get(&key) {
             return slot;
         }
-        let made = || {
-            let [a, b, c, d, e, f, g, h, ..] = *key.as_bytes();
-            let seed = self.seed ^ u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-            let seed = Entropy::new(seed.to_le_bytes());
-            Ok::<_, std::convert::Infallible>(Arc::new(Slot::new(
-                key,
-                self.app.clone(),
-                self.policy.clone(),
-                &seed,
-            )))
-        };
+        let made = || Ok::<_, std::convert::Infallible>(Arc::new(Slot::new(key, self)));
         match self.slots.get_or_insert_with(&key, made) {
             Ok(slot) => slot,
             Err(never) => match never {},
         }
+    }
+
+    /// The seed of the delays of one grant's machine.
+    pub(crate) fn seed_of(&self, key: &RecordKey) -> Entropy<8> {
+        let [a, b, c, d, e, f, g, h, ..] = *key.as_bytes();
+        let seed = self.seed ^ u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        Entropy::new(seed.to_le_bytes())
     }
 
     pub(crate) fn emit(&self, record: RecordKey, kind: EventKind) {
@@ -103,20 +186,46 @@ impl Shared {
     }
 
     pub(crate) async fn read(&self, key: &RecordKey) -> Result<Option<Found>, ReadFailure> {
-        let stored = match self.store.load(key).await {
-            Ok(None) => return Ok(None),
-            Ok(Some(stored)) => stored,
-            Err(error) => return Err(read_failure(key, &error)),
+        let stored = match guarded(async { self.store.load(key).await }).await {
+            Ok(Ok(None)) => return Ok(None),
+            Ok(Ok(Some(stored))) => stored,
+            Ok(Err(StoreError::Corrupt(error))) => {
+                self.log_unreadable(key, &StoreError::Corrupt(error));
+                return Err(ReadFailure::Unreadable);
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(record = ?key, error = %ErrorChain(&error), "a record could not be read");
+                return Err(ReadFailure::Unavailable);
+            }
+            Err(_) => {
+                tracing::error!(record = ?key, "the store panicked while it read a record");
+                return Err(ReadFailure::Unavailable);
+            }
         };
         match record::decode(&stored.payload) {
-            Ok(record) => Ok(Some(Found {
-                record,
-                version: stored.version,
-            })),
+            Ok(record) => {
+                lock(&self.unreadable).remove(key);
+                Ok(Some(Found {
+                    record,
+                    version: stored.version,
+                }))
+            }
             Err(error) => {
-                tracing::error!(record = ?key, %error, "a stored record cannot be understood");
+                self.log_unreadable(key, &error);
                 Err(ReadFailure::Unreadable)
             }
+        }
+    }
+
+    /// Says once in a while that a record cannot be opened: every sweep looks at it again.
+    fn log_unreadable(&self, key: &RecordKey, error: &(dyn std::error::Error + 'static)) {
+        const MOST: usize = 1000;
+        let now = self.now().mono;
+        let mut logged = lock(&self.unreadable);
+        logged.retain(|_, at| now.saturating_sub(*at) < LOG_UNREADABLE_EVERY);
+        if !logged.contains_key(key) && logged.len() < MOST {
+            logged.insert(*key, now);
+            tracing::error!(record = ?key, error = %ErrorChain(error), "a stored record cannot be opened");
         }
     }
 
@@ -129,21 +238,45 @@ impl Shared {
     ) -> Result<Version, SaveFailure> {
         let payload = record::encode(record);
         let due = DueAt::from_unix_millis(due.unix_millis());
-        self.store.save(key, &payload, Some(due), expect).await.map_err(|error| {
-            if matches!(error, StoreError::Conflict) {
-                return SaveFailure::Conflict;
+        let saved = async { self.store.save(key, &payload, Some(due), expect).await };
+        match guarded(saved).await {
+            Ok(Ok(version)) => Ok(version),
+            Ok(Err(StoreError::Conflict)) => Err(SaveFailure::Conflict),
+            Ok(Err(error)) => {
+                tracing::warn!(record = ?key, error = %ErrorChain(&error), "a record could not be saved");
+                Err(SaveFailure::OutcomeUnknown)
             }
-            tracing::warn!(record = ?key, error = %Chain(&error), "a record could not be saved");
-            SaveFailure::OutcomeUnknown
-        })
+            Err(_) => {
+                tracing::error!(record = ?key, "the store panicked while it saved a record");
+                Err(SaveFailure::OutcomeUnknown)
+            }
+        }
     }
 
     pub(crate) async fn delete(&self, key: &RecordKey, expect: Version) {
-        match self.store.delete(key, expect).await {
+        match guarded(async { self.store.delete(key, expect).await }).await {
             // A conflict: somebody else has dealt with it.
-            Ok(()) | Err(StoreError::Conflict) => {}
-            Err(error) => {
-                tracing::warn!(record = ?key, error = %Chain(&error), "a record could not be deleted; the sweeper will");
+            Ok(Ok(()) | Err(StoreError::Conflict)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(record = ?key, error = %ErrorChain(&error), "a record could not be deleted; the sweeper will");
+            }
+            Err(_) => {
+                tracing::error!(record = ?key, "the store panicked while it deleted a record")
+            }
+        }
+    }
+
+    /// The versions of these records; `None` when the store does not answer.
+    pub(crate) async fn versions(&self, keys: &[RecordKey]) -> Option<Vec<Option<Version>>> {
+        match guarded(async { self.store.versions(keys).await }).await {
+            Ok(Ok(versions)) => Some(versions),
+            Ok(Err(error)) => {
+                tracing::debug!(error = %ErrorChain(&error), "versions could not be read");
+                None
+            }
+            Err(_) => {
+                tracing::error!("the store panicked while it read versions");
+                None
             }
         }
     }
@@ -157,10 +290,14 @@ impl Shared {
         timeout: Duration,
     ) -> Reply {
         let began = self.now().mono;
-        let sent = self.send_to_auth(lane, request, timeout).await;
+        let sent = guarded(self.send_to_auth(lane, request, timeout)).await;
         let took = self.now().mono.saturating_sub(began);
         let (outcome, reply) = match sent {
-            Ok(incoming) => {
+            Err(_) => {
+                tracing::error!(grant_type, "the transport panicked during a token request");
+                (TokenOutcome::NoAnswer, Reply::MaybeSent)
+            }
+            Ok(Ok(incoming)) => {
                 let ok = incoming.status.is_success();
                 let outcome = if ok {
                     TokenOutcome::Ok
@@ -169,8 +306,8 @@ impl Shared {
                 };
                 (outcome, Reply::Response(response(incoming)))
             }
-            Err(error) => {
-                tracing::warn!(grant_type, error = %Chain(&error), "a token request got no answer");
+            Ok(Err(error)) => {
+                tracing::warn!(grant_type, error = %ErrorChain(&error), "a token request got no answer");
                 match error.delivery() {
                     Delivery::NotSent => (TokenOutcome::NotSent, Reply::NotSent),
                     Delivery::MaybeSent => (TokenOutcome::NoAnswer, Reply::MaybeSent),
@@ -181,44 +318,7 @@ impl Shared {
         reply
     }
 
-    /// Revokes the chain of a token. `true`: the platform has answered that it is dead, or that it will
-    /// not talk about it, so that asking again is pointless.
-    pub(crate) async fn revoke(&self, token: &Secret) -> bool {
-        let now = self.now().mono;
-        let request = rc_auth_core::revocation_request(&self.app, token);
-        let open = lock(&self.gate)
-            .take_token_request(AuthRequest::Revoke, now)
-            .is_ok();
-        let sent = if open {
-            Some(
-                self.send_to_auth(AuthLane::Revoke, request, self.policy.request_timeout)
-                    .await,
-            )
-        } else {
-            None
-        };
-        let settled = match sent {
-            Some(Ok(incoming)) => {
-                let status = incoming.status;
-                if !status.is_success() {
-                    tracing::warn!(
-                        status = status.as_u16(),
-                        "the platform refused a revocation"
-                    );
-                }
-                status.is_success() || (status.is_client_error() && status.as_u16() != 429)
-            }
-            Some(Err(error)) => {
-                tracing::warn!(error = %Chain(&error), "a revocation got no answer");
-                false
-            }
-            None => false,
-        };
-        telemetry::revocation(settled);
-        settled
-    }
-
-    async fn send_to_auth(
+    pub(crate) async fn send_to_auth(
         &self,
         lane: AuthLane,
         request: Request<Bytes>,
@@ -227,23 +327,15 @@ impl Shared {
         let outgoing = Outgoing::new(request)
             .deadline(timeout)
             .max_body(MAX_TOKEN_ANSWER);
-        let incoming = self.http.send(outgoing).await?;
+        let incoming = self.oauth_http.send(outgoing).await?;
         let now = self.now().mono;
+        self.learn_time(&incoming.headers);
         lock(&self.gate).observe_auth(lane, incoming.status, &incoming.headers, now);
         Ok(incoming)
     }
 }
 
-fn read_failure(key: &RecordKey, error: &StoreError) -> ReadFailure {
-    tracing::warn!(record = ?key, error = %Chain(error), "a record could not be read");
-    if matches!(error, StoreError::Corrupt(_)) {
-        ReadFailure::Unreadable
-    } else {
-        ReadFailure::Unavailable
-    }
-}
-
-fn response(incoming: Incoming) -> http::Response<Bytes> {
+pub(crate) fn response(incoming: Incoming) -> http::Response<Bytes> {
     let mut response = http::Response::new(incoming.body);
     *response.status_mut() = incoming.status;
     *response.headers_mut() = incoming.headers;
@@ -251,9 +343,9 @@ fn response(incoming: Incoming) -> http::Response<Bytes> {
 }
 
 /// An error with its causes, on one line.
-pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
+pub(crate) struct ErrorChain<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
 
-impl std::fmt::Display for Chain<'_> {
+impl std::fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)?;
         let mut cause = self.0.source();
@@ -276,9 +368,5 @@ pub(crate) fn expect(version: RecordVersion) -> Expect {
     Expect::Version(Version::new(*version.as_bytes()))
 }
 
-pub(crate) fn fresh_entropy<const N: usize>() -> Option<Entropy<N>> {
-    entropy::draw().map(Entropy::new).ok()
-}
-
 /// Sign-ins in the air, by the digest of their state.
-pub(crate) type ByState<T> = HashMap<[u8; 32], T>;
+pub(crate) type ByState<T> = BTreeMap<[u8; 32], T>;

@@ -7,23 +7,31 @@ use http::Request;
 use rc_auth_core::{
     AttemptId, AuthLane, AuthRequest, ChainId, CodeExchange, Endpoint, GrantRecord, Input,
     RateGate, Refusal, Reply, SaveFailure, Secret, Timestamp, TokenError, TokenPair, TokenSet,
-    Trouble, Verdict,
+    Trouble, UnknownMembers, Verdict,
 };
-use rc_store::{Expect, RecordKey};
+use rc_store::{Expect, RecordKey, Version};
 use tokio::sync::watch;
 
 use crate::{
-    EventKind, GrantKey, SignInError, entropy,
+    EventKind, GrantKey, SignInError,
     key::state_record_key,
-    record::{Outcome, StoredRecord, UsedState},
+    record::{CodeDigest, Outcome, StoredRecord, UsedState},
+    revocation,
     shared::{ByState, Found, ReadFailure, Shared, lock},
 };
 
 type Finished = Result<GrantKey, SignInError>;
 
+/// A sign-in in the air: what came with its state, and what comes of it.
+#[derive(Clone, Debug)]
+struct InTheAir {
+    code: CodeDigest,
+    outcome: watch::Receiver<Option<Finished>>,
+}
+
 /// Sign-ins of this process that are in the air: a duplicate of one waits for its outcome.
 #[derive(Debug, Default)]
-pub(crate) struct SignIns(std::sync::Mutex<ByState<watch::Receiver<Option<Finished>>>>);
+pub(crate) struct SignIns(std::sync::Mutex<ByState<InTheAir>>);
 
 /// How long a sign-in may wait for the rate gate. A browser waits at the other end.
 const GATE_PATIENCE: Duration = Duration::from_secs(5);
@@ -39,7 +47,9 @@ pub(crate) async fn finish(
     exchange: CodeExchange,
     request: Request<Bytes>,
 ) -> Finished {
-    let mut outcome = begin(shared, key, exchange, request);
+    let Some(mut outcome) = begin(shared, key, exchange, request) else {
+        return Err(SignInError::AlreadyUsed);
+    };
     match outcome.wait_for(Option::is_some).await {
         Ok(finished) => finished.clone().unwrap_or(Err(SignInError::AlreadyUsed)),
         // The task is gone without a word: it panicked.
@@ -47,41 +57,59 @@ pub(crate) async fn finish(
     }
 }
 
+/// `None`: the same state is being used with another code.
 fn begin(
     shared: &Arc<Shared>,
     key: GrantKey,
     exchange: CodeExchange,
     request: Request<Bytes>,
-) -> watch::Receiver<Option<Finished>> {
+) -> Option<watch::Receiver<Option<Finished>>> {
     let state = exchange.state_digest();
+    let code = CodeDigest::new(exchange.code_digest());
     let mut running = lock(&shared.sign_ins.0);
-    if let Some(outcome) = running.get(&state) {
-        return outcome.clone();
+    if let Some(same) = running.get(&state) {
+        return (same.code == code).then(|| same.outcome.clone());
     }
     let (done, outcome) = watch::channel(None);
-    running.insert(state, outcome.clone());
+    let in_the_air = InTheAir {
+        code: code.clone(),
+        outcome: outcome.clone(),
+    };
+    running.insert(state, in_the_air);
+    drop(running);
     let task = SignInTask {
         shared: shared.clone(),
         state,
+        code,
     };
-    shared.tasks.spawn(async move {
+    shared.tasks.spawn("sign-in", async move {
         let finished = task.run(key, &exchange, request).await;
         done.send_replace(Some(finished));
         drop(task);
     });
-    outcome
+    Some(outcome)
 }
 
 /// Takes itself out of the sign-ins in the air when it is dropped.
 struct SignInTask {
     shared: Arc<Shared>,
     state: [u8; 32],
+    code: CodeDigest,
 }
 
 impl Drop for SignInTask {
     fn drop(&mut self) {
         lock(&self.shared.sign_ins.0).remove(&self.state);
     }
+}
+
+/// The note that a state is used, as this process has written it last.
+struct Note {
+    key: RecordKey,
+    attempt: AttemptId,
+    expires: Timestamp,
+    version: Version,
+    renewals: u32,
 }
 
 impl SignInTask {
@@ -93,15 +121,16 @@ impl SignInTask {
     ) -> Finished {
         let shared = &self.shared;
         let record_key = state_record_key(&shared.app, &self.state);
-        let attempt = AttemptId::new(entropy::draw().map_err(|_| SignInError::Entropy)?);
+        let attempt = AttemptId::new(shared.draw().map_err(|_| SignInError::Entropy)?);
         let expires = exchange.expires_at();
-        let Some(used) = self.use_state(&record_key, attempt, expires).await? else {
+        let Some(mut note) = self.use_state(record_key, attempt, expires).await? else {
             return self.outcome_of_other(&record_key).await;
         };
-        let finished = match self.exchange_code(request).await {
-            Ok(tokens) => save_grant(shared, &key, tokens).await,
-            Err(error) => Err(error),
+        let work = async {
+            let tokens = self.exchange_code(request).await?;
+            save_grant(shared, &key, tokens).await
         };
+        let finished = self.beside(&mut note, work).await;
         let outcome = match &finished {
             Ok(chain) => Outcome::SignedIn {
                 key: key.as_str().to_owned(),
@@ -109,69 +138,145 @@ impl SignInTask {
             },
             Err(_) => Outcome::Failed,
         };
-        let record = StoredRecord::UsedState(UsedState { attempt, outcome });
-        if let Err(failure) = shared
-            .write(&record_key, &record, expires, Expect::Version(used))
-            .await
-        {
+        if let Err(failure) = self.write(&note, outcome).await {
             // A duplicate in another process will not learn the outcome; nothing else depends on it.
             tracing::warn!(?failure, "the outcome of a sign-in could not be noted");
         }
         finished.map(|_| key)
     }
 
+    /// Does `work`, and writes the note again from time to time: a duplicate in another process sees that
+    /// somebody is at work.
+    async fn beside<T>(&self, note: &mut Note, work: impl Future<Output = T>) -> T {
+        let shared = &self.shared;
+        let mut work = std::pin::pin!(work);
+        loop {
+            let renewal = shared
+                .environment
+                .sleep_until(shared.now().mono + shared.policy.renew_every);
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = renewal => {}
+            }
+            note.renewals = note.renewals.saturating_add(1);
+            let written = {
+                let mut write = std::pin::pin!(self.write(note, Outcome::Pending));
+                tokio::select! {
+                    biased;
+                    // The outcome is written over whatever stands there then.
+                    done = &mut work => return done,
+                    written = &mut write => written,
+                }
+            };
+            if let Ok(version) = written {
+                note.version = version;
+            }
+        }
+    }
+
+    fn record(&self, attempt: AttemptId, outcome: Outcome, renewals: u32) -> StoredRecord {
+        StoredRecord::UsedState(UsedState {
+            attempt,
+            outcome,
+            code: Some(self.code.clone()),
+            renewals,
+            unknown: UnknownMembers::default(),
+        })
+    }
+
+    /// Writes the note as it is now. Where a renewal was interrupted, the version is read anew.
+    async fn write(&self, note: &Note, outcome: Outcome) -> Result<Version, SaveFailure> {
+        let shared = &self.shared;
+        let record = self.record(note.attempt, outcome, note.renewals);
+        let expect = Expect::Version(note.version);
+        let written = shared.write(&note.key, &record, note.expires, expect).await;
+        if written != Err(SaveFailure::Conflict) {
+            return written;
+        }
+        match shared.read(&note.key).await {
+            Ok(Some(Found {
+                record: StoredRecord::UsedState(used),
+                version,
+            })) if used.attempt == note.attempt => {
+                let expect = Expect::Version(version);
+                shared.write(&note.key, &record, note.expires, expect).await
+            }
+            _ => Err(SaveFailure::Conflict),
+        }
+    }
+
     /// Writes that the state is used. `None`: somebody has done so before.
     async fn use_state(
         &self,
-        key: &RecordKey,
+        key: RecordKey,
         attempt: AttemptId,
         expires: Timestamp,
-    ) -> Result<Option<rc_store::Version>, SignInError> {
-        let record = StoredRecord::UsedState(UsedState {
+    ) -> Result<Option<Note>, SignInError> {
+        let shared = &self.shared;
+        let note = |version| Note {
+            key,
             attempt,
-            outcome: Outcome::Pending,
-        });
-        match self
-            .shared
-            .write(key, &record, expires, Expect::Absent)
-            .await
-        {
-            Ok(version) => Ok(Some(version)),
+            expires,
+            version,
+            renewals: 0,
+        };
+        // The semaphore is never closed.
+        let _turn = shared.notes.acquire().await;
+        let record = self.record(attempt, Outcome::Pending, 0);
+        match shared.write(&key, &record, expires, Expect::Absent).await {
+            Ok(version) => Ok(Some(note(version))),
             Err(SaveFailure::Conflict) => Ok(None),
-            Err(SaveFailure::OutcomeUnknown) => match self.shared.read(key).await {
+            Err(SaveFailure::OutcomeUnknown) => match shared.read(&key).await {
                 Ok(Some(Found {
                     record: StoredRecord::UsedState(used),
                     version,
-                })) if used.attempt == attempt => Ok(Some(version)),
+                })) if used.attempt == attempt => Ok(Some(note(version))),
                 Ok(Some(_)) => Ok(None),
                 Ok(None) | Err(_) => Err(unavailable(Trouble::Store, None)),
             },
         }
     }
 
-    /// Waits for what comes of the exchange that another process makes, or made.
+    /// Waits for what comes of the exchange that another process makes, or made; not for one that shows no
+    /// sign of life.
     async fn outcome_of_other(&self, key: &RecordKey) -> Finished {
         let shared = &self.shared;
         let deadline = shared.now().mono + shared.call_timeout;
+        let mut seen: Option<(Version, Duration)> = None;
         loop {
-            let used = match shared.read(key).await {
+            let (used, version) = match shared.read(key).await {
                 Ok(Some(Found {
                     record: StoredRecord::UsedState(used),
-                    ..
-                })) => used,
+                    version,
+                })) => (used, version),
                 Ok(_) => return Err(SignInError::AlreadyUsed),
                 Err(failure) => return Err(unavailable(read_trouble(failure), None)),
             };
+            // Notes of the first version have no digest.
+            if used.code.as_ref().is_some_and(|code| *code != self.code) {
+                return Err(SignInError::AlreadyUsed);
+            }
+            let now = shared.now().mono;
             match used.outcome {
                 Outcome::SignedIn { key, chain } => {
                     return still_signed_in(shared, GrantKey::new(key), chain).await;
                 }
                 Outcome::Failed => return Err(SignInError::AlreadyUsed),
-                Outcome::Pending if shared.now().mono >= deadline => {
-                    return Err(SignInError::AlreadyUsed);
-                }
-                Outcome::Pending => shared.clock.sleep_until(shared.now().mono + POLL).await,
+                Outcome::Pending => {}
             }
+            let since = match seen {
+                Some((same, since)) if same == version => since,
+                _ => {
+                    seen = Some((version, now));
+                    now
+                }
+            };
+            let gone = now >= since + shared.policy.owner_silence;
+            if gone || now >= deadline || lock(&shared.sights).is_abandoned(used.attempt) {
+                return Err(SignInError::AlreadyUsed);
+            }
+            shared.sleep(POLL).await;
         }
     }
 
@@ -183,11 +288,7 @@ impl SignInTask {
                 trouble,
                 retry_at: None,
             }) if is_worth_repeating(&trouble) => {
-                let now = self.shared.now().mono;
-                self.shared
-                    .clock
-                    .sleep_until(now + self.shared.policy.retry_first)
-                    .await;
+                self.shared.sleep(self.shared.policy.retry_first).await;
                 token_request(&self.shared, "authorization_code", request).await
             }
             other => other,
@@ -232,17 +333,17 @@ pub(crate) async fn with_jwt(
     key: GrantKey,
     personal_jwt: Secret,
 ) -> Finished {
-    let task = {
+    const JWT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    let request = rc_auth_core::jwt_request(&shared.app, &personal_jwt);
+    let work = {
         let shared = shared.clone();
-        let request = rc_auth_core::jwt_request(&shared.app, &personal_jwt);
-        shared.tasks.clone().spawn(async move {
-            const JWT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+        async move {
             let tokens = token_request(&shared, JWT, request).await?;
             save_grant(&shared, &key, tokens).await.map(|_| key)
-        })
+        }
     };
-    task.await
-        .unwrap_or_else(|_| Err(unavailable(Trouble::NoAnswer, None)))
+    let finished = shared.tasks.run("sign-in", work).await;
+    finished.unwrap_or_else(|_| Err(unavailable(Trouble::NoAnswer, None)))
 }
 
 async fn token_request(
@@ -263,7 +364,7 @@ async fn token_request(
         Reply::NotSent => Err(unavailable(Trouble::Unreachable, None)),
         Reply::MaybeSent => Err(unavailable(Trouble::NoAnswer, None)),
         Reply::Response(response) => {
-            match TokenSet::from_response(&response, shared.clock.wall()) {
+            match TokenSet::from_response(&response, shared.environment.wall()) {
                 // A sign-in without an access token is none, whatever else is in the answer.
                 Ok(tokens) if tokens.access_token.is_some() => Ok(tokens),
                 Ok(_) | Err(TokenError::Unreadable { .. }) => {
@@ -288,13 +389,13 @@ async fn pass_gate(shared: &Shared) -> Result<(), SignInError> {
             let retry_at = now.wall.saturating_add(until.saturating_sub(now.mono));
             return Err(unavailable(Trouble::RateLimited, Some(retry_at)));
         }
-        shared.clock.sleep_until(until).await;
+        shared.environment.sleep_until(until).await;
     }
 }
 
 fn refused(shared: &Shared, refusal: Refusal) -> SignInError {
     let verdict = refusal.verdict(Endpoint::Token);
-    let after = |delay| Some(shared.clock.wall().saturating_add(delay));
+    let after = |delay| Some(shared.environment.wall().saturating_add(delay));
     match verdict {
         Verdict::SignInAgain => SignInError::CodeRefused(refusal),
         Verdict::FixApp | Verdict::Bug | Verdict::RefreshAndRetry => {
@@ -333,24 +434,23 @@ async fn save_grant(
     key: &GrantKey,
     tokens: TokenSet,
 ) -> Result<ChainId, SignInError> {
-    let chain = ChainId::new(entropy::draw().map_err(|_| SignInError::Entropy)?);
+    let chain = ChainId::new(shared.draw().map_err(|_| SignInError::Entropy)?);
     let record_key = key.record_key(&shared.app);
-    let record = GrantRecord::signed_in(chain, TokenPair::new(tokens));
+    let now = shared.environment.wall();
+    let record = GrantRecord::signed_in(chain, TokenPair::new(tokens), now);
     let Some(replaced) = replace(shared, &record_key, &record).await else {
-        if let Some(token) = record.revocable() {
-            shared.revoke(token).await;
+        if let Some(token) = record.revocable().cloned() {
+            let work = revocation::of_orphan(shared.clone(), token);
+            shared.tasks.spawn("revocation", work);
         }
         return Err(unavailable(Trouble::Store, None));
     };
     shared.slot(record_key).input(shared, Input::Changed);
     tracing::info!(record = ?record_key, "signed in");
     shared.emit(record_key, EventKind::SignedIn);
-    if let Some(token) = replaced.as_ref().and_then(GrantRecord::revocable).cloned() {
-        let shared = shared.clone();
-        shared
-            .tasks
-            .clone()
-            .spawn(async move { shared.revoke(&token).await });
+    if let Some(replaced) = replaced {
+        let work = revocation::of_replaced(shared.clone(), replaced);
+        shared.tasks.spawn("revocation", work);
     }
     Ok(chain)
 }
@@ -362,7 +462,7 @@ async fn replace(
     record: &GrantRecord,
 ) -> Option<Option<GrantRecord>> {
     let pair = record.pair()?;
-    let due = shared.policy.keep_alive_at(pair);
+    let due = shared.policy.due_at(pair, &record.about);
     let stored = StoredRecord::Grant(record.clone());
     let mut before = None;
     for _ in 0..SAVE_TRIES {
@@ -379,15 +479,12 @@ async fn replace(
                 (Expect::Version(version), Some(grant))
             }
             Ok(Some(Found {
-                record: StoredRecord::UsedState(_),
+                record: StoredRecord::UsedState(_) | StoredRecord::Mark(_),
                 ..
             }))
             | Err(ReadFailure::Unreadable) => return None,
             Err(ReadFailure::Unavailable) => {
-                shared
-                    .clock
-                    .sleep_until(shared.now().mono + shared.policy.retry_first)
-                    .await;
+                shared.sleep(shared.policy.retry_first).await;
                 continue;
             }
         };

@@ -8,8 +8,8 @@ use std::{
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use rc_auth_core::{
-    App, EndReason, Entropy, Generation, GrantMachine, Input, Now, Phase, RefreshPolicy, Timestamp,
-    Trouble, View, Want,
+    EndReason, GrantMachine, Input, Now, Owner, PairId, Phase, Timestamp, TokenPair, Trouble, View,
+    Want,
 };
 use rc_store::RecordKey;
 use tokio::sync::{Notify, watch};
@@ -25,8 +25,12 @@ use crate::{
 pub(crate) struct Serving {
     /// `Bearer …`, marked sensitive.
     pub(crate) header: HeaderValue,
-    pub(crate) generation: Generation,
-    early_at: Timestamp,
+    pub(crate) pair: PairId,
+    /// Whose calls the platform counts together.
+    pub(crate) owner: Owner,
+    /// From when on a use has more to do than to send it: a refresh in the background, or a note that the
+    /// grant is in use.
+    quiet_until: Timestamp,
     mandatory_at: Timestamp,
 }
 
@@ -54,7 +58,8 @@ pub(crate) struct Inner {
 /// What those who wait can tell apart.
 #[derive(Debug, Eq, PartialEq)]
 struct Shown {
-    generation: Option<Generation>,
+    pair: Option<PairId>,
+    used: Option<Timestamp>,
     refused: bool,
     phase: ShownPhase,
 }
@@ -77,9 +82,9 @@ impl Shown {
             Phase::Waiting { until, .. } => ShownPhase::Waiting(until),
             Phase::Over(reason) => ShownPhase::Over(reason),
         };
-        let generation = view.pair.map(|(_, generation)| generation);
         Self {
-            generation,
+            pair: view.pair.map(|(_, id)| id),
+            used: view.about.and_then(|about| about.last_used_at),
             refused: view.refused,
             phase,
         }
@@ -87,6 +92,10 @@ impl Shown {
 }
 
 impl Serving {
+    fn is_newer_than(&self, pair: Option<PairId>) -> bool {
+        pair.is_none_or(|pair| self.pair.is_newer_than(pair))
+    }
+
     /// The access token in clear, to look for in texts that must not hold it.
     pub(crate) fn token(&self) -> &str {
         // The header was made of a string.
@@ -110,25 +119,19 @@ enum Look {
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
     /// Only a newer pair will do: this one was refused, or a refresh was asked for.
-    pub(crate) newer_than: Option<Generation>,
+    pub(crate) newer_than: Option<PairId>,
     /// From when on nobody waits any longer (monotonic).
     pub(crate) deadline: Duration,
 }
 
 impl Slot {
-    pub(crate) fn new(
-        key: RecordKey,
-        app: Arc<App>,
-        policy: Arc<RefreshPolicy>,
-        seed: &Entropy<8>,
-    ) -> Self {
-        let machine = GrantMachine::new(app, policy, seed);
+    pub(crate) fn new(key: RecordKey, shared: &Shared) -> Self {
         Self {
             key,
             serving: ArcSwapOption::empty(),
             inner: Mutex::new(Inner {
                 shown: None,
-                machine,
+                machine: machine(key, shared),
                 running: false,
             }),
             moved: watch::Sender::new(()),
@@ -138,6 +141,15 @@ impl Slot {
 
     pub(crate) fn has_waiters(&self) -> bool {
         self.moved.receiver_count() > 0
+    }
+
+    /// The driver is gone without a word: goes on from what is in the store. Those who wait ask again.
+    pub(crate) fn start_anew(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let mut inner = lock(&self.inner);
+        inner.machine = machine(self.key, shared);
+        inner.running = false;
+        inner.shown = None;
+        self.publish(&mut inner, shared, shared.now());
     }
 
     /// Gives the machine something from outside, and sees that somebody carries out what it wants.
@@ -158,7 +170,7 @@ impl Slot {
             inner.running = true;
             shared
                 .tasks
-                .spawn(driver::drive(self.clone(), shared.clone()));
+                .spawn("refresh", driver::run(self.clone(), shared.clone()));
         }
     }
 
@@ -178,21 +190,27 @@ impl Slot {
         let usable = view
             .pair
             .filter(|_| !view.refused && !matches!(view.phase, Phase::Over(_)));
-        let shown = usable.and_then(|(pair, generation)| {
+        let shown = usable.and_then(|(pair, id)| {
             let token = pair.access_token()?;
+            let early_at = machine.early_at(pair, id.generation);
+            let note_at = view
+                .about
+                .and_then(|about| about.note_use_at(shared.policy.max_idle));
+            let quiet_until = note_at.map_or(early_at, |at| at.min(early_at));
             let current = self.serving.load();
-            if let Some(current) = current
-                .as_ref()
-                .filter(|current| is_same(current, generation, token))
-            {
+            if let Some(current) = current.as_ref().filter(|current| {
+                is_same(current, id, token)
+                    && (current.quiet_until == quiet_until || view.about.is_none())
+            }) {
                 return Some(current.clone());
             }
             let mut header = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
             header.set_sensitive(true);
             Some(Arc::new(Serving {
                 header,
-                generation,
-                early_at: machine.early_at(pair, generation),
+                pair: id,
+                owner: owner(self.key, pair, shared),
+                quiet_until,
                 mandatory_at: shared.policy.mandatory_at(pair),
             }))
         });
@@ -206,12 +224,12 @@ impl Slot {
     pub(crate) async fn access(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
-        newer_than: Option<Generation>,
+        newer_than: Option<PairId>,
     ) -> Result<Arc<Serving>, GrantError> {
         let serving = self.serving.load_full();
-        if let Some(serving) = serving.filter(|serving| Some(serving.generation) > newer_than) {
-            let wall = shared.clock.wall();
-            if wall < serving.early_at {
+        if let Some(serving) = serving.filter(|serving| serving.is_newer_than(newer_than)) {
+            let wall = shared.environment.wall();
+            if wall < serving.quiet_until {
                 return Ok(serving);
             }
             if wall < serving.mandatory_at {
@@ -238,24 +256,23 @@ impl Slot {
     ) -> Result<Arc<Serving>, GrantError> {
         // Subscribed before the first look, so that nothing between look and wait is missed.
         let mut moved = self.moved.subscribe();
-        let seen = self
-            .serving
-            .load()
-            .as_ref()
-            .map(|serving| serving.generation);
+        let seen = self.serving.load().as_ref().map(|serving| serving.pair);
         loop {
             moved.mark_unchanged();
             match self.look(shared, wanted, seen, want) {
                 Look::Usable(serving) => return Ok(serving),
                 Look::Over(reason) => return Err(GrantError::SignInAgain { reason }),
-                Look::Waiting(until, trouble) if until > wanted.deadline => {
+                Look::Waiting(until, trouble)
+                    if until > wanted.deadline || trouble == Trouble::Record =>
+                {
                     return Err(unavailable(shared, Some((until, trouble))));
                 }
                 Look::Waiting(..) | Look::NotYet => {}
             }
             tokio::select! {
+                biased;
                 _ = moved.changed() => {}
-                () = shared.clock.sleep_until(wanted.deadline) => {
+                () = shared.environment.sleep_until(wanted.deadline) => {
                     let trouble = match self.look(shared, wanted, seen, want) {
                         Look::Usable(serving) => return Ok(serving),
                         Look::Waiting(until, trouble) => Some((until, trouble)),
@@ -272,7 +289,7 @@ impl Slot {
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         wanted: Wanted,
-        seen: Option<Generation>,
+        seen: Option<PairId>,
         want: Want,
     ) -> Look {
         let mut inner = lock(&self.inner);
@@ -290,16 +307,14 @@ impl Slot {
         shared: &Shared,
         inner: &Inner,
         wanted: Wanted,
-        seen: Option<Generation>,
+        seen: Option<PairId>,
     ) -> Look {
         let now = shared.now();
         let serving = self.serving.load_full();
-        if let Some(serving) =
-            serving.filter(|serving| Some(serving.generation) > wanted.newer_than)
-        {
+        if let Some(serving) = serving.filter(|serving| serving.is_newer_than(wanted.newer_than)) {
             // A token that came while waiting is used once, however short it lives.
-            if now.wall < serving.mandatory_at || Some(serving.generation) > seen && seen.is_some()
-            {
+            let came_now = seen.is_some_and(|seen| serving.pair.is_newer_than(seen));
+            if now.wall < serving.mandatory_at || came_now {
                 return Look::Usable(serving);
             }
         }
@@ -337,19 +352,42 @@ impl Slot {
                     Phase::Unknown | Phase::Idle | Phase::Busy => None,
                 }
             };
-            if trouble.as_ref().is_some_and(|(until, _)| *until > deadline) {
+            if trouble
+                .as_ref()
+                .is_some_and(|(until, trouble)| *until > deadline || *trouble == Trouble::Record)
+            {
                 return Err(unavailable(shared, trouble));
             }
             tokio::select! {
+                biased;
                 _ = moved.changed() => {}
-                () = shared.clock.sleep_until(deadline) => return Err(unavailable(shared, trouble)),
+                () = shared.environment.sleep_until(deadline) => return Err(unavailable(shared, trouble)),
             }
         }
     }
 }
 
-fn is_same(current: &Serving, generation: Generation, token: &rc_auth_core::Secret) -> bool {
-    current.generation == generation
+/// A machine that knows nothing yet.
+fn machine(key: RecordKey, shared: &Shared) -> GrantMachine {
+    GrantMachine::new(
+        shared.app.clone(),
+        shared.policy.clone(),
+        &shared.seed_of(&key),
+    )
+}
+
+/// The platform counts calls by user: all grants of one user are one. Where the platform has not said who
+/// signed in, each grant stands for itself.
+fn owner(key: RecordKey, pair: &TokenPair, shared: &Shared) -> Owner {
+    let user = pair.owner_id().map(|id| {
+        let server = shared.app.server().as_bytes();
+        RecordKey::derive(&[b"rc-auth user 1", server, id.as_bytes()])
+    });
+    Owner::new(*user.unwrap_or(key).as_bytes())
+}
+
+fn is_same(current: &Serving, pair: PairId, token: &rc_auth_core::Secret) -> bool {
+    current.pair == pair
         && current.header.as_bytes().strip_prefix(b"Bearer ") == Some(token.expose().as_bytes())
 }
 

@@ -22,7 +22,7 @@ pub struct About {
     pub last_used_at: Option<Timestamp>,
     /// Who signed in, if the application has found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<Owner>,
+    pub person: Option<Person>,
     /// When refreshes began because the API had refused an access token that should still have been
     /// good; those of the last hour.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -35,7 +35,7 @@ pub struct About {
 /// Who signed in. Names of people: `Debug` leaves them out.
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
-pub struct Owner {
+pub struct Person {
     /// The extension's name.
     pub name: Option<String>,
     /// The extension's number, as people dial it.
@@ -44,9 +44,9 @@ pub struct Owner {
     pub owner_id: Option<String>,
 }
 
-impl fmt::Debug for Owner {
+impl fmt::Debug for Person {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Owner(…)")
+        f.write_str("Person(…)")
     }
 }
 

@@ -11,7 +11,7 @@ mod record;
 mod state;
 mod view;
 
-pub use about::{About, Owner, UnknownMembers};
+pub use about::{About, Person, UnknownMembers};
 pub use ids::{AttemptId, ChainId, Generation, PairId, RecordVersion};
 pub use machine::{GrantMachine, KnownVersion, UnexpectedInput};
 pub use output::{

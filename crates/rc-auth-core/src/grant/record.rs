@@ -289,6 +289,23 @@ impl GrantRecord {
         }
     }
 
+    /// The record of a chain that belongs to nobody: what is left to do is to revoke it by `token`.
+    #[must_use]
+    pub fn orphan(chain: ChainId, token: Secret, chain_ends_at: Timestamp) -> Self {
+        Self {
+            chain,
+            generation: Generation::FIRST,
+            about: About::default(),
+            state: RecordState::SignedOut {
+                token: Some(token),
+                failures: 0,
+                chain_ends_at: Some(chain_ends_at),
+                unfinished: None,
+                reason: None,
+            },
+        }
+    }
+
     /// The record after its user has left, or after it was ended for `reason`: what is left to do is to
     /// revoke the chain. `None` when there is nothing to revoke.
     #[must_use]

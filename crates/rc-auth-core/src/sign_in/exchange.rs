@@ -53,6 +53,13 @@ impl CodeExchange {
         self.pending.state_digest()
     }
 
+    /// A digest of the code, by which a duplicate of this callback is told from another one with the same
+    /// state.
+    #[must_use]
+    pub fn code_digest(&self) -> [u8; 32] {
+        crate::digest::sha256(self.code.expose().as_bytes())
+    }
+
     /// When the attempt stops to be of use to anybody.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {

@@ -16,12 +16,14 @@ use std::{
 };
 
 use rc_auth::{
-    App, AuthBudget, Client, ClientBuilder, Clock, Grant, RefreshReplay, Secret, SignInError,
-    Timestamp,
-    store::{KeyRing, MemoryStore, Sealed, TokenStore},
+    App, AuthBudget, Client, ClientBuilder, Environment, Grant, NoRandomness, Now, RefreshReplay,
+    Secret, SignInError, Timestamp,
+    store::{
+        ChangeStream, Due, DueAt, DueCursor, Expect, KeyRing, Listed, MemoryStore, RecordKey,
+        Sealed, StoreError, Stored, TokenStore, Version,
+    },
     transport::BoxFuture,
 };
-use rc_auth_core::Now;
 use rc_sim::{Callback, Config, Counters, Fault, Platform, SimClient, Target};
 use tokio::time::Instant;
 
@@ -30,11 +32,11 @@ pub const ME: &str = "/restapi/v1.0/account/~/extension/~";
 /// 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600_000;
 
-/// Tokio's clock as both clocks.
+/// Tokio's clock as both clocks, and its runtime.
 #[derive(Clone, Debug)]
 pub struct TokioClock(Instant);
 
-impl Clock for TokioClock {
+impl Environment for TokioClock {
     fn now(&self) -> Now {
         let mono = self.0.elapsed();
         Now {
@@ -43,8 +45,16 @@ impl Clock for TokioClock {
         }
     }
 
-    fn sleep_until(&self, mono: Duration) -> BoxFuture<'_, ()> {
+    fn sleep_until(&self, mono: Duration) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep_until(self.0 + mono))
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        tokio::spawn(task);
+    }
+
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        getrandom::fill(bytes).map_err(|_| NoRandomness)
     }
 }
 
@@ -71,7 +81,21 @@ impl World {
         })
     }
 
-    pub fn with(mut config: Config, build: impl Fn(ClientBuilder) -> ClientBuilder) -> Self {
+    /// Its store tells nobody of changes.
+    pub fn silent() -> Self {
+        let config = Config::demo(7, CALLBACK);
+        Self::on(Silent(MemoryStore::new()), config, |builder| builder)
+    }
+
+    pub fn with(config: Config, build: impl Fn(ClientBuilder) -> ClientBuilder) -> Self {
+        Self::on(MemoryStore::new(), config, build)
+    }
+
+    pub fn on(
+        store: impl TokenStore + 'static,
+        mut config: Config,
+        build: impl Fn(ClientBuilder) -> ClientBuilder,
+    ) -> Self {
         config.switches.limits.enabled = false;
         let registered = config.confidential_app().unwrap();
         let secret = registered.client_secret().map(Secret::new);
@@ -84,10 +108,7 @@ impl World {
         let app = app.unwrap();
         let login = config.demo_user().unwrap().login.clone();
         let platform = Arc::new(Mutex::new(Platform::new(config)));
-        let store = Arc::new(Sealed::new(
-            MemoryStore::new(),
-            KeyRing::generate("k1").unwrap(),
-        ));
+        let store = Arc::new(Sealed::new(store, KeyRing::generate("k1").unwrap()));
         let clock = TokioClock(Instant::now());
         let transport = transport(&platform, &clock);
         let client = build(builder(&app, store.clone(), &clock, transport))
@@ -180,7 +201,63 @@ fn builder(
 ) -> ClientBuilder {
     Client::builder(app.clone())
         .store(store)
-        .clock(Arc::new(clock.clone()))
+        .environment(Arc::new(clock.clone()))
         .transport(transport)
         .auth_budget(AuthBudget::Off)
+}
+
+/// A store that cannot tell of changes.
+#[derive(Debug)]
+pub struct Silent(pub MemoryStore);
+
+impl TokenStore for Silent {
+    fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+        self.0.load(key)
+    }
+
+    fn save<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        payload: &'a [u8],
+        due: Option<DueAt>,
+        expect: Expect,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        self.0.save(key, payload, due, expect)
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        expect: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.delete(key, expect)
+    }
+
+    fn due<'a>(
+        &'a self,
+        after: Option<DueCursor>,
+        before: DueAt,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>> {
+        self.0.due(after, before, limit)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        after: Option<RecordKey>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
+        self.0.scan(after, limit)
+    }
+
+    fn versions<'a>(
+        &'a self,
+        keys: &'a [RecordKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>> {
+        self.0.versions(keys)
+    }
+
+    fn changes(&self) -> Option<ChangeStream> {
+        None
+    }
 }
