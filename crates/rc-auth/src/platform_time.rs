@@ -2,17 +2,32 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, header};
-use rc_auth_core::{Now, Timestamp};
+use bytes::Bytes;
+use http::{HeaderMap, Request, header};
+use rc_auth_core::Timestamp;
+use rc_http::Outgoing;
 
-use crate::shared::{Shared, lock};
+use crate::{
+    shared::{ErrorChain, Shared, lock},
+    tasks::guarded,
+};
 
 /// How old the platform's word may be.
 const TRUSTED_FOR: Duration = Duration::from_secs(3600);
 
-/// The last `Date` of the platform, and when it came (monotonic).
+/// How often the platform is asked for the time at most, where nothing else is sent to it.
+const ASK_EVERY: Duration = Duration::from_secs(600);
+/// How long that may take.
+const ASK_FOR: Duration = Duration::from_secs(10);
+
+/// What the platform has said of the time.
 #[derive(Debug, Default)]
-pub(crate) struct PlatformTime(Option<(Timestamp, Duration)>);
+pub(crate) struct PlatformTime {
+    /// Its last `Date`, and when it came (monotonic).
+    told: Option<(Timestamp, Duration)>,
+    /// When it was last asked (monotonic).
+    asked: Option<Duration>,
+}
 
 impl PlatformTime {
     fn learn(&mut self, headers: &HeaderMap, now: Duration) {
@@ -23,14 +38,23 @@ impl PlatformTime {
             .and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok())
             .and_then(|since| i64::try_from(since.as_millis()).ok());
         if let Some(millis) = date {
-            self.0 = Some((Timestamp::from_unix_millis(millis), now));
+            self.told = Some((Timestamp::from_unix_millis(millis), now));
         }
     }
 
     fn now(&self, now: Duration) -> Option<Timestamp> {
-        let (date, came) = self.0?;
+        let (date, came) = self.told?;
         let age = now.saturating_sub(came);
         (age < TRUSTED_FOR).then(|| date.saturating_add(age))
+    }
+
+    /// Whether it may be asked now; notes that it is.
+    fn may_ask(&mut self, now: Duration) -> bool {
+        let may = self.asked.is_none_or(|asked| now >= asked + ASK_EVERY);
+        if may {
+            self.asked = Some(now);
+        }
+        may
     }
 }
 
@@ -40,11 +64,37 @@ impl Shared {
         lock(&self.platform_time).learn(headers, now);
     }
 
-    /// Whether `moment` is over by this process's clock and by the platform's. `None`: the platform has
-    /// not said what time it is in the last hour.
-    pub(crate) fn is_surely_over(&self, moment: Timestamp, now: Now) -> Option<bool> {
-        let platform = lock(&self.platform_time).now(now.mono)?;
-        Some(moment <= now.wall && moment <= platform)
+    /// Whether `moment` is over by this process's clock and by the platform's, which is asked where it has
+    /// said nothing in the last hour. As long as it says nothing, nothing is over.
+    pub(crate) async fn is_surely_over(&self, moment: Timestamp) -> bool {
+        if moment > self.environment.wall() {
+            return false;
+        }
+        let now = self.now().mono;
+        let told = lock(&self.platform_time).now(now);
+        if told.is_none() && lock(&self.platform_time).may_ask(now) {
+            self.ask_time().await;
+        }
+        let now = self.now().mono;
+        let told = lock(&self.platform_time).now(now);
+        told.is_some_and(|platform| moment <= platform)
+    }
+
+    /// Any answer will do, also one that refuses: its `Date` is what counts.
+    async fn ask_time(&self) {
+        let mut request = Request::new(Bytes::new());
+        match format!("{}/restapi", self.app.server()).parse() {
+            Ok(uri) => *request.uri_mut() = uri,
+            Err(_) => return,
+        }
+        let outgoing = Outgoing::new(request).deadline(ASK_FOR);
+        match guarded(self.oauth_http.send(outgoing)).await {
+            Ok(Ok(incoming)) => self.learn_time(&incoming.headers),
+            Ok(Err(error)) => {
+                tracing::debug!(error = %ErrorChain(&error), "the platform does not tell the time");
+            }
+            Err(_) => tracing::error!("the transport panicked"),
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use rc_auth_core::{GrantRecord, Input, Phase, RecordState, RefreshPolicy, Timestamp, Want};
+use rc_auth_core::{
+    EndReason, GrantRecord, Input, Phase, RecordState, RefreshPolicy, Timestamp, Want,
+};
 use rc_store::{Due, DueAt, DueCursor, RecordKey, StoreError, Version};
 use tokio::sync::Semaphore;
 
@@ -178,7 +180,7 @@ async fn care(shared: &Arc<Shared>, key: RecordKey) {
                 shared.delete(&key, version).await;
                 shared.slot(key).input(shared, Input::Changed);
             }
-            RecordState::Idle { .. } => match over_by_the_clock(shared, &record) {
+            RecordState::Idle { .. } => match over_by_the_clock(shared, &record).await {
                 Some(reason) => end(shared, key, reason).await,
                 None => refresh(shared, key).await,
             },
@@ -196,13 +198,12 @@ async fn care(shared: &Arc<Shared>, key: RecordKey) {
 
 /// Whether the grant has reached its greatest age or gone unused for too long, by this process's clock and
 /// the platform's. As long as the platform's is not known, it is kept.
-fn over_by_the_clock(shared: &Shared, record: &GrantRecord) -> Option<rc_auth_core::EndReason> {
+async fn over_by_the_clock(shared: &Shared, record: &GrantRecord) -> Option<EndReason> {
     let (at, reason) = shared.policy.ends_at(&record.about)?;
-    let over = shared.is_surely_over(at, shared.now())?;
-    over.then_some(reason)
+    shared.is_surely_over(at).await.then_some(reason)
 }
 
-async fn end(shared: &Arc<Shared>, key: RecordKey, reason: rc_auth_core::EndReason) {
+async fn end(shared: &Arc<Shared>, key: RecordKey, reason: EndReason) {
     match sign_out::begin(shared, key, Some(reason)).await {
         Ok(Some(stone)) => {
             sign_out::finish(shared, key, stone).await;

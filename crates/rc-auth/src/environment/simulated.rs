@@ -51,6 +51,8 @@ struct Inner {
     next_id: u64,
     processes: BTreeMap<u64, Process>,
     tasks: BTreeMap<u64, Task>,
+    /// Tasks that can go on. May name some that are gone.
+    ready: Arc<Mutex<Vec<u64>>>,
     /// Moments that somebody waits for, and whom to wake then.
     timers: BTreeMap<(Duration, u64), Waker>,
     polled: u64,
@@ -69,9 +71,26 @@ struct Task {
     woken: Arc<Woken>,
 }
 
-struct Woken(AtomicBool);
+/// Wakes a task, once until it runs.
+struct Woken {
+    id: u64,
+    is_ready: AtomicBool,
+    ready: Arc<Mutex<Vec<u64>>>,
+}
 
 impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        if !self.is_ready.swap(true, Ordering::AcqRel) {
+            let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+            ready.push(self.id);
+        }
+    }
+}
+
+/// Wakes whoever runs the world.
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Release);
     }
@@ -94,18 +113,20 @@ impl Inner {
 
     /// A task that can go on, drawn from all that can.
     fn take_ready(&mut self) -> Option<(u64, BoxFuture<'static, ()>, Waker)> {
-        let ready: Vec<u64> = self
-            .tasks
-            .iter()
-            .filter(|(_, task)| task.future.is_some() && task.woken.0.load(Ordering::Acquire))
-            .map(|(id, _)| *id)
-            .collect();
-        let count = u64::try_from(ready.len()).ok().filter(|count| *count > 0)?;
-        let drawn = usize::try_from(self.random() % count).unwrap_or_default();
-        let id = *ready.get(drawn)?;
-        let task = self.tasks.get_mut(&id)?;
-        task.woken.0.store(false, Ordering::Release);
-        Some((id, task.future.take()?, Waker::from(task.woken.clone())))
+        loop {
+            let drawn = self.random();
+            let id = {
+                let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+                let count = u64::try_from(ready.len()).ok().filter(|count| *count > 0)?;
+                ready.swap_remove(usize::try_from(drawn % count).unwrap_or_default())
+            };
+            if let Some(task) = self.tasks.get_mut(&id)
+                && let Some(future) = task.future.take()
+            {
+                task.woken.is_ready.store(false, Ordering::Release);
+                return Some((id, future, Waker::from(task.woken.clone())));
+            }
+        }
     }
 
     /// Lets time pass to the next moment that somebody waits for, if it is not after `until`.
@@ -129,6 +150,7 @@ impl SimulatedWorld {
             next_id: 0,
             processes: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            ready: Arc::default(),
             timers: BTreeMap::new(),
             polled: 0,
         })))
@@ -182,7 +204,7 @@ impl SimulatedWorld {
     /// When it can never be done, because nobody waits for a moment any more.
     pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = std::pin::pin!(future);
-        let woken = Arc::new(Woken(AtomicBool::new(true)));
+        let woken = Arc::new(Flag(AtomicBool::new(true)));
         let waker = Waker::from(woken.clone());
         loop {
             if woken.0.swap(false, Ordering::AcqRel)
@@ -288,12 +310,18 @@ impl Environment for SimulatedProcess {
             return;
         }
         let id = inner.id();
+        let woken = Arc::new(Woken {
+            id,
+            is_ready: AtomicBool::new(false),
+            ready: inner.ready.clone(),
+        });
         let task = Task {
             process: self.id,
             future: Some(task),
-            woken: Arc::new(Woken(AtomicBool::new(true))),
+            woken: woken.clone(),
         };
         inner.tasks.insert(id, task);
+        woken.wake();
     }
 
     fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
