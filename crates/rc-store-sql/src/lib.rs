@@ -3,6 +3,7 @@
 #[cfg(not(feature = "sqlite"))]
 compile_error!("rc-store-sql needs a database: turn on the feature `sqlite`");
 
+mod changes;
 mod connect;
 mod migration;
 mod record;

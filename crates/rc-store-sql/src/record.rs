@@ -40,12 +40,11 @@ impl TryFrom<Model> for Stored {
 
     fn try_from(row: Model) -> Result<Self, StoreError> {
         let payload = row.payload.into();
-        let version = <[u8; 16]>::try_from(row.version);
-        let version = version.map_err(|_| StoreError::corrupt("its version has not 16 bytes"))?;
+        let version = version(row.version)?;
         let due = row.due.map(DueAt::from_unix_millis);
         Ok(Self {
             payload,
-            version: Version::new(version),
+            version,
             due,
         })
     }
@@ -54,6 +53,22 @@ impl TryFrom<Model> for Stored {
 /// One whole record.
 pub(crate) fn one(key: &RecordKey) -> SelectStatement {
     Entity::find_by_id(key.to_hex()).into_query()
+}
+
+/// Keys and versions of these records, those that are there, in any order.
+pub(crate) fn versions(keys: &[RecordKey]) -> SelectStatement {
+    Entity::find()
+        .select_only()
+        .columns([Column::RecordKey, Column::Version])
+        .filter(Column::RecordKey.is_in(keys.iter().map(RecordKey::to_hex)))
+        .into_query()
+}
+
+/// A version from its column.
+pub(crate) fn version(bytes: Vec<u8>) -> Result<Version, StoreError> {
+    let bytes = <[u8; 16]>::try_from(bytes);
+    let bytes = bytes.map_err(|_| StoreError::corrupt("its version has not 16 bytes"))?;
+    Ok(Version::new(bytes))
 }
 
 /// Keys and due times in the order of both. Answered from their index alone.

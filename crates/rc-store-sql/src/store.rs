@@ -1,6 +1,6 @@
 //! The store.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use rc_store::{
     BoxFuture, ChangeStream, Due, DueAt, DueCursor, Expect, Listed, MAX_PAYLOAD, RecordKey,
@@ -13,7 +13,7 @@ use sea_orm::{
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
-    ConnectError,
+    ConnectError, changes,
     connect::Target,
     record::{self, ActiveModel, Column, Entity, Model},
 };
@@ -27,12 +27,22 @@ const DUE_PAGE: usize = 1000;
 /// The most records one call of `scan` returns: 6.4 MiB at the largest.
 const SCAN_PAGE: usize = 100;
 
+/// The most keys one statement of `versions` names. SQLite takes 32,766 parameters, others fewer.
+const VERSIONS_PART: usize = 1000;
+
+/// What [`TokenStore::versions`] answers for a row whose version cannot be read: no write draws it.
+const UNREADABLE: Version = Version::new([0; 16]);
+
 /// Records in a SQL database. Clones share its connections.
 ///
 /// Payloads are stored as they are given: put [`Sealed`](rc_store::Sealed) around it. Every call is one
-/// SQL statement, so dropping its future leaves nothing half done, and ends within ten seconds. One call
-/// of [`due`](TokenStore::due) returns at most 1000 records, one of [`scan`](TokenStore::scan) 100.
-/// [`changes`](TokenStore::changes) is `None`.
+/// SQL statement, [`versions`](TokenStore::versions) one for every 1000 keys; so dropping its future
+/// leaves nothing half done. It ends within ten seconds. One call of [`due`](TokenStore::due) returns at
+/// most 1000 records, one of [`scan`](TokenStore::scan) 100.
+///
+/// [`changes`](TokenStore::changes) opens one more connection, which asks SQLite four times a second
+/// whether anybody has committed, and yields a [`Change::Gap`](rc_store::Change::Gap) then, at its start,
+/// and while the file cannot be asked. It works while it is polled, on a Tokio runtime with a timer.
 #[derive(Clone)]
 pub struct SqlStore {
     database: DatabaseConnection,
@@ -65,8 +75,9 @@ impl SqlStore {
 
     /// Closes all connections, for all clones. Later calls are [`StoreError::Unavailable`].
     ///
-    /// Not needed for durability. It waits for calls in progress, and the last process to close a
-    /// SQLite file folds its `-wal` file into it.
+    /// Not needed for durability. It waits for calls in progress, and the last connection to close a
+    /// SQLite file folds its `-wal` file into it. Streams of [`changes`](TokenStore::changes) end, and
+    /// let go of their connections when they are polled or dropped.
     ///
     /// # Errors
     ///
@@ -186,6 +197,13 @@ fn due(row: &QueryResult) -> Result<Due, StoreError> {
     })
 }
 
+/// A row whose version cannot be read is that record's fault; loading it says so.
+fn versioned(row: &QueryResult) -> Result<(RecordKey, Version), StoreError> {
+    let bytes = row.try_get("", "version").map_err(StoreError::corrupt);
+    let version = bytes.and_then(record::version);
+    Ok((key(row)?, version.unwrap_or(UNREADABLE)))
+}
+
 fn page(limit: usize, cap: usize) -> u64 {
     limit.min(cap) as u64
 }
@@ -279,8 +297,26 @@ impl TokenStore for SqlStore {
         }))
     }
 
+    fn versions<'a>(
+        &'a self,
+        keys: &'a [RecordKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>> {
+        Box::pin(within(async move {
+            let mut found = HashMap::with_capacity(keys.len());
+            for part in keys.chunks(VERSIONS_PART) {
+                let rows = self.database.query_all(&record::versions(part)).await;
+                for row in rows.map_err(StoreError::unavailable)? {
+                    let (key, version) = versioned(&row)?;
+                    found.insert(key, version);
+                }
+            }
+            Ok(keys.iter().map(|key| found.get(key).copied()).collect())
+        }))
+    }
+
     fn changes(&self) -> Option<ChangeStream> {
-        None
+        // Databases in memory, which a second connection would not see, are refused by `connect`.
+        Some(changes::stream(self.database.get_sqlite_connection_pool()))
     }
 }
 

@@ -130,6 +130,32 @@ async fn load_and_scan_use_the_primary_key() {
 }
 
 #[tokio::test]
+async fn versions_use_the_primary_key() {
+    let (_directory, store) = settled_store().await;
+    let query = record::versions(&[key("a"), key("b")]);
+    let index = "SEARCH rc_records USING INDEX sqlite_autoindex_rc_records_1";
+    let plan = plan(&store, &query).await;
+    assert_eq!(plan, format!("{index} (record_key=?)"));
+    let (sql, _) = query.build(SqliteQueryBuilder);
+    assert!(!sql.contains("payload"), "{sql}");
+}
+
+#[tokio::test]
+async fn versions_of_more_keys_than_a_statement_takes_are_answered() {
+    let (_directory, store) = new_store().await;
+    let saved = store.save(&key("a"), b"one", None, Expect::Absent).await;
+    let version = saved.expect("saved");
+    let mut keys: Vec<RecordKey> = (0..40_000).map(|number| key(&number.to_string())).collect();
+    let mut expected = vec![None; keys.len()];
+    for index in [0, 999, 1_000, 32_766, 39_999] {
+        keys[index] = key("a");
+        expected[index] = Some(version);
+    }
+    let versions = store.versions(&keys).await.expect("versions");
+    assert!(versions == expected);
+}
+
+#[tokio::test]
 async fn a_locked_database_is_unavailable_and_works_again_later() {
     let (directory, store) = new_store().await;
     let first = store
@@ -283,6 +309,11 @@ async fn a_closed_store_is_unavailable() {
         matches!(refused, Err(StoreError::Unavailable(_))),
         "{refused:?}"
     );
+    let refused = store.versions(&[key("a")]).await;
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -307,11 +338,11 @@ async fn the_schema_refuses_what_is_no_record() {
 #[tokio::test]
 async fn a_bad_row_is_corrupt_and_hides_no_other() {
     let (_directory, store) = new_store().await;
-    for name in ["a", "b", "c"] {
-        store
-            .save(&key(name), b"payload", DUE, Expect::Absent)
-            .await
-            .expect("saved");
+    let keys = ["a", "b", "c"].map(key);
+    let mut written = Vec::new();
+    for key in &keys {
+        let saved = store.save(key, b"payload", DUE, Expect::Absent).await;
+        written.push(Some(saved.expect("saved")));
     }
     for change in ["version = x'0102'", "version = 'text'", "due = 'never'"] {
         let mut connections = connections(&store).await;
@@ -335,6 +366,9 @@ async fn a_bad_row_is_corrupt_and_hides_no_other() {
         for item in listed {
             assert_eq!(item.stored.is_err(), item.key == key("b"), "{change}");
         }
+        let versions = store.versions(&keys).await.expect("versions");
+        assert_eq!((versions[0], versions[2]), (written[0], written[2]));
+        assert!(versions[1].is_some_and(|bad| Some(bad) != written[1]));
     }
     assert!(store.load(&key("a")).await.is_ok());
 }

@@ -9,9 +9,13 @@ mod sealed;
 pub mod conformance;
 
 pub use contract::{
-    BoxFuture, ChangeStream, Due, DueAt, DueCursor, Expect, Listed, MAX_PAYLOAD, RecordKey,
+    BoxFuture, Change, ChangeStream, Due, DueAt, DueCursor, Expect, Listed, MAX_PAYLOAD, RecordKey,
     StoreError, Stored, TokenStore, Version,
 };
 pub use keyring::{InvalidKeyRing, KeyRing, OpenError, SealError};
 pub use memory::MemoryStore;
 pub use sealed::Sealed;
+
+// They stand in public signatures.
+pub use futures_core::Stream;
+pub use zeroize::Zeroizing;

@@ -14,7 +14,7 @@ use crate::{
 /// lengths stay readable.
 ///
 /// [`MAX_PAYLOAD`] counts after sealing, so callers have [`KeyRing::overhead`] bytes less.
-/// [`due`](TokenStore::due) opens nothing, and [`scan`](TokenStore::scan) lists a record that cannot be
+/// [`due`](TokenStore::due) and [`versions`](TokenStore::versions) open nothing, and [`scan`](TokenStore::scan) lists a record that cannot be
 /// opened with its error, so one bad record never hides the others.
 ///
 /// ```
@@ -132,6 +132,13 @@ impl<S: TokenStore> TokenStore for Sealed<S> {
             };
             Ok(listed.into_iter().map(open).collect())
         })
+    }
+
+    fn versions<'a>(
+        &'a self,
+        keys: &'a [RecordKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>> {
+        self.inner.versions(keys)
     }
 
     fn changes(&self) -> Option<ChangeStream> {

@@ -284,3 +284,16 @@ fn debug_shows_key_ids_only() {
         r#"Sealed { inner: MemoryStore { records: 0 }, ring: ["k1"] }"#
     );
 }
+
+#[tokio::test]
+async fn versions_of_records_that_cannot_be_opened_are_answered() {
+    let vault = Vault::new(ring("k1"));
+    vault.create(&key("a")).await;
+    vault.create(&key("b")).await;
+    vault.put(&key("b"), b"no envelope", DUE).await;
+    let (a, b) = (vault.lying(&key("a")).await, vault.lying(&key("b")).await);
+    assert!(vault.store.load(&key("b")).await.is_err());
+    let keys = ["a", "b", "c"].map(key);
+    let versions = vault.store.versions(&keys).await.expect("versions");
+    assert_eq!(versions, [Some(a.version), Some(b.version), None]);
+}

@@ -68,6 +68,7 @@ macro_rules! token_store_tests {
             conflict_does_not_move_due
             deleted_record_is_not_due
             due_keeps_every_millisecond
+            due_lists_times_before_every_clock_first
         }
         $crate::token_store_tests! { @tests $place, $open, scan:
             scan_of_an_empty_store_is_empty
@@ -76,6 +77,20 @@ macro_rules! token_store_tests {
             scan_keeps_the_limit
             scan_goes_on_after_a_key_that_is_gone
             scan_lists_every_lasting_record_during_writes
+        }
+        $crate::token_store_tests! { @tests $place, $open, version_queries:
+            versions_are_in_the_order_asked
+            versions_answers_a_repeated_key_each_time
+            versions_of_absent_records_are_none
+            versions_sees_every_answered_write
+            versions_answers_thousands_of_keys
+        }
+        $crate::token_store_tests! { @tests $place, $open, changes:
+            changes_tells_every_kind_of_write
+            changes_tells_a_write_that_follows_at_once
+            changes_tells_every_reader
+            changes_tells_a_slow_reader_of_everything_or_a_gap
+            dropped_streams_of_changes_leave_the_store_usable
         }
         $crate::token_store_tests! { @tests $place, $open, secrecy:
             debug_hides_payloads
@@ -87,6 +102,8 @@ macro_rules! token_store_tests {
             handles_see_each_others_writes
             one_of_many_replacements_on_two_handles_wins
             increments_on_two_handles_are_never_lost
+            versions_sees_writes_of_another_handle
+            changes_tells_writes_of_another_handle
             reopened_store_keeps_records
         }
     };

@@ -35,7 +35,8 @@
 //! ```
 //!
 //! Put several lines into modules of their own. Checks run on a Tokio runtime of two threads and fail
-//! after a minute.
+//! after a minute. Those of [`changes`](TokenStore::changes) wait, some for seconds, and pass at once where
+//! it is `None`.
 
 #[doc(hidden)]
 pub mod checks;
@@ -74,6 +75,17 @@ pub fn run<P, S: TokenStore + 'static>(
         .enable_all()
         .build()
         .expect("a Tokio runtime");
+    run_on(&runtime, place, open, check);
+}
+
+/// Runs one check at a new place, on a runtime that has a timer.
+#[doc(hidden)]
+pub fn run_on<P, S: TokenStore + 'static>(
+    runtime: &tokio::runtime::Runtime,
+    place: impl FnOnce() -> P,
+    open: impl AsyncFn(&P) -> S,
+    check: impl AsyncFnOnce(Subject<'_>),
+) {
     let place = place();
     runtime.block_on(async {
         let (place, open) = (&place, &open);

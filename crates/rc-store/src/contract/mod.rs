@@ -1,20 +1,17 @@
 //! The contract between the project and everything that keeps its records.
 
+mod change;
 mod error;
 mod record;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-use futures_core::Stream;
-
+pub use change::{Change, ChangeStream};
 pub use error::StoreError;
 pub use record::{Due, DueAt, DueCursor, Expect, Listed, RecordKey, Stored, Version};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Keys of records that somebody (perhaps this process) has changed.
-pub type ChangeStream = Pin<Box<dyn Stream<Item = RecordKey> + Send>>;
 
 /// The payload every store accepts, and the largest it accepts, in bytes: 64 KiB, counted after sealing.
 ///
@@ -154,10 +151,36 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>>;
 
-    /// Keys changed by anybody from now on, or `None` if the store cannot tell.
+    /// The current versions of these records, in the order of `keys`; `None` where there is no record.
     ///
-    /// A hint to load again soon: it may be late, repeat itself, miss changes, name keys that did not
-    /// change, and end when its connection does. Nothing may depend on it for correctness.
+    /// Linearizable for each key, as [`load`](Self::load) is; the answers for two keys may be of two
+    /// moments. Takes any number of keys, the same one several times too: a store that is limited asks
+    /// its backend in parts. Reads no payload, so a record that cannot be opened answers its version.
+    /// Where not even the version can be read, the answer is a version that no write has ever had:
+    /// who compares it sees a change, and [`load`](Self::load) says what is wrong.
+    ///
+    /// With it a cache of records is compared with the store after a [`Change::Gap`], or at intervals
+    /// where [`changes`](Self::changes) is `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    fn versions<'a>(
+        &'a self,
+        keys: &'a [RecordKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>>;
+
+    /// Hints of what anybody changes from this call on, or `None` if the store cannot tell.
+    ///
+    /// A change is answered by a [`Change::Key`] that names it or by a [`Change::Gap`], within seconds:
+    /// the kit gives five. Several changes may be answered by one hint (of one key, the latest version; of
+    /// several, a gap); a hint may repeat itself, and a gap may stand for no change at all. A reader that
+    /// does not keep up gets a gap: what waits for it is bounded. A connection that is lost is a gap, and
+    /// the stream goes on with a new one. Each call makes a stream of its own, which may be dropped at any
+    /// time, and leaves neither a task nor a connection behind.
+    ///
+    /// A hint only, never a reason to believe that a record is what it was: whoever wants to act loads the
+    /// record and wins it by compare-and-swap.
     fn changes(&self) -> Option<ChangeStream>;
 }
 
@@ -204,6 +227,13 @@ macro_rules! forward {
                 limit: usize,
             ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
                 (**self).scan(after, limit)
+            }
+
+            fn versions<'a>(
+                &'a self,
+                keys: &'a [RecordKey],
+            ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>> {
+                (**self).versions(keys)
             }
 
             fn changes(&self) -> Option<ChangeStream> {

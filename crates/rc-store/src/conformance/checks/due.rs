@@ -2,7 +2,9 @@ use crate::{
     Due, Expect, RecordKey, TokenStore,
     conformance::{
         Subject,
-        steps::{all_due, assert_conflict, at, create, delete, due, key, replace, sorted_keys},
+        steps::{
+            all_due, assert_conflict, at, create, delete, due, key, present, replace, sorted_keys,
+        },
     },
 };
 
@@ -147,6 +149,27 @@ pub async fn due_keeps_every_millisecond(subject: Subject<'_>) {
         due(&store, Some(cursor), at(beyond_doubles + 1), 50).await,
         expected[6..7]
     );
+}
+
+/// A record that has to be seen first, whatever the clocks say, is given the earliest time there is.
+pub async fn due_lists_times_before_every_clock_first(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let (low, now) = (i64::MIN, 1_800_000_000_000);
+    let expected = create_due(&store, &[now, low, 0, -now, low, -1, now - 1, 1]).await;
+    assert_eq!(due(&store, None, at(now), 50).await, expected);
+    for page in [1, 3] {
+        assert_eq!(all_due(&store, at(now), page).await, expected, "by {page}");
+    }
+    assert_eq!(due(&store, None, at(now), 2).await, expected[..2]);
+    assert_eq!(due(&store, None, at(-1), 50).await, expected[..4]);
+    let after = Some(expected[0].cursor());
+    assert_eq!(due(&store, after, at(low), 50).await, expected[1..2]);
+
+    let last = &expected[7].key;
+    let version = present(&store, last).await.version;
+    replace(&store, last, b"urgent", Some(at(low)), version).await;
+    let first = due(&store, None, at(now), 3).await;
+    assert!(first.iter().all(|due| due.due == at(low)), "{first:?}");
 }
 
 async fn loaded_due(store: &dyn TokenStore, key: &RecordKey) -> crate::DueAt {

@@ -111,6 +111,7 @@ pub async fn dropped_calls_do_not_use_the_store_up(subject: Subject<'_>) {
         interrupted(store.delete(&key(3), Version::new([7; 16])), polls).await;
         interrupted(store.due(None, at(1), 10), polls).await;
         interrupted(store.scan(None, 10), polls).await;
+        interrupted(store.versions(&[key(1), key(2)]), polls).await;
     }
     let version = create(&store, &key(1), b"one", None).await;
     assert_eq!(present(&store, &key(1)).await.version, version);

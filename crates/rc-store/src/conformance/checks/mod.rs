@@ -1,6 +1,7 @@
 //! The checks. Each gets a place of its own, empty at first.
 #![allow(missing_docs, reason = "the names say it")]
 
+pub mod changes;
 pub mod due;
 pub mod interrupted;
 pub mod payloads;
@@ -8,4 +9,5 @@ pub mod races;
 pub mod scan;
 pub mod secrecy;
 pub mod sharing;
+pub mod version_queries;
 pub mod versions;

@@ -1,6 +1,10 @@
 //! For stores that can be opened several times at one place.
 
-use super::races::{assert_increments_add_up, winners};
+use super::{
+    changes::assert_writes_are_told,
+    races::{assert_increments_add_up, winners},
+    version_queries::versions,
+};
 use crate::{
     Due, Expect,
     conformance::{
@@ -41,6 +45,26 @@ pub async fn one_of_many_replacements_on_two_handles_wins(subject: Subject<'_>) 
 
 pub async fn increments_on_two_handles_are_never_lost(subject: Subject<'_>) {
     assert_increments_add_up(&[subject.open().await, subject.open().await]).await;
+}
+
+pub async fn versions_sees_writes_of_another_handle(subject: Subject<'_>) {
+    let (one, two) = (subject.open().await, subject.open().await);
+    let keys = [key(1)];
+    for _ in 0..5 {
+        assert_eq!(versions(&two, &keys).await, [None]);
+        let first = create(&one, &key(1), b"one", None).await;
+        assert_eq!(versions(&two, &keys).await, [Some(first)], "created");
+        let second = replace(&one, &key(1), b"two", None, first).await;
+        assert_eq!(versions(&two, &keys).await, [Some(second)], "replaced");
+        delete(&one, &key(1), second).await;
+    }
+}
+
+pub async fn changes_tells_writes_of_another_handle(subject: Subject<'_>) {
+    let (one, two) = (subject.open().await, subject.open().await);
+    if let Some(mut changes) = two.changes() {
+        assert_writes_are_told(&one, &mut changes).await;
+    }
 }
 
 pub async fn reopened_store_keeps_records(subject: Subject<'_>) {

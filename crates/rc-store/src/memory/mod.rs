@@ -1,14 +1,20 @@
 //! Records in the memory of this process.
 
+mod readers;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     ops::Bound,
     sync::{Mutex, MutexGuard, PoisonError},
+    task::Waker,
 };
 
 use zeroize::Zeroizing;
 
+use self::readers::Readers;
 use crate::{
     BoxFuture, ChangeStream, Due, DueAt, DueCursor, Expect, Listed, MAX_PAYLOAD, RecordKey,
     StoreError, Stored, TokenStore, Version,
@@ -19,6 +25,9 @@ use crate::{
 ///
 /// Share one store between tasks with [`Arc`](std::sync::Arc). Payloads are wiped when they are replaced,
 /// deleted, or the store is dropped. `Debug` shows how many records there are.
+///
+/// [`changes`](TokenStore::changes) names every write at once. A reader who is behind by more than 1,000
+/// records gets a [`Change::Gap`](crate::Change::Gap) instead.
 #[derive(Default)]
 pub struct MemoryStore {
     shelf: Mutex<Shelf>,
@@ -28,6 +37,7 @@ pub struct MemoryStore {
 struct Shelf {
     records: BTreeMap<RecordKey, Stored>,
     due: BTreeSet<DueCursor>,
+    readers: Readers,
 }
 
 impl MemoryStore {
@@ -41,6 +51,16 @@ impl MemoryStore {
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Changes records under the lock and then wakes who reads the changes.
+    fn write(
+        &self,
+        change: impl FnOnce(&mut Shelf) -> Result<Vec<Waker>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let wakers = change(&mut self.shelf())?;
+        wakers.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
 }
 
 impl Shelf {
@@ -52,11 +72,20 @@ impl Shelf {
         }
     }
 
-    fn put(&mut self, key: RecordKey, stored: Stored) {
-        let due = stored.due;
+    /// Who is returned is to be woken, once the lock is released.
+    fn put(&mut self, key: RecordKey, stored: Stored) -> Vec<Waker> {
+        let (due, version) = (stored.due, stored.version);
         self.forget_due(&key);
         self.records.insert(key, stored);
         self.due.extend(due.map(|due| DueCursor { due, key }));
+        self.readers.tell(key, Some(version))
+    }
+
+    /// Who is returned is to be woken, once the lock is released.
+    fn take(&mut self, key: &RecordKey) -> Vec<Waker> {
+        self.forget_due(key);
+        self.records.remove(key);
+        self.readers.tell(*key, None)
     }
 
     fn forget_due(&mut self, key: &RecordKey) {
@@ -87,16 +116,15 @@ impl TokenStore for MemoryStore {
             }
             let version = Version::random()?;
             let payload = Zeroizing::new(payload.to_vec());
-            let mut shelf = self.shelf();
-            shelf.check(key, expect)?;
-            shelf.put(
-                *key,
-                Stored {
-                    payload,
-                    version,
-                    due,
-                },
-            );
+            let stored = Stored {
+                payload,
+                version,
+                due,
+            };
+            self.write(|shelf| {
+                shelf.check(key, expect)?;
+                Ok(shelf.put(*key, stored))
+            })?;
             Ok(version)
         })
     }
@@ -107,11 +135,10 @@ impl TokenStore for MemoryStore {
         expect: Version,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let mut shelf = self.shelf();
-            shelf.check(key, Expect::Version(expect))?;
-            shelf.forget_due(key);
-            shelf.records.remove(key);
-            Ok(())
+            self.write(|shelf| {
+                shelf.check(key, Expect::Version(expect))?;
+                Ok(shelf.take(key))
+            })
         })
     }
 
@@ -153,8 +180,19 @@ impl TokenStore for MemoryStore {
         })
     }
 
+    fn versions<'a>(
+        &'a self,
+        keys: &'a [RecordKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>> {
+        Box::pin(async move {
+            let shelf = self.shelf();
+            let version = |key| shelf.records.get(key).map(|stored| stored.version);
+            Ok(keys.iter().map(version).collect())
+        })
+    }
+
     fn changes(&self) -> Option<ChangeStream> {
-        None
+        Some(self.shelf().readers.add())
     }
 }
 

@@ -1,0 +1,177 @@
+//! For stores that tell changes; the others pass.
+
+use std::{
+    future::poll_fn,
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use tokio::time::timeout;
+
+use crate::{
+    Change, ChangeStream, RecordKey, TokenStore, Version,
+    conformance::{
+        Subject,
+        steps::{create, delete, key, replace},
+    },
+};
+
+/// How soon a change has to be told.
+const SOON: Duration = Duration::from_secs(5);
+
+/// After this time without a hint, what was written before is taken as told. A store that asks its backend
+/// less often is tested less strictly, not failed.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// More than a reader who sleeps should keep waiting.
+const MANY: u32 = 300;
+
+async fn next(changes: &mut ChangeStream) -> Change {
+    let next = poll_fn(|context| changes.as_mut().poll_next(context)).await;
+    next.expect("a stream of changes goes on while its store is there")
+}
+
+/// Reads what is left to tell about earlier writes. A store that gaps at intervals is never quiet, which
+/// is as good: its next gap is a hint too.
+async fn settle(changes: &mut ChangeStream) {
+    let quiet = async { while timeout(QUIET, next(changes)).await.is_ok() {} };
+    let _quiet_or_gaps_at_intervals = timeout(SOON, quiet).await;
+}
+
+/// Waits until this write is named or covered by a gap. `versions` are all that the record ever had.
+async fn assert_told(
+    changes: &mut ChangeStream,
+    (record, left): (RecordKey, Option<Version>),
+    versions: &[Version],
+    what: &str,
+) {
+    let told = async {
+        loop {
+            match next(changes).await {
+                Change::Gap => return,
+                Change::Key { key, version } if key == record => {
+                    if version == left {
+                        return;
+                    }
+                    let known = version.is_none_or(|version| versions.contains(&version));
+                    assert!(known, "{what}: a version is told that no write has left");
+                }
+                Change::Key { .. } => {}
+            }
+        }
+    };
+    let told = timeout(SOON, told).await;
+    assert!(
+        told.is_ok(),
+        "{what} is neither named nor a gap in {SOON:?}"
+    );
+}
+
+/// Makes, replaces and deletes a record; the stream has to tell each.
+pub(super) async fn assert_writes_are_told(store: &dyn TokenStore, changes: &mut ChangeStream) {
+    let record = key(1);
+    settle(changes).await;
+    let first = create(store, &record, b"one", None).await;
+    assert_told(changes, (record, Some(first)), &[first], "a creation").await;
+
+    settle(changes).await;
+    let second = replace(store, &record, b"two", None, first).await;
+    let versions = [first, second];
+    assert_told(changes, (record, Some(second)), &versions, "a replacement").await;
+
+    settle(changes).await;
+    delete(store, &record, second).await;
+    assert_told(changes, (record, None), &versions, "a deletion").await;
+}
+
+pub async fn changes_tells_every_kind_of_write(subject: Subject<'_>) {
+    let store = subject.open().await;
+    create(&store, &key(0), b"before", None).await;
+    if let Some(mut changes) = store.changes() {
+        assert_writes_are_told(&store, &mut changes).await;
+    }
+}
+
+pub async fn changes_tells_a_write_that_follows_at_once(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let Some(mut changes) = store.changes() else {
+        return;
+    };
+    let version = create(&store, &key(1), b"one", None).await;
+    let told = (key(1), Some(version));
+    assert_told(
+        &mut changes,
+        told,
+        &[version],
+        "a write before the first poll",
+    )
+    .await;
+}
+
+pub async fn changes_tells_every_reader(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let (Some(mut one), Some(mut two)) = (store.changes(), store.changes()) else {
+        return;
+    };
+    settle(&mut one).await;
+    settle(&mut two).await;
+    let version = create(&store, &key(1), b"one", None).await;
+    for changes in [&mut one, &mut two] {
+        let told = (key(1), Some(version));
+        assert_told(
+            changes,
+            told,
+            &[version],
+            "a write, to each of two readers,",
+        )
+        .await;
+    }
+}
+
+pub async fn changes_tells_a_slow_reader_of_everything_or_a_gap(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let Some(mut changes) = store.changes() else {
+        return;
+    };
+    settle(&mut changes).await;
+    let mut missing = std::collections::HashMap::new();
+    for number in 0..MANY {
+        let version = create(&store, &key(number), b"payload", None).await;
+        missing.insert(key(number), version);
+    }
+    let told = async {
+        while !missing.is_empty() {
+            match next(&mut changes).await {
+                Change::Gap => return,
+                Change::Key { key, version } if missing.get(&key).copied() == version => {
+                    missing.remove(&key);
+                }
+                Change::Key { .. } => {}
+            }
+        }
+    };
+    let told = timeout(SOON, told).await;
+    let left = missing.len();
+    assert!(
+        told.is_ok(),
+        "{left} of {MANY} writes were not told, and no gap"
+    );
+}
+
+pub async fn dropped_streams_of_changes_leave_the_store_usable(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let mut version = create(&store, &key(1), b"one", None).await;
+    for _ in 0..20 {
+        let unread = store.changes();
+        if let Some(mut begun) = store.changes() {
+            let mut context = Context::from_waker(Waker::noop());
+            let _first = begun.as_mut().poll_next(&mut context);
+        }
+        version = replace(&store, &key(1), b"again", None, version).await;
+        drop(unread);
+    }
+    delete(&store, &key(1), version).await;
+    if let Some(mut changes) = store.changes() {
+        assert_writes_are_told(&store, &mut changes).await;
+    }
+}

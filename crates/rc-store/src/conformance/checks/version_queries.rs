@@ -1,0 +1,85 @@
+use crate::{
+    RecordKey, StoreError, TokenStore, Version,
+    conformance::{
+        Subject,
+        steps::{create, delete, explained, key, replace},
+    },
+};
+
+/// More than one statement of most databases can name.
+const MANY: u32 = 2_500;
+
+/// What the store answers: one version for each key asked.
+pub(super) async fn versions(store: &dyn TokenStore, keys: &[RecordKey]) -> Vec<Option<Version>> {
+    let answer: Result<_, StoreError> = store.versions(keys).await;
+    let versions = answer.unwrap_or_else(|error| {
+        panic!("versions of {} keys: {}", keys.len(), explained(&error));
+    });
+    let (asked, answered) = (keys.len(), versions.len());
+    assert_eq!(asked, answered, "one answer for each key asked");
+    versions
+}
+
+pub async fn versions_are_in_the_order_asked(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let mut keys = Vec::new();
+    let mut expected = Vec::new();
+    for number in 0..20 {
+        keys.push(key(number));
+        expected.push(Some(create(&store, &key(number), b"payload", None).await));
+    }
+    assert_eq!(versions(&store, &keys).await, expected);
+    keys.reverse();
+    expected.reverse();
+    assert_eq!(versions(&store, &keys).await, expected);
+    assert_eq!(versions(&store, &keys[7..8]).await, expected[7..8]);
+    assert_eq!(versions(&store, &[]).await, [], "nothing is asked");
+}
+
+pub async fn versions_answers_a_repeated_key_each_time(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let one = Some(create(&store, &key(1), b"one", None).await);
+    let two = Some(create(&store, &key(2), b"two", None).await);
+    let keys = [1, 2, 1, 3, 1, 3, 2].map(key);
+    let expected = [one, two, one, None, one, None, two];
+    assert_eq!(versions(&store, &keys).await, expected);
+}
+
+pub async fn versions_of_absent_records_are_none(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let keys = [1, 2, 3].map(key);
+    assert_eq!(versions(&store, &keys).await, [None; 3]);
+    let gone = create(&store, &key(1), b"one", None).await;
+    let stays = create(&store, &key(2), b"two", None).await;
+    delete(&store, &key(1), gone).await;
+    let expected = [None, Some(stays), None];
+    assert_eq!(versions(&store, &keys).await, expected, "1 is deleted");
+}
+
+pub async fn versions_sees_every_answered_write(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let keys = [key(1)];
+    for _ in 0..10 {
+        let mut version = create(&store, &key(1), b"same", None).await;
+        assert_eq!(versions(&store, &keys).await, [Some(version)], "created");
+        for _ in 0..3 {
+            version = replace(&store, &key(1), b"same", None, version).await;
+            assert_eq!(versions(&store, &keys).await, [Some(version)], "replaced");
+        }
+        delete(&store, &key(1), version).await;
+        assert_eq!(versions(&store, &keys).await, [None], "deleted");
+    }
+}
+
+pub async fn versions_answers_thousands_of_keys(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let keys: Vec<RecordKey> = (0..MANY).map(key).collect();
+    let mut expected = vec![None; keys.len()];
+    for index in (0..keys.len()).step_by(50).chain([keys.len() - 1]) {
+        expected[index] = Some(create(&store, &keys[index], b"payload", None).await);
+    }
+    let answered = versions(&store, &keys).await;
+    for (number, (answered, expected)) in answered.iter().zip(&expected).enumerate() {
+        assert_eq!(answered, expected, "key number {number} of {MANY}");
+    }
+}
