@@ -98,6 +98,9 @@ async fn stop_signal() -> io::Result<()> {
 }
 
 fn greeting(summary: &Summary) -> String {
+    let metrics = summary.metrics.map_or_else(String::new, |address| {
+        format!("Metrics:  http://{address}/metrics\n")
+    });
     let Summary {
         address,
         origin,
@@ -114,6 +117,7 @@ fn greeting(summary: &Summary) -> String {
     format!(
         "Open {origin}\n\n\
          Listens:  {address}\n\
+         {metrics}\
          Mode:     {mode} {server}\n\
          Database: {database}\n\
          Keys:     {keys}\n\n\

@@ -8,12 +8,14 @@
 
 pub mod config;
 
+mod admission;
 mod assets;
 mod command;
 mod cookies;
 mod demo;
 mod keys;
 mod lock;
+mod metrics_server;
 mod moment;
 mod pages;
 mod pending;

@@ -23,6 +23,7 @@ use crate::{
     demo,
     keys::{self, KeyFileError},
     lock::{DatabaseLock, Found},
+    metrics_server::{self, MetricsServer},
     server,
     state::{Application, Parts, PlatformName},
     telemetry,
@@ -41,6 +42,16 @@ pub enum StartError {
         "BIND: {address} cannot be listened on: {source}.\nSet BIND to a free address, e.g. BIND=127.0.0.1:8081, or BIND=127.0.0.1:0 for any free port"
     )]
     Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The address for measurements cannot be listened on.
+    #[error(
+        "RC_METRICS_BIND: {address} cannot be listened on: {source}.\nSet RC_METRICS_BIND to a free address, or unset it to measure nothing"
+    )]
+    MetricsBind {
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -95,6 +106,7 @@ pub struct Running {
     client: Client,
     server: ServerHandle,
     serving: JoinHandle<io::Result<()>>,
+    metrics: Option<MetricsServer>,
     sweeping: JoinHandle<()>,
     simulator: Option<rc_sim::Server>,
     lock: DatabaseLock,
@@ -105,6 +117,8 @@ pub struct Running {
 pub struct Summary {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it gives out measurements, if it does.
+    pub metrics: Option<SocketAddr>,
     /// What to open in a browser.
     pub origin: String,
     /// The platform's address.
@@ -136,8 +150,11 @@ impl Running {
         config: Config,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        telemetry::collect_metrics();
-        let (listener, address) = listen(config.bind)?;
+        let (listener, address) = listen(config.bind).map_err(|source| StartError::Bind {
+            address: config.bind,
+            source,
+        })?;
+        let metrics = config.metrics_bind.map(listen_for_metrics).transpose()?;
         let (simulator, registration) = platform(config.platform, address).await?;
         let keys_from = describe_keys(&config.keys);
         if simulator.is_some() {
@@ -160,6 +177,7 @@ impl Running {
 
         let summary = Summary {
             address,
+            metrics: metrics.as_ref().map(|(_, bound)| *bound),
             origin: open_here(&registration.redirect_uri, address),
             server: registration.server.clone(),
             simulated: simulator.is_some(),
@@ -176,12 +194,16 @@ impl Running {
             },
             redirect_uri: registration.redirect_uri,
             clock,
+            form_limit: config.form_limit,
         });
+        let metrics = metrics.map(|(listener, _)| metrics_server::on(listener));
+        let metrics = metrics.transpose().map_err(StartError::Server)?;
         let server = server::on(listener, application).map_err(StartError::Server)?;
         let sweeper = client.clone();
         Ok(Self {
             summary,
             client,
+            metrics: metrics.map(MetricsServer::spawn),
             server: server.handle(),
             serving: tokio::spawn(server),
             sweeping: tokio::spawn(async move { sweeper.keep_alive().await }),
@@ -212,6 +234,9 @@ impl Running {
     /// Accepts nothing new, finishes what is in the air, and saves it. Whether all of it was saved in time.
     pub async fn stop(self) -> bool {
         self.server.stop(true).await;
+        if let Some(metrics) = self.metrics {
+            metrics.stop().await;
+        }
         let saved = self.client.shutdown(SAVE_LIMIT).await;
         self.sweeping.abort();
         if let Some(simulator) = self.simulator {
@@ -222,10 +247,17 @@ impl Running {
     }
 }
 
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let listener = TcpListener::bind(address);
-    let bound = listener.and_then(|listener| listener.local_addr().map(|bound| (listener, bound)));
-    bound.map_err(|source| StartError::Bind { address, source })
+fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address)?;
+    let bound = listener.local_addr()?;
+    Ok((listener, bound))
+}
+
+/// From here on measurements are collected.
+fn listen_for_metrics(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listening = listen(address);
+    telemetry::collect_metrics();
+    listening.map_err(|source| StartError::MetricsBind { address, source })
 }
 
 async fn platform(

@@ -40,7 +40,8 @@ async fn a_wrong_value_is_refused_at_start_by_name_with_an_example() {
         ("BIND", "hunter2"),
         ("RUST_LOG", "rc_web=hunter2"),
     ] {
-        let output = output(&mut program(&HashMap::from([(name, value.to_owned())]))).await;
+        let variables = HashMap::from([(name, value.to_owned()), ("RC_DEMO", "on".to_owned())]);
+        let output = output(&mut program(&variables)).await;
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{name}: {text}");
         assert!(
