@@ -76,6 +76,8 @@ async fn return_to_leads_to_local_paths_only() {
         ("/%2509/evil.example", "/"),
         ("https://evil.example", "/"),
         ("/login", "/"),
+        ("/log%2569n", "/"),
+        ("/oauth/c%2561llback", "/"),
         ("/oauth/callback?x=y", "/"),
         ("/me&return_to=//evil.example", "/me"),
     ] {
