@@ -114,13 +114,19 @@ fn greeting(summary: &Summary) -> String {
     } else {
         "platform"
     };
+    let exposed = summary.exposed.iter().map(|path| {
+        let path = path.display();
+        format!("Warning:  others may open {path}. Run: chmod 600 {path}\n")
+    });
+    let exposed: String = exposed.collect();
     format!(
         "Open {origin}\n\n\
          Listens:  {address}\n\
          {metrics}\
          Mode:     {mode} {server}\n\
          Database: {database}\n\
-         Keys:     {keys}\n\n\
+         Keys:     {keys}\n\
+         {exposed}\n\
          Stop with Ctrl-C.\n"
     )
 }

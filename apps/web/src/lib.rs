@@ -19,6 +19,7 @@ mod metrics_server;
 mod moment;
 mod pages;
 mod pending;
+mod permissions;
 mod problem;
 mod request_log;
 mod return_to;

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -24,7 +25,7 @@ use crate::{
     keys::{self, KeyFileError},
     lock::{DatabaseLock, Found},
     metrics_server::{self, MetricsServer},
-    server,
+    permissions, server,
     state::{Application, Parts, PlatformName},
     telemetry,
 };
@@ -77,6 +78,9 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error("DATABASE_URL: {0}")]
     Connect(#[from] ConnectError),
+    /// The system does not say who may open the database.
+    #[error("DATABASE_URL: who may open the files of the database cannot be found out: {0}")]
+    Permissions(#[source] io::Error),
     /// The lock file cannot be used.
     #[error("the lock file {path} cannot be used: {source}")]
     Lock {
@@ -129,6 +133,8 @@ pub struct Summary {
     pub database: String,
     /// Where the encryption keys come from.
     pub keys: String,
+    /// Files of the database that others than their owner may open.
+    pub exposed: Vec<PathBuf>,
 }
 
 impl Running {
@@ -183,6 +189,7 @@ impl Running {
             simulated: simulator.is_some(),
             database: config.database.to_string(),
             keys: keys_from,
+            exposed: exposed_files(&config.database)?,
         };
         let application = Application::new(Parts {
             client: client.clone(),
@@ -319,6 +326,16 @@ async fn take_over(client: &Client, database: &DatabaseUrl) -> Result<DatabaseLo
         .map_err(io::Error::other)
         .and_then(|shared| shared)
         .map_err(failed)
+}
+
+/// Files made here are their owner's alone. Older ones may be open to others: what is in them is sealed,
+/// but others could delete or replace it, so the operator is told; see [`Summary::exposed`].
+fn exposed_files(database: &DatabaseUrl) -> Result<Vec<PathBuf>, StartError> {
+    let exposed = permissions::exposed(database.file()).map_err(StartError::Permissions)?;
+    for path in &exposed {
+        tracing::warn!(path = %path.display(), "others than its owner may open this file; run chmod 600");
+    }
+    Ok(exposed)
 }
 
 fn describe_keys(keys: &Keys) -> String {
