@@ -130,6 +130,27 @@ async fn a_form_that_does_not_arrive_in_time_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_form_is_not_waited_for() {
+    let stage = Stage::start().await;
+    for (route, site, status) in [
+        ("/logout", "same-origin", 303),
+        ("/refresh", "same-origin", 401),
+        ("/logout", "cross-site", 403),
+        ("/refresh", "cross-site", 403),
+        ("/", "same-origin", 405),
+    ] {
+        let headers = [("sec-fetch-site", site), ("content-length", "55")];
+        let answer = exchange(stage.address(), "POST", route, &headers, "");
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(8), answer).await;
+        assert_eq!(
+            answer.map(|answer| answer.status),
+            Ok(status),
+            "{route} {site}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_form_of_another_media_type_or_a_huge_one_is_refused() {
     let stage = Stage::start().await;
     let mut browser = stage.signed_in().await;
