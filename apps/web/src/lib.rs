@@ -8,15 +8,18 @@
 
 pub mod config;
 
+mod admission;
 mod assets;
 mod command;
 mod cookies;
 mod demo;
 mod keys;
 mod lock;
+mod metrics_server;
 mod moment;
 mod pages;
 mod pending;
+mod permissions;
 mod problem;
 mod request_log;
 mod return_to;

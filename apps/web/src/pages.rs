@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::{
     moment::Moment,
     problem::{Action, Problem},
+    session::FormToken,
 };
 
 /// A line above the content.
@@ -64,7 +65,7 @@ pub(crate) struct Dashboard {
     /// The state of the grant.
     pub grant: Option<Grant>,
     /// The secret of this session's forms.
-    pub form_token: String,
+    pub form_token: FormToken,
     /// The answer to "call the API".
     pub answer: Option<Answer>,
 }
@@ -74,7 +75,7 @@ pub(crate) struct Dashboard {
 #[template(path = "sign_out.html")]
 pub(crate) struct SignOut {
     /// The secret of this session's forms; `None` when there is no session.
-    pub form_token: Option<String>,
+    pub form_token: Option<FormToken>,
 }
 
 #[derive(Debug, Template)]

@@ -4,6 +4,7 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
+    time::Duration,
 };
 
 use actix_web::{HttpRequest, http::header::HeaderMap, web};
@@ -28,6 +29,7 @@ struct Inner {
     redirect_uri: RedirectUri,
     platform: PlatformName,
     clock: Arc<dyn Clock>,
+    form_limit: Duration,
     runtime: Handle,
 }
 
@@ -55,6 +57,8 @@ pub(crate) struct Parts {
     pub platform: PlatformName,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// How long the body of a form may take to arrive.
+    pub form_limit: Duration,
 }
 
 impl Application {
@@ -68,6 +72,7 @@ impl Application {
             redirect_uri,
             platform,
             clock,
+            form_limit,
         } = parts;
         let runtime = Handle::current();
         let inner = Inner {
@@ -77,6 +82,7 @@ impl Application {
             redirect_uri,
             platform,
             clock,
+            form_limit,
             runtime,
         };
         Self {
@@ -115,6 +121,11 @@ impl Application {
     /// Whom people sign in with.
     pub(crate) fn platform(&self) -> &PlatformName {
         &self.inner.platform
+    }
+
+    /// How long the body of a form may take to arrive.
+    pub(crate) fn form_limit(&self) -> Duration {
+        self.inner.form_limit
     }
 
     /// The time.

@@ -123,18 +123,14 @@ impl Problem {
         )
     }
 
-    /// A form that cannot be read.
-    pub(crate) fn unreadable_form(too_large: bool) -> Self {
-        let status = if too_large {
-            StatusCode::PAYLOAD_TOO_LARGE
-        } else {
-            StatusCode::BAD_REQUEST
-        };
+    /// A form that cannot be read: 400, 413 when it is too large, 408 when it takes too long.
+    pub(crate) fn unreadable_form(status: StatusCode) -> Self {
         Self::new(
             status,
             "unreadable_form",
             "The form could not be read",
-            "What was sent is not a form of this application. Nothing was changed.",
+            "What was sent is not a form of this application, or did not arrive in time. Nothing was \
+             changed.",
             "Go to the start page and try again from there.",
         )
     }
@@ -216,6 +212,9 @@ impl Problem {
         }
         let mut response = HttpResponse::build(*status);
         response.insert_header(("x-request-id", reference.to_string()));
+        if *status == StatusCode::REQUEST_TIMEOUT {
+            response.force_close(); // the rest of the request is not waited for
+        }
         if let Some(seconds) = self.retry_after.seconds() {
             response.insert_header((header::RETRY_AFTER, seconds));
         }

@@ -40,7 +40,7 @@ fn return_to(request: &HttpRequest) -> LocalPath {
     let wanted = parameters.find(|(name, _)| name == "return_to");
     wanted
         .and_then(|(_, path)| LocalPath::parse(&path))
-        .filter(|path| path.path() != "/login" && path.path() != callback)
+        .filter(|path| !path.leads_to("/login") && !path.leads_to(callback))
         .unwrap_or_else(LocalPath::home)
 }
 
