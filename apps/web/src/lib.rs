@@ -9,6 +9,8 @@
 pub mod config;
 
 mod assets;
+mod browser_address;
+mod code_exchanges;
 mod command;
 mod cookies;
 mod demo;

@@ -48,9 +48,15 @@ impl BrowserSession {
 
     /// The session in the request's cookie, if it is ours and young enough.
     pub(crate) fn of(headers: &HeaderMap, cookies: &Cookies, now: Timestamp) -> Option<Self> {
+        Self::to_be_replaced(headers, cookies).filter(|session| !session.is_over(now))
+    }
+
+    /// The session in the request's cookie, even if its lifetime is over: it still names a grant, which may
+    /// be ended and nothing else.
+    pub(crate) fn to_be_replaced(headers: &HeaderMap, cookies: &Cookies) -> Option<Self> {
         let name = cookies.full_name(NAME);
         let opened = cookies.open(PURPOSE, &name, cookie(headers, &name)?)?;
-        Self::from_bytes(&opened).filter(|session| !session.is_over(now))
+        Self::from_bytes(&opened)
     }
 
     /// The grant it names.

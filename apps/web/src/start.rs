@@ -148,7 +148,7 @@ impl Running {
             Keys::File(path) => keys::load_or_create(&path)?,
         };
         let store = open_store(&config.database, ring.clone()).await?;
-        let mut client = Client::builder(registration.app()?)
+        let mut client = Client::builder(registration.app()?.require_iss(config.require_iss))
             .store(Arc::clone(&store))
             .refresh_replay(config.refresh_replay)
             .clock(Arc::clone(&clock));
@@ -176,6 +176,8 @@ impl Running {
             },
             redirect_uri: registration.redirect_uri,
             clock,
+            callback_limit: config.callback_limit,
+            trusted_proxies: config.trusted_proxies,
         });
         let server = server::on(listener, application).map_err(StartError::Server)?;
         let sweeper = client.clone();

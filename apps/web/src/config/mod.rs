@@ -6,11 +6,16 @@ use rc_auth::{App, AuthBudget, InvalidApp, RefreshReplay, Secret, store::KeyRing
 use tracing_subscriber::EnvFilter;
 
 mod address;
+mod callback_limit;
+mod callbacks;
 mod database;
+mod trusted_proxies;
 mod variables;
 
 pub use address::{RedirectUri, origin_on_this_machine};
+pub use callback_limit::{CallbackLimit, InvalidCallbackLimit};
 pub use database::DatabaseUrl;
+pub use trusted_proxies::{InvalidTrustedProxies, TrustedProxies};
 pub use variables::{VARIABLES, Variable, help};
 
 /// Everything the application is told from outside.
@@ -31,6 +36,12 @@ pub struct Config {
     pub refresh_replay: RefreshReplay,
     /// `RUST_LOG`, checked.
     pub log: String,
+    /// How many refused code exchanges one browser address may cause; `None` counts none.
+    pub callback_limit: Option<CallbackLimit>,
+    /// Whose word about the browser's address is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// Whether a callback without `iss` is refused (RFC 9207 §2.4).
+    pub require_iss: bool,
 }
 
 /// The platform the application signs in with.
@@ -133,6 +144,9 @@ impl Config {
             auth_budget: read.auth_budget()?,
             refresh_replay: read.refresh_replay()?,
             log: read.log()?,
+            callback_limit: read.callback_limit()?,
+            trusted_proxies: read.trusted_proxies()?,
+            require_iss: read.require_iss(demo)?,
         })
     }
 }
