@@ -31,4 +31,5 @@ mod telemetry;
 
 pub use command::run;
 pub use keys::KeyFileError;
+pub use lock::LockError;
 pub use start::{Running, StartError, Summary};
