@@ -32,6 +32,22 @@ pub(crate) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) ->
     }
 }
 
+/// Whether the request looks as if it came through a reverse proxy nearby that is not listed. Tells the
+/// operator, and decides nothing.
+pub(crate) fn proxy_is_missing(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted: &TrustedProxies,
+) -> bool {
+    let peer = peer.to_canonical();
+    let nearby = match peer {
+        IpAddr::V4(peer) => peer.is_loopback() || peer.is_private(),
+        IpAddr::V6(peer) => peer.is_loopback() || peer.is_unique_local(),
+    };
+    let forwarded = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
+    nearby && forwarded && !trusted.contains(peer)
+}
+
 /// The right-most address that is no trusted proxy; the left-most one if all are. `None` if an entry on
 /// the way there is no address.
 fn nearest_stranger(
@@ -139,6 +155,29 @@ mod tests {
             ),
         ] {
             assert_eq!(seen("10.0.0.1", &lines), address, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn an_unlisted_proxy_nearby_is_noticed() {
+        let trusted = "10.0.0.0/8".parse().unwrap();
+        let mut forwarded = HeaderMap::new();
+        forwarded.insert(X_FORWARDED_FOR, HeaderValue::from_static("198.51.100.1"));
+        for (peer, missing) in [
+            ("127.0.0.1", true),
+            ("::ffff:192.168.0.1", true),
+            ("fd00::1", true),
+            ("10.0.0.1", false),
+            ("203.0.113.5", false),
+            ("2001:db8::1", false),
+        ] {
+            let peer = peer.parse().unwrap();
+            assert_eq!(
+                proxy_is_missing(peer, &forwarded, &trusted),
+                missing,
+                "{peer}"
+            );
+            assert!(!proxy_is_missing(peer, &HeaderMap::new(), &trusted));
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     future::{Future, poll_fn},
     net::{IpAddr, Ipv6Addr},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Once},
     time::Duration,
 };
 
@@ -39,6 +39,8 @@ struct Inner {
     runtime: Handle,
     exchanges: Arc<CodeExchanges>,
     trusted_proxies: TrustedProxies,
+    /// Said once.
+    proxy_is_missing: Once,
 }
 
 /// The platform as pages name it.
@@ -96,6 +98,7 @@ impl Application {
             runtime,
             exchanges: CodeExchanges::new(callback_limit),
             trusted_proxies,
+            proxy_is_missing: Once::new(),
         };
         Self {
             inner: Arc::new(inner),
@@ -173,7 +176,17 @@ impl Application {
         let peer = request
             .peer_addr()
             .map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
-        let from = browser_address::of(peer, request.headers(), &self.inner.trusted_proxies);
+        let (headers, trusted) = (request.headers(), &self.inner.trusted_proxies);
+        if browser_address::proxy_is_missing(peer, headers, trusted) {
+            self.inner.proxy_is_missing.call_once(|| {
+                tracing::warn!(
+                    %peer,
+                    "a proxy that RC_TRUSTED_PROXIES does not list seems to forward requests: all browsers \
+                     behind it count as one address"
+                );
+            });
+        }
+        let from = browser_address::of(peer, headers, trusted);
         self.inner.exchanges.admit(from, attempt, self.mono())
     }
 

@@ -108,7 +108,8 @@ pub const VARIABLES: &[Variable] = &[
         name: "RC_TRUSTED_PROXIES",
         about: &[
             "Reverse proxies, addresses or networks, whose X-Forwarded-For or Forwarded is believed.",
-            "Behind a proxy that is not listed all browsers count as one address.",
+            "Behind a proxy that is not listed all browsers count as one address, and a stranger's",
+            "refused codes hold up everybody's sign-in for a window.",
         ],
         default: "none",
         example: "127.0.0.1,10.0.0.0/8",

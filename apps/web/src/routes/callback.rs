@@ -46,13 +46,22 @@ async fn exchange(
     let (finishing, query) = (application.clone(), query.to_owned());
     let task = application.spawn(async move {
         let finished = finishing.client().finish_sign_in(pending, &query).await;
-        if matches!(finished, Err(SignInError::CodeRefused(_))) {
+        if finished.as_ref().is_err_and(is_refusal) {
             admission.refused(finishing.mono());
         }
         finished
     });
     let finished = task.await.map_err(|error| Problem::internal(&error))?;
     Ok(finished?)
+}
+
+/// Whether the platform refused what this browser sent. Not only the refusal of a code: who sends a strange
+/// code chooses which refusal comes.
+fn is_refusal(error: &SignInError) -> bool {
+    matches!(
+        error,
+        SignInError::CodeRefused(_) | SignInError::AppRefused(_) | SignInError::NotPermitted(_)
+    )
 }
 
 /// Signs out the grant this browser had before, whatever its session's age: nothing would name it any more. In the

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use rc_sim::{Fault, Target};
+use http::StatusCode;
+use rc_sim::{Fault, Replacement, Target};
 use tokio::task::JoinSet;
 
 use crate::stage::{Answer, Browser, Stage, exchange, send, until};
@@ -111,6 +112,18 @@ async fn forwarded_addresses_of_strangers_are_not_believed() {
         let answers = send_junk(&stage, &address, 1).await;
         assert_eq!(statuses(&answers), [status], "{address}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_that_the_platform_calls_malformed_count_as_refused() {
+    let stage = Stage::start().await;
+    let body = r#"{"errorCode":"CMN-101","message":"Parameter [code] is invalid"}"#;
+    let malformed = Replacement::new(StatusCode::BAD_REQUEST, body);
+    stage
+        .platform()
+        .queue_fault(Target::Token, Fault::Replace(malformed), 100);
+    let answers = send_junk(&stage, STRANGER, 4).await;
+    assert_eq!(statuses(&answers), [502, 502, 502, 429]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
