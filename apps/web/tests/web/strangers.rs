@@ -1,6 +1,6 @@
 //! What a stranger can make the application do: start sign-ins, send callbacks, link to it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use rc_sim::{Fault, Replacement, Target};
@@ -251,4 +251,38 @@ async fn a_required_iss_that_is_missing_refuses_the_callback() {
         url::form_urlencoded::byte_serialize(stage.sim.base_url().as_bytes()).collect();
     let with_issuer = format!("{callback}&iss={issuer}");
     assert_eq!(browser.get(&with_issuer).await.status, 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_gets_through_a_flood_of_callbacks_from_many_addresses() {
+    const FLOOD: usize = 1_000;
+    let stage = Stage::start_with(
+        |_| {},
+        |variables| {
+            variables.insert("RC_TRUSTED_PROXIES", "127.0.0.1".to_owned());
+        },
+    )
+    .await;
+    let mut user = signed_in_from(&stage, USER).await;
+    stage.expire_access_tokens();
+    let mut callbacks = Vec::new();
+    for number in 0..FLOOD {
+        let address = format!("203.0.{}.{}", number / 250, number % 250);
+        let mut browser = stage.browser().forwarded_for(&address);
+        let callback = junk_callback(&mut browser).await;
+        callbacks.push((browser, callback));
+    }
+    let mut flood = JoinSet::new();
+    for (mut browser, callback) in callbacks {
+        flood.spawn(async move { browser.get(&callback).await.status });
+    }
+    let started = Instant::now();
+    assert_eq!(user.get("/me").await.status, 200);
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    let statuses = flood.join_all().await;
+    assert!(
+        statuses.iter().all(|status| [400, 503].contains(status)),
+        "{statuses:?}"
+    );
 }
