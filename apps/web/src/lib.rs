@@ -10,6 +10,8 @@ pub mod config;
 
 mod admission;
 mod assets;
+mod browser_address;
+mod code_exchanges;
 mod command;
 mod cookies;
 mod demo;
@@ -32,4 +34,5 @@ mod telemetry;
 
 pub use command::run;
 pub use keys::KeyFileError;
+pub use lock::LockError;
 pub use start::{Running, StartError, Summary};

@@ -52,6 +52,8 @@ pub(crate) struct SignedOut<'a> {
     pub demo: bool,
     /// Host of the platform.
     pub platform: &'a str,
+    /// Where the button leads.
+    pub sign_in: String,
 }
 
 /// The start page of somebody who is signed in.

@@ -79,9 +79,19 @@ impl BrowserSession {
 
     /// The session in the request's cookie, if it is ours and young enough.
     pub(crate) fn of(headers: &HeaderMap, cookies: &Cookies, now: Timestamp) -> Option<Self> {
+        Self::to_be_replaced(headers, cookies, now).filter(|session| !session.is_over(now))
+    }
+
+    /// The session in the request's cookie, even if its lifetime is over: it still names a grant, which may
+    /// be ended and nothing else. One from the future is none.
+    pub(crate) fn to_be_replaced(
+        headers: &HeaderMap,
+        cookies: &Cookies,
+        now: Timestamp,
+    ) -> Option<Self> {
         let name = cookies.full_name(NAME);
         let opened = cookies.open(PURPOSE, &name, cookie(headers, &name)?)?;
-        Self::from_bytes(&opened).filter(|session| !session.is_over(now))
+        Self::from_bytes(&opened).filter(|session| !session.is_from_the_future(now))
     }
 
     /// The grant it names.
@@ -119,10 +129,13 @@ impl BrowserSession {
         cookies.remove(&cookies.full_name(NAME))
     }
 
-    /// A session from the future is over too: it would outlive its lifetime by as much.
     fn is_over(&self, now: Timestamp) -> bool {
         now.saturating_since(self.issued_at) >= Self::LIFETIME
-            || self.issued_at.saturating_since(now) > CLOCK_SKEW
+    }
+
+    /// Such a session would outlive its lifetime by as much.
+    fn is_from_the_future(&self, now: Timestamp) -> bool {
+        self.issued_at.saturating_since(now) > CLOCK_SKEW
     }
 
     /// Wiped when dropped, and never moved while it grows.
@@ -196,6 +209,9 @@ mod tests {
             |millis| BrowserSession::of(&headers, &cookies, Timestamp::from_unix_millis(millis));
         assert!(at(end - 1).is_some());
         assert!(at(end).is_none());
+        let over = Timestamp::from_unix_millis(end);
+        let named = BrowserSession::to_be_replaced(&headers, &cookies, over);
+        assert!(named.is_some(), "its grant may still be ended");
     }
 
     #[test]
@@ -208,6 +224,8 @@ mod tests {
         assert!(at(1_000 - 5 * 60_000).is_some());
         assert!(at(1_000 - 5 * 60_000 - 1).is_none());
         assert!(at(i64::MIN).is_none());
+        let early = Timestamp::from_unix_millis(1_000 - 5 * 60_000 - 1);
+        assert!(BrowserSession::to_be_replaced(&headers, &cookies, early).is_none());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::{
     cookies::Cookies,
     demo,
     keys::{self, KeyFileError},
-    lock::{DatabaseLock, Found},
+    lock::{self, DatabaseLock, LockError, LockFiles, Starting},
     metrics_server::{self, MetricsServer},
     permissions, server,
     state::{Application, Parts, PlatformName},
@@ -81,14 +81,9 @@ pub enum StartError {
     /// The system does not say who may open the database.
     #[error("DATABASE_URL: who may open the files of the database cannot be found out: {0}")]
     Permissions(#[source] io::Error),
-    /// The lock file cannot be used.
-    #[error("the lock file {path} cannot be used: {source}")]
-    Lock {
-        /// The file.
-        path: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// A lock file cannot be used.
+    #[error("DATABASE_URL: {0}")]
+    Lock(#[from] LockError),
     /// The database cannot be read.
     #[error("the database cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -171,7 +166,7 @@ impl Running {
             Keys::File(path) => keys::load_or_create(&path)?,
         };
         let store = open_store(&config.database, ring.clone()).await?;
-        let mut client = Client::builder(registration.app()?)
+        let mut client = Client::builder(registration.app()?.require_iss(config.require_iss))
             .store(Arc::clone(&store))
             .refresh_replay(config.refresh_replay)
             .clock(Arc::clone(&clock));
@@ -202,6 +197,8 @@ impl Running {
             redirect_uri: registration.redirect_uri,
             clock,
             form_limit: config.form_limit,
+            callback_limit: config.callback_limit,
+            trusted_proxies: config.trusted_proxies,
         });
         let metrics = metrics.map(|(listener, _)| metrics_server::on(listener));
         let metrics = metrics.transpose().map_err(StartError::Server)?;
@@ -302,30 +299,28 @@ async fn open_store(
 
 /// Recovers at once what a crashed process left, if nobody else is alive; see [`crate::lock`].
 async fn take_over(client: &Client, database: &DatabaseUrl) -> Result<DatabaseLock, StartError> {
-    let path = database.beside("lock");
-    let failed = |source| StartError::Lock {
-        path: path.display().to_string(),
-        source,
+    let files = LockFiles {
+        start: database.beside("start-lock"),
+        presence: database.beside("lock"),
     };
-    let lock = match DatabaseLock::try_exclusive(&path).map_err(failed)? {
-        Found::Alone(lock) => {
-            let recovered = client.take_over_abandoned().await?;
-            if recovered > 0 {
-                tracing::info!(
-                    recovered,
-                    "took over refreshes that an earlier process left unfinished"
-                );
-            }
-            lock
+    let looking = tokio::task::spawn_blocking({
+        let files = files.clone();
+        move || Starting::wait(&files, lock::PATIENCE)
+    });
+    let starting = looking.await.map_err(|error| LockError::Io {
+        path: files.start,
+        source: io::Error::other(error),
+    })??;
+    if starting.is_alone() {
+        let recovered = client.take_over_abandoned().await?;
+        if recovered > 0 {
+            tracing::info!(
+                recovered,
+                "took over refreshes that an earlier process left unfinished"
+            );
         }
-        Found::NotAlone(lock) => lock,
-    };
-    // Waits for another process's start at most; still, not on a thread that serves.
-    let shared = tokio::task::spawn_blocking(|| lock.share()).await;
-    shared
-        .map_err(io::Error::other)
-        .and_then(|shared| shared)
-        .map_err(failed)
+    }
+    Ok(starting.serve())
 }
 
 /// Files made here are their owner's alone. Older ones may be open to others: what is in them is sealed,

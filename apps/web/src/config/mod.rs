@@ -6,12 +6,17 @@ use rc_auth::{App, AuthBudget, InvalidApp, RefreshReplay, Secret, store::KeyRing
 use tracing_subscriber::EnvFilter;
 
 mod address;
+mod callback_limit;
+mod callbacks;
 mod database;
 mod platform;
+mod trusted_proxies;
 mod variables;
 
 pub use address::{RedirectUri, origin_on_this_machine};
+pub use callback_limit::{CallbackLimit, InvalidCallbackLimit};
 pub use database::DatabaseUrl;
+pub use trusted_proxies::{InvalidTrustedProxies, TrustedProxies};
 pub use variables::{VARIABLES, Variable, help};
 
 /// Longer than any browser needs for a form of ours, short enough that nobody holds connections by it.
@@ -40,6 +45,12 @@ pub struct Config {
     /// How long the body of a form may take to arrive: 10 seconds, ample for 40 bytes on any line. No
     /// variable sets it; tests do.
     pub form_limit: Duration,
+    /// How many refused code exchanges one browser address may cause; `None` counts none.
+    pub callback_limit: Option<CallbackLimit>,
+    /// Whose word about the browser's address is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// Whether a callback without `iss` is refused (RFC 9207 §2.4).
+    pub require_iss: bool,
 }
 
 /// The platform the application signs in with.
@@ -145,6 +156,9 @@ impl Config {
             metrics_bind: read.metrics_bind()?,
             log: read.log()?,
             form_limit: FORM_LIMIT,
+            callback_limit: read.callback_limit()?,
+            trusted_proxies: read.trusted_proxies()?,
+            require_iss: read.require_iss(demo)?,
         })
     }
 }

@@ -212,6 +212,30 @@ fn nothing_is_measured_unless_asked_for() {
 }
 
 #[test]
+fn callbacks_are_limited_and_no_proxy_is_believed_unless_told() {
+    let config = read(&REGISTERED).unwrap();
+    assert_eq!(config.callback_limit, Some(CallbackLimit::default()));
+    assert_eq!(config.trusted_proxies, TrustedProxies::default());
+    assert!(!config.require_iss);
+    let off = registered_but("RC_CALLBACK_LIMIT", "off").unwrap();
+    assert_eq!(off.callback_limit, None);
+    let on = registered_but("RC_REQUIRE_ISS", "on").unwrap();
+    assert!(on.require_iss);
+    let behind = registered_but("RC_TRUSTED_PROXIES", "10.0.0.0/8").unwrap();
+    assert!(behind.trusted_proxies.contains("10.1.2.3".parse().unwrap()));
+    for name in ["RC_CALLBACK_LIMIT", "RC_TRUSTED_PROXIES", "RC_REQUIRE_ISS"] {
+        assert_eq!(
+            registered_but(name, "hunter2").unwrap_err().variable(),
+            name
+        );
+    }
+    assert_eq!(
+        read(&[("RC_REQUIRE_ISS", "on")]).unwrap_err().variable(),
+        "RC_REQUIRE_ISS"
+    );
+}
+
+#[test]
 fn debug_output_holds_no_secret() {
     let config = registered_but("RC_CLIENT_SECRET", "hunter2").unwrap();
     let printed = format!("{config:?}");

@@ -115,6 +115,34 @@ pub const VARIABLES: &[Variable] = &[
         default: "info",
         example: "info,rc_auth=debug",
     },
+    Variable {
+        name: "RC_CALLBACK_LIMIT",
+        about: &[
+            "How many authorization codes the platform may refuse from one browser address",
+            "(IPv6: /64) in a window, COUNT/SECONDSs, or off. Its further callbacks get 429.",
+        ],
+        default: "3/60s",
+        example: "3/60s",
+    },
+    Variable {
+        name: "RC_TRUSTED_PROXIES",
+        about: &[
+            "Reverse proxies, addresses or networks, whose X-Forwarded-For or Forwarded is believed.",
+            "Behind a proxy that is not listed all browsers count as one address, and a stranger's",
+            "refused codes hold up everybody's sign-in for a window.",
+        ],
+        default: "none",
+        example: "127.0.0.1,10.0.0.0/8",
+    },
+    Variable {
+        name: "RC_REQUIRE_ISS",
+        about: &[
+            "on = refuse callbacks without iss (RFC 9207). RingCentral sends none.",
+            "Not in demo mode. An iss that is there is always checked.",
+        ],
+        default: "off",
+        example: "on",
+    },
 ];
 
 /// The answer to `--help`.

@@ -2,7 +2,7 @@
 //!
 //! A status, a stable code, what happened and what to do. Shown as a page, or as JSON on `/me`.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
@@ -13,6 +13,7 @@ use rc_auth::{Clock as _, SystemClock, Timestamp};
 use crate::{pages, request_log::Reference};
 
 mod auth;
+mod busy;
 
 pub(crate) use auth::ended;
 
@@ -28,6 +29,8 @@ enum RetryAfter {
     Soon,
     /// From a moment on.
     At(Timestamp),
+    /// After a time.
+    In(Duration),
 }
 
 /// An answer that is not what was asked for.
@@ -243,6 +246,10 @@ impl RetryAfter {
         match self {
             Self::Never => None,
             Self::Soon => Some(DEFAULT_RETRY_AFTER),
+            Self::In(wait) => {
+                let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                Some(whole.max(1))
+            }
             Self::At(then) => {
                 let wait = then.saturating_since(SystemClock::new().wall());
                 Some(wait.as_secs().saturating_add(1))

@@ -14,4 +14,5 @@ mod pages;
 mod secrets;
 mod sign_in;
 mod stage;
+mod strangers;
 mod token_endpoint;
