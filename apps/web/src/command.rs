@@ -98,6 +98,9 @@ async fn stop_signal() -> io::Result<()> {
 }
 
 fn greeting(summary: &Summary) -> String {
+    let metrics = summary.metrics.map_or_else(String::new, |address| {
+        format!("Metrics:  http://{address}/metrics\n")
+    });
     let Summary {
         address,
         origin,
@@ -111,12 +114,19 @@ fn greeting(summary: &Summary) -> String {
     } else {
         "platform"
     };
+    let exposed = summary.exposed.iter().map(|path| {
+        let path = path.display();
+        format!("Warning:  others may open {path}. Run: chmod 600 {path}\n")
+    });
+    let exposed: String = exposed.collect();
     format!(
         "Open {origin}\n\n\
          Listens:  {address}\n\
+         {metrics}\
          Mode:     {mode} {server}\n\
          Database: {database}\n\
-         Keys:     {keys}\n\n\
+         Keys:     {keys}\n\
+         {exposed}\n\
          Stop with Ctrl-C.\n"
     )
 }

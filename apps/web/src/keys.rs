@@ -8,6 +8,8 @@ use std::{
 
 use rc_auth::store::{InvalidKeyRing, KeyRing};
 
+use crate::permissions::mode_for_others;
+
 /// The file cannot be used. Says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
@@ -47,14 +49,10 @@ pub enum KeyFileError {
 ///
 /// When the file cannot be read or made, has permissions for anybody but its owner, or is damaged.
 pub(crate) fn load_or_create(path: &Path) -> Result<KeyRing, KeyFileError> {
-    let io = |source| KeyFileError::Io {
-        path: path.to_owned(),
-        source,
-    };
     match open_private(path) {
         Ok(file) => read(path, file),
         Err(KeyFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            create(path).map_err(io)?;
+            create(path)?;
             read(path, open_private(path)?)
         }
         Err(error) => Err(error),
@@ -82,32 +80,50 @@ fn open_private(path: &Path) -> Result<File, KeyFileError> {
         source,
     };
     let file = File::open(path).map_err(io)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(KeyFileError::Exposed {
-                path: path.to_owned(),
-                mode,
-            });
-        }
+    if let Some(mode) = mode_for_others(&file.metadata().map_err(io)?) {
+        return Err(KeyFileError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
     }
     Ok(file)
 }
 
 /// Writes a complete file under another name and links it into place, so that of several processes that
 /// start at once one wins and the others read the winner's keys, never half of them.
-fn create(path: &Path) -> io::Result<()> {
-    let ring = KeyRing::generate("demo-1").map_err(io::Error::other)?;
-    let fresh = path.with_extension(format!("{}.new", std::process::id()));
-    let written = write_private(&fresh, ring.to_text().as_bytes());
-    let linked = written.and_then(|()| fs::hard_link(&fresh, path));
-    fs::remove_file(&fresh)?;
+///
+/// The other name is drawn anew each time: a file that a killed process left is in nobody's way, and the
+/// key in it has sealed nothing.
+fn create(path: &Path) -> Result<(), KeyFileError> {
+    let ring = KeyRing::generate("demo-1").map_err(|source| KeyFileError::Io {
+        path: path.to_owned(),
+        source: io::Error::other(source),
+    })?;
+    let fresh = fresh_name(path)?;
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| KeyFileError::Io { path, source }
+    };
+    write_private(&fresh, ring.to_text().as_bytes()).map_err(failed(&fresh))?;
+    let linked = fs::hard_link(&fresh, path);
+    fs::remove_file(&fresh).map_err(failed(&fresh))?;
     match linked {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
+        other => other.map_err(failed(path)),
     }
+}
+
+/// A name beside `path` that no other file has.
+fn fresh_name(path: &Path) -> Result<PathBuf, KeyFileError> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|source| KeyFileError::Io {
+        path: path.to_owned(),
+        source: io::Error::other(source),
+    })?;
+    let random = u64::from_ne_bytes(random);
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{random:016x}.new"));
+    Ok(PathBuf::from(name))
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -193,6 +209,33 @@ mod tests {
         let error = load_or_create(&path).unwrap_err().to_string();
         assert!(
             error.contains("damaged") && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_a_killed_start_left_does_not_stop_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("demo.keys");
+        let pid = std::process::id();
+        for left in [
+            path.with_extension(format!("{pid}.new")),
+            folder.path().join(format!("demo.keys.{pid}.new")),
+            fresh_name(&path).unwrap(),
+        ] {
+            fs::write(left, "half a k").unwrap();
+        }
+        load_or_create(&path).unwrap();
+        assert_ne!(fresh_name(&path).unwrap(), fresh_name(&path).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_made_is_named_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("absent/demo.keys");
+        let error = load_or_create(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("demo.keys.") && error.contains(".new"),
             "{error}"
         );
     }

@@ -8,15 +8,20 @@
 
 pub mod config;
 
+mod admission;
 mod assets;
+mod browser_address;
+mod code_exchanges;
 mod command;
 mod cookies;
 mod demo;
 mod keys;
 mod lock;
+mod metrics_server;
 mod moment;
 mod pages;
 mod pending;
+mod permissions;
 mod problem;
 mod request_log;
 mod return_to;
@@ -29,4 +34,5 @@ mod telemetry;
 
 pub use command::run;
 pub use keys::KeyFileError;
+pub use lock::LockError;
 pub use start::{Running, StartError, Summary};

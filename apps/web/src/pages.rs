@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::{
     moment::Moment,
     problem::{Action, Problem},
+    session::FormToken,
 };
 
 /// A line above the content.
@@ -51,6 +52,8 @@ pub(crate) struct SignedOut<'a> {
     pub demo: bool,
     /// Host of the platform.
     pub platform: &'a str,
+    /// Where the button leads.
+    pub sign_in: String,
 }
 
 /// The start page of somebody who is signed in.
@@ -64,7 +67,7 @@ pub(crate) struct Dashboard {
     /// The state of the grant.
     pub grant: Option<Grant>,
     /// The secret of this session's forms.
-    pub form_token: String,
+    pub form_token: FormToken,
     /// The answer to "call the API".
     pub answer: Option<Answer>,
 }
@@ -74,7 +77,7 @@ pub(crate) struct Dashboard {
 #[template(path = "sign_out.html")]
 pub(crate) struct SignOut {
     /// The secret of this session's forms; `None` when there is no session.
-    pub form_token: Option<String>,
+    pub form_token: Option<FormToken>,
 }
 
 #[derive(Debug, Template)]

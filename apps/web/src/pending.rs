@@ -6,6 +6,7 @@
 
 use actix_web::http::header::HeaderMap;
 use rc_auth::{AttemptName, PendingAuthorization, Timestamp, store::SealError};
+use zeroize::Zeroizing;
 
 use crate::{
     cookies::{Cookies, cookie, cookies},
@@ -65,13 +66,17 @@ impl PendingSignIn {
         cookies.remove(&full_name(cookies, attempt))
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    /// State and verifier are in it: wiped when dropped, and never moved while it grows.
+    fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let path = self.return_to.as_str().as_bytes();
         let length = u16::try_from(path.len()).unwrap_or(0); // at most LocalPath::MAX_LEN
-        let mut bytes = vec![FORMAT];
+        let authorization = Zeroizing::new(self.authorization.to_bytes());
+        let size = 1 + size_of_val(&length) + path.len() + authorization.len();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(size));
+        bytes.push(FORMAT);
         bytes.extend_from_slice(&length.to_be_bytes());
         bytes.extend_from_slice(path);
-        bytes.extend_from_slice(&self.authorization.to_bytes());
+        bytes.extend_from_slice(&authorization);
         bytes
     }
 

@@ -1,5 +1,6 @@
 //! Where a browser goes after sign-in: a path of this application and nowhere else.
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 /// A path, perhaps with a query, that every browser resolves to this application's own origin.
@@ -40,9 +41,10 @@ impl LocalPath {
         &self.0
     }
 
-    /// Without the query.
-    pub(crate) fn path(&self) -> &str {
-        self.0.split('?').next().unwrap_or("/")
+    /// Whether the router takes it to `route`: routes are found by the decoded path, without the query.
+    pub(crate) fn leads_to(&self, route: &str) -> bool {
+        let path = self.0.split('?').next().unwrap_or("/");
+        percent_decode_str(path).eq(percent_decode_str(route))
     }
 }
 
@@ -76,6 +78,25 @@ mod tests {
             "/?next=https://example.com",
         ] {
             assert_eq!(LocalPath::parse(path).expect(path).as_str(), path);
+        }
+    }
+
+    #[test]
+    fn an_address_of_the_application_is_known_in_every_spelling() {
+        for (path, route, same) in [
+            ("/login", "/login", true),
+            ("/login?x=y", "/login", true),
+            ("/log%69n", "/login", true),
+            ("/%6C%6f%67in?return_to=/", "/login", true),
+            ("/call%20back", "/call%20back", true),
+            ("/oauth/callback", "/oauth/c%61llback", true),
+            ("/login/", "/login", false),
+            ("/Login", "/login", false),
+            ("/log%6", "/login", false),
+            ("/?/login", "/login", false),
+        ] {
+            let path = LocalPath::parse(path).expect(path);
+            assert_eq!(path.leads_to(route), same, "{path:?}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{net::TcpListener, rc::Rc};
 
 use actix_web::{
-    App, HttpServer,
+    App, Either, HttpServer,
     dev::{Server, Service as _, ServiceResponse},
     http::header::{
         CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY,
@@ -12,7 +12,7 @@ use actix_web::{
     web::Data,
 };
 
-use crate::{request_log::Observed, routes, state::Application};
+use crate::{admission, request_log::Observed, routes, state::Application};
 
 /// How long requests in the air may take after a signal to stop: longer than the slowest token request.
 const SHUTDOWN_SECONDS: u64 = 45;
@@ -35,9 +35,15 @@ pub(crate) fn on(listener: TcpListener, application: Application) -> std::io::Re
                 let route = routes::name_of(request.path(), observed.redirect_uri());
                 let observation = Observed::start(request.method(), route);
                 let headers = Rc::clone(&headers);
-                let response = service.call(request);
+                let answer = match admission::refusal(&request, observed.redirect_uri()) {
+                    Some(refusal) => Either::Left(request.into_response(refusal)),
+                    None => Either::Right(service.call(request)),
+                };
                 async move {
-                    let mut response: ServiceResponse = response.await?;
+                    let mut response: ServiceResponse = match answer {
+                        Either::Left(refused) => refused,
+                        Either::Right(response) => response.await?,
+                    };
                     add_missing(&headers, &mut response);
                     observation.finish(response.status());
                     Ok(response)
@@ -59,7 +65,9 @@ fn default_headers(https: bool) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = vec![
         (CACHE_CONTROL, text("no-store")),
         (CONTENT_SECURITY_POLICY, text(CSP)),
-        (REFERRER_POLICY, text("no-referrer")), // a callback's address holds a code
+        // A callback's address holds a code, which no other site may see. `no-referrer` would make
+        // browsers send `Origin: null` with this application's own forms.
+        (REFERRER_POLICY, text("same-origin")),
         (X_CONTENT_TYPE_OPTIONS, text("nosniff")),
         (X_FRAME_OPTIONS, text("DENY")),
         (

@@ -3,12 +3,13 @@
 //! It holds a grant key, the time it was issued and the secret behind this session's forms. Nothing is
 //! kept on the server for it. Signing out ends the grant, so a copied cookie is worth nothing afterwards.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use actix_web::http::header::HeaderMap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rc_auth::{GrantKey, Timestamp, store::SealError};
 use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 use crate::cookies::{Cookies, cookie};
 
@@ -18,12 +19,42 @@ const FORMAT: u8 = 1;
 const HEAD: usize = 1 + 8 + CSRF_LEN;
 const CSRF_LEN: usize = 16;
 
+/// How far the clocks of two processes that share a key may be apart: 5 minutes, more than any clock that
+/// is kept by a time server.
+const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+
+/// The secret that this session's forms carry. Another site can make a browser post a form, but cannot
+/// know this.
+#[derive(Default)]
+pub(crate) struct FormToken(String);
+
+impl FormToken {
+    /// For a form on a page of its own session, and nothing else.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for FormToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FormToken(…)")
+    }
+}
+
 /// Who this browser is signed in as.
-#[derive(Debug)]
 pub(crate) struct BrowserSession {
     grant: GrantKey,
     issued_at: Timestamp,
     form_secret: [u8; CSRF_LEN],
+}
+
+impl fmt::Debug for BrowserSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrowserSession")
+            .field("grant", &self.grant)
+            .field("issued_at", &self.issued_at)
+            .finish_non_exhaustive()
+    }
 }
 
 impl BrowserSession {
@@ -48,9 +79,19 @@ impl BrowserSession {
 
     /// The session in the request's cookie, if it is ours and young enough.
     pub(crate) fn of(headers: &HeaderMap, cookies: &Cookies, now: Timestamp) -> Option<Self> {
+        Self::to_be_replaced(headers, cookies, now).filter(|session| !session.is_over(now))
+    }
+
+    /// The session in the request's cookie, even if its lifetime is over: it still names a grant, which may
+    /// be ended and nothing else. One from the future is none.
+    pub(crate) fn to_be_replaced(
+        headers: &HeaderMap,
+        cookies: &Cookies,
+        now: Timestamp,
+    ) -> Option<Self> {
         let name = cookies.full_name(NAME);
         let opened = cookies.open(PURPOSE, &name, cookie(headers, &name)?)?;
-        Self::from_bytes(&opened).filter(|session| !session.is_over(now))
+        Self::from_bytes(&opened).filter(|session| !session.is_from_the_future(now))
     }
 
     /// The grant it names.
@@ -58,15 +99,18 @@ impl BrowserSession {
         &self.grant
     }
 
-    /// The value that this session's forms carry. Another site can make a browser post a form, but
-    /// cannot know this.
-    pub(crate) fn form_token(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.form_secret)
+    /// The value that this session's forms carry.
+    pub(crate) fn form_token(&self) -> FormToken {
+        FormToken(URL_SAFE_NO_PAD.encode(self.form_secret))
     }
 
     /// Whether `token` came from a form of this session; takes the same time for every wrong one.
     pub(crate) fn owns_form(&self, token: &str) -> bool {
-        self.form_token().as_bytes().ct_eq(token.as_bytes()).into()
+        self.form_token()
+            .as_str()
+            .as_bytes()
+            .ct_eq(token.as_bytes())
+            .into()
     }
 
     /// The `Set-Cookie` value that makes it this browser's session.
@@ -86,15 +130,18 @@ impl BrowserSession {
     }
 
     fn is_over(&self, now: Timestamp) -> bool {
-        let age = now
-            .unix_millis()
-            .saturating_sub(self.issued_at.unix_millis());
-        u128::try_from(age).is_ok_and(|age| age >= Self::LIFETIME.as_millis())
+        now.saturating_since(self.issued_at) >= Self::LIFETIME
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    /// Such a session would outlive its lifetime by as much.
+    fn is_from_the_future(&self, now: Timestamp) -> bool {
+        self.issued_at.saturating_since(now) > CLOCK_SKEW
+    }
+
+    /// Wiped when dropped, and never moved while it grows.
+    fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let grant = self.grant.as_str().as_bytes();
-        let mut bytes = Vec::with_capacity(HEAD + grant.len());
+        let mut bytes = Zeroizing::new(Vec::with_capacity(HEAD + grant.len()));
         bytes.push(FORMAT);
         bytes.extend_from_slice(&self.issued_at.unix_millis().to_be_bytes());
         bytes.extend_from_slice(&self.form_secret);
@@ -140,13 +187,14 @@ mod tests {
         let headers = request_with(&session.set_cookie(&cookies).unwrap());
         let back = BrowserSession::of(&headers, &cookies, ISSUED).unwrap();
         assert_eq!(back.grant().as_str(), "user-42");
-        assert!(back.owns_form(&session.form_token()));
+        assert!(back.owns_form(session.form_token().as_str()));
         assert!(!back.owns_form(""));
         assert!(
             !back.owns_form(
-                &BrowserSession::start(GrantKey::new("user-42"), ISSUED)
+                BrowserSession::start(GrantKey::new("user-42"), ISSUED)
                     .unwrap()
                     .form_token()
+                    .as_str()
             )
         );
     }
@@ -161,6 +209,33 @@ mod tests {
             |millis| BrowserSession::of(&headers, &cookies, Timestamp::from_unix_millis(millis));
         assert!(at(end - 1).is_some());
         assert!(at(end).is_none());
+        let over = Timestamp::from_unix_millis(end);
+        let named = BrowserSession::to_be_replaced(&headers, &cookies, over);
+        assert!(named.is_some(), "its grant may still be ended");
+    }
+
+    #[test]
+    fn a_session_from_the_future_is_none_beyond_what_clocks_differ() {
+        let cookies = Cookies::new(KeyRing::generate("test").unwrap(), false);
+        let session = BrowserSession::start(GrantKey::new("user-42"), ISSUED).unwrap();
+        let headers = request_with(&session.set_cookie(&cookies).unwrap());
+        let at =
+            |millis| BrowserSession::of(&headers, &cookies, Timestamp::from_unix_millis(millis));
+        assert!(at(1_000 - 5 * 60_000).is_some());
+        assert!(at(1_000 - 5 * 60_000 - 1).is_none());
+        assert!(at(i64::MIN).is_none());
+        let early = Timestamp::from_unix_millis(1_000 - 5 * 60_000 - 1);
+        assert!(BrowserSession::to_be_replaced(&headers, &cookies, early).is_none());
+    }
+
+    #[test]
+    fn debug_output_holds_no_form_secret() {
+        let session = BrowserSession::start(GrantKey::new("user-42"), ISSUED).unwrap();
+        let printed = format!("{session:?} {:?}", session.form_token());
+        let token = session.form_token();
+        assert!(!printed.contains(token.as_str()), "{printed}");
+        assert!(!printed.contains("form_secret"), "{printed}");
+        assert!(!printed.contains("user-42"), "{printed}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -22,8 +23,9 @@ use crate::{
     cookies::Cookies,
     demo,
     keys::{self, KeyFileError},
-    lock::{DatabaseLock, Found},
-    server,
+    lock::{self, DatabaseLock, LockError, LockFiles, Starting},
+    metrics_server::{self, MetricsServer},
+    permissions, server,
     state::{Application, Parts, PlatformName},
     telemetry,
 };
@@ -41,6 +43,16 @@ pub enum StartError {
         "BIND: {address} cannot be listened on: {source}.\nSet BIND to a free address, e.g. BIND=127.0.0.1:8081, or BIND=127.0.0.1:0 for any free port"
     )]
     Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The address for measurements cannot be listened on.
+    #[error(
+        "RC_METRICS_BIND: {address} cannot be listened on: {source}.\nSet RC_METRICS_BIND to a free address, or unset it to measure nothing"
+    )]
+    MetricsBind {
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -66,14 +78,12 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error("DATABASE_URL: {0}")]
     Connect(#[from] ConnectError),
-    /// The lock file cannot be used.
-    #[error("the lock file {path} cannot be used: {source}")]
-    Lock {
-        /// The file.
-        path: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The system does not say who may open the database.
+    #[error("DATABASE_URL: who may open the files of the database cannot be found out: {0}")]
+    Permissions(#[source] io::Error),
+    /// A lock file cannot be used.
+    #[error("DATABASE_URL: {0}")]
+    Lock(#[from] LockError),
     /// The database cannot be read.
     #[error("the database cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -95,6 +105,7 @@ pub struct Running {
     client: Client,
     server: ServerHandle,
     serving: JoinHandle<io::Result<()>>,
+    metrics: Option<MetricsServer>,
     sweeping: JoinHandle<()>,
     simulator: Option<rc_sim::Server>,
     lock: DatabaseLock,
@@ -105,6 +116,8 @@ pub struct Running {
 pub struct Summary {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it gives out measurements, if it does.
+    pub metrics: Option<SocketAddr>,
     /// What to open in a browser.
     pub origin: String,
     /// The platform's address.
@@ -115,6 +128,8 @@ pub struct Summary {
     pub database: String,
     /// Where the encryption keys come from.
     pub keys: String,
+    /// Files of the database that others than their owner may open.
+    pub exposed: Vec<PathBuf>,
 }
 
 impl Running {
@@ -136,8 +151,11 @@ impl Running {
         config: Config,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        telemetry::collect_metrics();
-        let (listener, address) = listen(config.bind)?;
+        let (listener, address) = listen(config.bind).map_err(|source| StartError::Bind {
+            address: config.bind,
+            source,
+        })?;
+        let metrics = config.metrics_bind.map(listen_for_metrics).transpose()?;
         let (simulator, registration) = platform(config.platform, address).await?;
         let keys_from = describe_keys(&config.keys);
         if simulator.is_some() {
@@ -148,7 +166,7 @@ impl Running {
             Keys::File(path) => keys::load_or_create(&path)?,
         };
         let store = open_store(&config.database, ring.clone()).await?;
-        let mut client = Client::builder(registration.app()?)
+        let mut client = Client::builder(registration.app()?.require_iss(config.require_iss))
             .store(Arc::clone(&store))
             .refresh_replay(config.refresh_replay)
             .clock(Arc::clone(&clock));
@@ -160,11 +178,13 @@ impl Running {
 
         let summary = Summary {
             address,
+            metrics: metrics.as_ref().map(|(_, bound)| *bound),
             origin: open_here(&registration.redirect_uri, address),
             server: registration.server.clone(),
             simulated: simulator.is_some(),
             database: config.database.to_string(),
             keys: keys_from,
+            exposed: exposed_files(&config.database)?,
         };
         let application = Application::new(Parts {
             client: client.clone(),
@@ -176,12 +196,18 @@ impl Running {
             },
             redirect_uri: registration.redirect_uri,
             clock,
+            form_limit: config.form_limit,
+            callback_limit: config.callback_limit,
+            trusted_proxies: config.trusted_proxies,
         });
+        let metrics = metrics.map(|(listener, _)| metrics_server::on(listener));
+        let metrics = metrics.transpose().map_err(StartError::Server)?;
         let server = server::on(listener, application).map_err(StartError::Server)?;
         let sweeper = client.clone();
         Ok(Self {
             summary,
             client,
+            metrics: metrics.map(MetricsServer::spawn),
             server: server.handle(),
             serving: tokio::spawn(server),
             sweeping: tokio::spawn(async move { sweeper.keep_alive().await }),
@@ -212,6 +238,9 @@ impl Running {
     /// Accepts nothing new, finishes what is in the air, and saves it. Whether all of it was saved in time.
     pub async fn stop(self) -> bool {
         self.server.stop(true).await;
+        if let Some(metrics) = self.metrics {
+            metrics.stop().await;
+        }
         let saved = self.client.shutdown(SAVE_LIMIT).await;
         self.sweeping.abort();
         if let Some(simulator) = self.simulator {
@@ -222,10 +251,17 @@ impl Running {
     }
 }
 
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let listener = TcpListener::bind(address);
-    let bound = listener.and_then(|listener| listener.local_addr().map(|bound| (listener, bound)));
-    bound.map_err(|source| StartError::Bind { address, source })
+fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address)?;
+    let bound = listener.local_addr()?;
+    Ok((listener, bound))
+}
+
+/// From here on measurements are collected.
+fn listen_for_metrics(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listening = listen(address);
+    telemetry::collect_metrics();
+    listening.map_err(|source| StartError::MetricsBind { address, source })
 }
 
 async fn platform(
@@ -263,30 +299,38 @@ async fn open_store(
 
 /// Recovers at once what a crashed process left, if nobody else is alive; see [`crate::lock`].
 async fn take_over(client: &Client, database: &DatabaseUrl) -> Result<DatabaseLock, StartError> {
-    let path = database.beside("lock");
-    let failed = |source| StartError::Lock {
-        path: path.display().to_string(),
-        source,
+    let files = LockFiles {
+        start: database.beside("start-lock"),
+        presence: database.beside("lock"),
     };
-    let lock = match DatabaseLock::try_exclusive(&path).map_err(failed)? {
-        Found::Alone(lock) => {
-            let recovered = client.take_over_abandoned().await?;
-            if recovered > 0 {
-                tracing::info!(
-                    recovered,
-                    "took over refreshes that an earlier process left unfinished"
-                );
-            }
-            lock
+    let looking = tokio::task::spawn_blocking({
+        let files = files.clone();
+        move || Starting::wait(&files, lock::PATIENCE)
+    });
+    let starting = looking.await.map_err(|error| LockError::Io {
+        path: files.start,
+        source: io::Error::other(error),
+    })??;
+    if starting.is_alone() {
+        let recovered = client.take_over_abandoned().await?;
+        if recovered > 0 {
+            tracing::info!(
+                recovered,
+                "took over refreshes that an earlier process left unfinished"
+            );
         }
-        Found::NotAlone(lock) => lock,
-    };
-    // Waits for another process's start at most; still, not on a thread that serves.
-    let shared = tokio::task::spawn_blocking(|| lock.share()).await;
-    shared
-        .map_err(io::Error::other)
-        .and_then(|shared| shared)
-        .map_err(failed)
+    }
+    Ok(starting.serve())
+}
+
+/// Files made here are their owner's alone. Older ones may be open to others: what is in them is sealed,
+/// but others could delete or replace it, so the operator is told; see [`Summary::exposed`].
+fn exposed_files(database: &DatabaseUrl) -> Result<Vec<PathBuf>, StartError> {
+    let exposed = permissions::exposed(database.file()).map_err(StartError::Permissions)?;
+    for path in &exposed {
+        tracing::warn!(path = %path.display(), "others than its owner may open this file; run chmod 600");
+    }
+    Ok(exposed)
 }
 
 fn describe_keys(keys: &Keys) -> String {

@@ -2,15 +2,23 @@
 
 use std::{
     future::{Future, poll_fn},
+    net::{IpAddr, Ipv6Addr},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Once},
+    time::Duration,
 };
 
 use actix_web::{HttpRequest, http::header::HeaderMap, web};
-use rc_auth::{Client, Clock, Timestamp, store::TokenStore};
-use tokio::runtime::Handle;
+use rc_auth::{AttemptName, Client, Clock, Timestamp, store::TokenStore};
+use tokio::{runtime::Handle, task::JoinHandle};
 
-use crate::{config::RedirectUri, cookies::Cookies, session::BrowserSession};
+use crate::{
+    browser_address,
+    code_exchanges::{Admission, CodeExchanges, NotNow},
+    config::{CallbackLimit, RedirectUri, TrustedProxies},
+    cookies::Cookies,
+    session::BrowserSession,
+};
 
 /// The call that says who is signed in.
 pub(crate) const EXTENSION: &str = "/restapi/v1.0/account/~/extension/~";
@@ -28,7 +36,12 @@ struct Inner {
     redirect_uri: RedirectUri,
     platform: PlatformName,
     clock: Arc<dyn Clock>,
+    form_limit: Duration,
     runtime: Handle,
+    exchanges: Arc<CodeExchanges>,
+    trusted_proxies: TrustedProxies,
+    /// Said once.
+    proxy_is_missing: Once,
 }
 
 /// The platform as pages name it.
@@ -55,6 +68,12 @@ pub(crate) struct Parts {
     pub platform: PlatformName,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// How long the body of a form may take to arrive.
+    pub form_limit: Duration,
+    /// How many refused code exchanges an address may cause.
+    pub callback_limit: Option<CallbackLimit>,
+    /// Whose word about the browser's address is believed.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Application {
@@ -68,6 +87,9 @@ impl Application {
             redirect_uri,
             platform,
             clock,
+            form_limit,
+            callback_limit,
+            trusted_proxies,
         } = parts;
         let runtime = Handle::current();
         let inner = Inner {
@@ -77,7 +99,11 @@ impl Application {
             redirect_uri,
             platform,
             clock,
+            form_limit,
             runtime,
+            exchanges: CodeExchanges::new(callback_limit),
+            trusted_proxies,
+            proxy_is_missing: Once::new(),
         };
         Self {
             inner: Arc::new(inner),
@@ -117,6 +143,11 @@ impl Application {
         &self.inner.platform
     }
 
+    /// How long the body of a form may take to arrive.
+    pub(crate) fn form_limit(&self) -> Duration {
+        self.inner.form_limit
+    }
+
     /// The time.
     pub(crate) fn now(&self) -> Timestamp {
         self.inner.clock.wall()
@@ -133,9 +164,45 @@ impl Application {
         .await
     }
 
-    /// Spawns `future` on that runtime.
-    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.inner.runtime.spawn(future);
+    /// Spawns `future` on that runtime. It ends by itself, also if the handle is dropped.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.inner.runtime.spawn(future)
+    }
+
+    /// Asks for leave to make the code exchange of `attempt`, for the browser that sent `request`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotNow`] when there are too many, or too many were refused.
+    pub(crate) fn admit_exchange(
+        &self,
+        request: &HttpRequest,
+        attempt: &AttemptName,
+    ) -> Result<Admission, NotNow> {
+        // A connection without an address is none of TCP; all of those count as one.
+        let peer = request
+            .peer_addr()
+            .map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
+        let (headers, trusted) = (request.headers(), &self.inner.trusted_proxies);
+        if browser_address::proxy_is_missing(peer, headers, trusted) {
+            self.inner.proxy_is_missing.call_once(|| {
+                tracing::warn!(
+                    %peer,
+                    "a proxy that RC_TRUSTED_PROXIES does not list seems to forward requests: all browsers \
+                     behind it count as one address"
+                );
+            });
+        }
+        let from = browser_address::of(peer, headers, trusted);
+        self.inner.exchanges.admit(from, attempt, self.mono())
+    }
+
+    /// The monotonic time.
+    pub(crate) fn mono(&self) -> Duration {
+        self.inner.clock.now().mono
     }
 
     /// The browser session of a request.

@@ -47,7 +47,7 @@ fn is_harmless(event: &Metadata<'_>) -> bool {
     *event.level() <= tracing::Level::INFO || OURS.contains(&root)
 }
 
-/// Starts to collect metrics, once per process. Call it inside a runtime.
+/// Starts to collect metrics, once per process. Call it inside a runtime. Until then measuring costs nothing.
 pub(crate) fn collect_metrics() {
     METRICS.get_or_init(|| {
         // Local upstreams answer within a millisecond; a refresh may wait half a minute.

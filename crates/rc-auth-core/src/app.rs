@@ -16,6 +16,7 @@ pub struct App {
     redirect_uri: String,
     server: String,
     issuer: String,
+    iss_required: bool,
 }
 
 /// A value that cannot describe an app.
@@ -84,6 +85,7 @@ impl App {
             redirect_uri: redirect_uri.to_owned(),
             issuer: server.clone(),
             server,
+            iss_required: false,
         })
     }
 
@@ -99,6 +101,16 @@ impl App {
         }
         issuer.clone_into(&mut self.issuer);
         Ok(self)
+    }
+
+    /// Sets whether a callback without `iss` is refused (RFC 9207 section 2.4). Default: no, because
+    /// RingCentral sends none. An `iss` that is there is compared in either case.
+    ///
+    /// It holds for sign-ins that begin after it was set.
+    #[must_use]
+    pub const fn require_iss(mut self, required: bool) -> Self {
+        self.iss_required = required;
+        self
     }
 
     /// The client id.
@@ -129,6 +141,12 @@ impl App {
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// Whether a callback has to name its issuer.
+    #[must_use]
+    pub const fn iss_required(&self) -> bool {
+        self.iss_required
     }
 
     pub(crate) fn secret(&self) -> Option<&Secret> {

@@ -156,6 +156,50 @@ fn each_broken_callback_is_refused_for_its_own_reason() {
     }
 }
 
+/// A sign-in of an app that requires `iss`, after a trip through its stored bytes.
+fn pending_that_requires_iss() -> PendingAuthorization {
+    let app = app().require_iss(true);
+    let (_, pending) = AuthorizationRequest::new(&app).start(&Entropy::new([1; 64]), now());
+    let back = PendingAuthorization::from_bytes(&pending.to_bytes()).expect("its own bytes");
+    assert_eq!(back, pending);
+    back
+}
+
+#[test]
+fn a_required_iss_that_is_missing_refuses_codes_and_errors() {
+    for query in ["code=abc", "error=access_denied"] {
+        let refused = pending_that_requires_iss().finish(&format!("{query}&state={STATE}"), now());
+        assert_eq!(
+            refused.expect_err("no iss"),
+            CallbackError::MissingIssuer,
+            "{query}"
+        );
+    }
+    let with = |iss: &str| {
+        let query = format!("code=abc&state={STATE}&iss={iss}");
+        pending_that_requires_iss().finish(&query, now())
+    };
+    assert!(with("https://platform.ringcentral.com").is_ok());
+    assert_eq!(
+        with("https://evil.example").expect_err("another issuer"),
+        CallbackError::IssuerMismatch
+    );
+}
+
+#[test]
+fn stored_bytes_that_require_iss_cannot_be_read_as_the_version_before() {
+    let bytes = pending_that_requires_iss().to_bytes();
+    let text = String::from_utf8(bytes).expect("JSON");
+    assert!(text.contains("\"v\":2"), "{}", text.len());
+    for changed in [
+        text.replace("\"v\":2", "\"v\":1"),
+        text.replace(",\"iss_required\":true", ""),
+    ] {
+        assert_ne!(changed, text);
+        assert!(PendingAuthorization::from_bytes(changed.as_bytes()).is_err());
+    }
+}
+
 #[test]
 fn an_error_of_the_platform_is_told_even_beside_a_code() {
     for (query, code) in [

@@ -68,6 +68,7 @@ fn callbacks() {
         CallbackError::StateMismatch,
         CallbackError::Expired,
         CallbackError::IssuerMismatch,
+        CallbackError::MissingIssuer,
         refused.expect_err("the platform said no"),
         CallbackError::MissingCode,
     ];

@@ -150,7 +150,7 @@ async fn five_a_minute(budget: AuthBudget) -> (World, Grant) {
 /// A stranger's callbacks: the state is good, the code is worth nothing.
 async fn eight_junk_callbacks(world: &World) {
     for _ in 0..8 {
-        let sign_in = world.client.begin_sign_in().unwrap();
+        let sign_in = world.client.begin_sign_in().expect("a sign-in");
         let callback = world.browse(&sign_in.url);
         let (_, state) = callback.query().split_once("state=").expect("a state");
         let query = format!("code=junk&state={state}");

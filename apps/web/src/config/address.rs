@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 /// Paths of this application that a redirect URI must leave alone.
 const OWN_PATHS: &[&str] = &[
-    "/", "/login", "/logout", "/me", "/call", "/refresh", "/healthz", "/readyz", "/metrics",
+    "/", "/login", "/logout", "/me", "/call", "/refresh", "/healthz", "/readyz",
 ];
 
 /// A redirect URI: kept byte for byte, with what this application needs to know of it.

@@ -1,17 +1,26 @@
 //! Configuration from environment variables, checked before anything starts.
 
-use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use rc_auth::{App, AuthBudget, InvalidApp, RefreshReplay, Secret, store::KeyRing};
 use tracing_subscriber::EnvFilter;
 
 mod address;
+mod callback_limit;
+mod callbacks;
 mod database;
+mod platform;
+mod trusted_proxies;
 mod variables;
 
 pub use address::{RedirectUri, origin_on_this_machine};
+pub use callback_limit::{CallbackLimit, InvalidCallbackLimit};
 pub use database::DatabaseUrl;
+pub use trusted_proxies::{InvalidTrustedProxies, TrustedProxies};
 pub use variables::{VARIABLES, Variable, help};
+
+/// Longer than any browser needs for a form of ours, short enough that nobody holds connections by it.
+const FORM_LIMIT: Duration = Duration::from_secs(10);
 
 /// Everything the application is told from outside.
 #[derive(Debug)]
@@ -19,6 +28,8 @@ pub use variables::{VARIABLES, Variable, help};
 pub struct Config {
     /// Where to listen. Port 0 takes a free one.
     pub bind: SocketAddr,
+    /// Where to give out measurements; `None` gives out none. Port 0 takes a free one.
+    pub metrics_bind: Option<SocketAddr>,
     /// Whom to sign in with.
     pub platform: Platform,
     /// Where sign-ins are kept.
@@ -31,6 +42,15 @@ pub struct Config {
     pub refresh_replay: RefreshReplay,
     /// `RUST_LOG`, checked.
     pub log: String,
+    /// How long the body of a form may take to arrive: 10 seconds, ample for 40 bytes on any line. No
+    /// variable sets it; tests do.
+    pub form_limit: Duration,
+    /// How many refused code exchanges one browser address may cause; `None` counts none.
+    pub callback_limit: Option<CallbackLimit>,
+    /// Whose word about the browser's address is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// Whether a callback without `iss` is refused (RFC 9207 §2.4).
+    pub require_iss: bool,
 }
 
 /// The platform the application signs in with.
@@ -123,6 +143,7 @@ impl Config {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
         let read = Reader(&lookup);
         let platform = read.platform()?;
+        let refresh_replay = read.refresh_replay(&platform)?;
         let demo = matches!(platform, Platform::Simulated { .. });
         let database = read.database(demo)?;
         Ok(Self {
@@ -131,8 +152,13 @@ impl Config {
             keys: read.keys(demo, &database)?,
             database,
             auth_budget: read.auth_budget()?,
-            refresh_replay: read.refresh_replay()?,
+            refresh_replay,
+            metrics_bind: read.metrics_bind()?,
             log: read.log()?,
+            form_limit: FORM_LIMIT,
+            callback_limit: read.callback_limit()?,
+            trusted_proxies: read.trusted_proxies()?,
+            require_iss: read.require_iss(demo)?,
         })
     }
 }
@@ -161,62 +187,12 @@ impl Reader<'_> {
         }
     }
 
-    fn platform(&self) -> Result<Platform, ConfigError> {
-        let limits = self.sim_limits()?;
-        let Some(client_id) = self.credential("RC_CLIENT_ID")? else {
-            for name in ["RC_CLIENT_SECRET", "RC_REDIRECT_URI", "RC_SERVER_URL"] {
-                if self.text(name)?.is_some() {
-                    let problem = format!(
-                        "is missing although {name} is set. Set it too, or unset {name} for the demo"
-                    );
-                    return Err(ConfigError::new("RC_CLIENT_ID", problem));
-                }
-            }
-            return Ok(Platform::Simulated {
-                limits: limits.unwrap_or(false),
-            });
-        };
-        if limits.is_some() {
-            let problem = "only works in demo mode, but RC_CLIENT_ID is set";
-            return Err(ConfigError::new("RC_SIM_LIMITS", problem));
-        }
-        self.registration(client_id).map(Platform::Registered)
-    }
-
-    fn registration(&self, client_id: String) -> Result<Registration, ConfigError> {
-        let client_secret = self.credential("RC_CLIENT_SECRET")?.map(Secret::new);
-        let Some(redirect_uri) = self.text("RC_REDIRECT_URI")? else {
-            let problem = "is missing although RC_CLIENT_ID is set. \
-                Give it byte for byte as registered in the developer console";
-            return Err(ConfigError::new("RC_REDIRECT_URI", problem));
-        };
-        let redirect_uri = RedirectUri::parse(&redirect_uri)
-            .map_err(|problem| ConfigError::new("RC_REDIRECT_URI", problem))?;
-        let server = self.text("RC_SERVER_URL")?;
-        let server = server.unwrap_or_else(|| App::DEFAULT_SERVER.to_owned());
-        address::server_url(&server)
-            .map_err(|problem| ConfigError::new("RC_SERVER_URL", problem))?;
-        let registration = Registration {
-            client_id,
-            client_secret,
-            redirect_uri,
-            server,
-        };
-        if let Err(problem) = registration.app() {
-            return Err(ConfigError::new(
-                "RC_CLIENT_ID",
-                format!("or what belongs to it: {problem}"),
-            ));
-        }
-        Ok(registration)
-    }
-
-    fn sim_limits(&self) -> Result<Option<bool>, ConfigError> {
-        match self.text("RC_SIM_LIMITS")?.as_deref() {
+    fn switch(&self, variable: &'static str) -> Result<Option<bool>, ConfigError> {
+        match self.text(variable)?.as_deref() {
             None => Ok(None),
             Some("on") => Ok(Some(true)),
             Some("off") => Ok(Some(false)),
-            Some(_) => Err(ConfigError::new("RC_SIM_LIMITS", "is neither on nor off")),
+            Some(_) => Err(ConfigError::new(variable, "is neither on nor off")),
         }
     }
 
@@ -232,6 +208,13 @@ impl Reader<'_> {
             return Err(ConfigError::new("BIND", problem));
         }
         Ok(bind)
+    }
+
+    fn metrics_bind(&self) -> Result<Option<SocketAddr>, ConfigError> {
+        let parse = |text: String| {
+            address::bind(&text).map_err(|problem| ConfigError::new("RC_METRICS_BIND", problem))
+        };
+        self.text("RC_METRICS_BIND")?.map(parse).transpose()
     }
 
     fn database(&self, demo: bool) -> Result<DatabaseUrl, ConfigError> {
@@ -264,17 +247,6 @@ impl Reader<'_> {
                 .map_err(|_| ConfigError::new("RC_AUTH_BUDGET", "is not a limit"))
         };
         self.text("RC_AUTH_BUDGET")?.map(parse).transpose()
-    }
-
-    fn refresh_replay(&self) -> Result<RefreshReplay, ConfigError> {
-        match self.text("RC_REFRESH_REPLAY")?.as_deref() {
-            None | Some("grace") => Ok(RefreshReplay::RINGCENTRAL),
-            Some("none") => Ok(RefreshReplay::None),
-            Some(_) => Err(ConfigError::new(
-                "RC_REFRESH_REPLAY",
-                "is neither grace nor none",
-            )),
-        }
     }
 
     fn log(&self) -> Result<String, ConfigError> {

@@ -21,10 +21,19 @@ pub const VARIABLES: &[Variable] = &[
         name: "RC_CLIENT_ID",
         about: &[
             "Client ID of the app registered in the RingCentral developer console.",
-            "Without it the demo runs: a simulated platform starts beside the application.",
+            "With nothing set the demo runs: a simulated platform starts beside the application.",
         ],
         default: "none: demo mode",
         example: "AbCdEfGhIjKlMnOpQrStUv",
+    },
+    Variable {
+        name: "RC_DEMO",
+        about: &[
+            "Demo or not: on = the simulated platform, off = never; a registered app is required.",
+            "Set it to off in production, so that a lost configuration is an error and no demo.",
+        ],
+        default: "on if nothing of a registered app is set; half of one is an error",
+        example: "off",
     },
     Variable {
         name: "RC_CLIENT_SECRET",
@@ -37,6 +46,8 @@ pub const VARIABLES: &[Variable] = &[
         about: &[
             "The OAuth redirect URI, byte for byte as registered in the console.",
             "Its path is where this application receives the callback; https, or http on loopback.",
+            "Requests are answered for its host and port and for names of this machine; a proxy must",
+            "pass one of them on as Host. /healthz and /readyz may also be asked by IP address.",
         ],
         default: "demo mode: http://127.0.0.1:PORT/oauth/callback with the port of BIND; otherwise required",
         example: "https://app.example.com/oauth/callback",
@@ -69,6 +80,15 @@ pub const VARIABLES: &[Variable] = &[
         example: "127.0.0.1:8080",
     },
     Variable {
+        name: "RC_METRICS_BIND",
+        about: &[
+            "Address and port of a listener of its own for GET /metrics, in Prometheus' text format.",
+            "On a loopback address it answers to names of this machine; on others to whoever reaches it.",
+        ],
+        default: "none: nothing is measured",
+        example: "127.0.0.1:9464",
+    },
+    Variable {
         name: "RC_AUTH_BUDGET",
         about: &["The app's own limit on token requests, COUNT/SECONDSs, or off."],
         default: "what the platform's own headers say",
@@ -80,7 +100,7 @@ pub const VARIABLES: &[Variable] = &[
             "What the platform does with a refresh token that was used before:",
             "grace = answers with the same new pair again (RingCentral), none = refuses it.",
         ],
-        default: "grace",
+        default: "grace for https hosts of ringcentral.com and for the demo, none elsewhere",
         example: "none",
     },
     Variable {
@@ -94,6 +114,34 @@ pub const VARIABLES: &[Variable] = &[
         about: &["What to log to stderr, as tracing filter directives. No level logs a secret."],
         default: "info",
         example: "info,rc_auth=debug",
+    },
+    Variable {
+        name: "RC_CALLBACK_LIMIT",
+        about: &[
+            "How many authorization codes the platform may refuse from one browser address",
+            "(IPv6: /64) in a window, COUNT/SECONDSs, or off. Its further callbacks get 429.",
+        ],
+        default: "3/60s",
+        example: "3/60s",
+    },
+    Variable {
+        name: "RC_TRUSTED_PROXIES",
+        about: &[
+            "Reverse proxies, addresses or networks, whose X-Forwarded-For or Forwarded is believed.",
+            "Behind a proxy that is not listed all browsers count as one address, and a stranger's",
+            "refused codes hold up everybody's sign-in for a window.",
+        ],
+        default: "none",
+        example: "127.0.0.1,10.0.0.0/8",
+    },
+    Variable {
+        name: "RC_REQUIRE_ISS",
+        about: &[
+            "on = refuse callbacks without iss (RFC 9207). RingCentral sends none.",
+            "Not in demo mode. An iss that is there is always checked.",
+        ],
+        default: "off",
+        example: "on",
     },
 ];
 

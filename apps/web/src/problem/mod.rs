@@ -2,7 +2,7 @@
 //!
 //! A status, a stable code, what happened and what to do. Shown as a page, or as JSON on `/me`.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
@@ -13,6 +13,7 @@ use rc_auth::{Clock as _, SystemClock, Timestamp};
 use crate::{pages, request_log::Reference};
 
 mod auth;
+mod busy;
 
 pub(crate) use auth::ended;
 
@@ -28,6 +29,8 @@ enum RetryAfter {
     Soon,
     /// From a moment on.
     At(Timestamp),
+    /// After a time.
+    In(Duration),
 }
 
 /// An answer that is not what was asked for.
@@ -123,18 +126,14 @@ impl Problem {
         )
     }
 
-    /// A form that cannot be read.
-    pub(crate) fn unreadable_form(too_large: bool) -> Self {
-        let status = if too_large {
-            StatusCode::PAYLOAD_TOO_LARGE
-        } else {
-            StatusCode::BAD_REQUEST
-        };
+    /// A form that cannot be read: 400, 413 when it is too large, 408 when it takes too long.
+    pub(crate) fn unreadable_form(status: StatusCode) -> Self {
         Self::new(
             status,
             "unreadable_form",
             "The form could not be read",
-            "What was sent is not a form of this application. Nothing was changed.",
+            "What was sent is not a form of this application, or did not arrive in time. Nothing was \
+             changed.",
             "Go to the start page and try again from there.",
         )
     }
@@ -216,6 +215,9 @@ impl Problem {
         }
         let mut response = HttpResponse::build(*status);
         response.insert_header(("x-request-id", reference.to_string()));
+        if *status == StatusCode::REQUEST_TIMEOUT {
+            response.force_close(); // the rest of the request is not waited for
+        }
         if let Some(seconds) = self.retry_after.seconds() {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
@@ -244,6 +246,10 @@ impl RetryAfter {
         match self {
             Self::Never => None,
             Self::Soon => Some(DEFAULT_RETRY_AFTER),
+            Self::In(wait) => {
+                let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                Some(whole.max(1))
+            }
             Self::At(then) => {
                 let wait = then.saturating_since(SystemClock::new().wall());
                 Some(wait.as_secs().saturating_add(1))

@@ -1,11 +1,12 @@
 //! The redirect URI: back from the platform.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::SET_COOKIE};
-use rc_auth::{Grant, callback_attempt};
+use rc_auth::{Grant, PendingAuthorization, SignInError, callback_attempt};
 
 use super::see_other;
 use crate::{
-    pending::PendingSignIn, problem::Problem, session::BrowserSession, state::Application,
+    code_exchanges::Admission, pending::PendingSignIn, problem::Problem, session::BrowserSession,
+    state::Application,
 };
 
 /// Finishes a sign-in of this browser.
@@ -18,10 +19,8 @@ pub(super) async fn finish(request: HttpRequest) -> Result<HttpResponse, Problem
     let attempt = callback_attempt(query).ok_or_else(Problem::malformed_callback)?;
     let pending = PendingSignIn::of(request.headers(), application.cookies(), &attempt)
         .ok_or_else(Problem::foreign_callback)?;
-    let grant = application
-        .client()
-        .finish_sign_in(pending.authorization, query);
-    let grant = application.in_runtime(grant).await?;
+    let admission = application.admit_exchange(&request, &attempt)?;
+    let grant = exchange(application, admission, pending.authorization, query).await?;
     end_older_session(&request, &grant);
 
     let session = BrowserSession::start(grant.key().clone(), application.now())
@@ -36,24 +35,54 @@ pub(super) async fn finish(request: HttpRequest) -> Result<HttpResponse, Problem
         .finish())
 }
 
-/// Signs out the grant this browser had before, which nothing would name any more. In the background:
-/// the new sign-in is complete and need not wait for it.
+/// Finishes the sign-in in a task of its own, which holds the admission to its end: a browser that hangs up
+/// makes no room for another exchange while its own goes on.
+async fn exchange(
+    application: &Application,
+    admission: Admission,
+    pending: PendingAuthorization,
+    query: &str,
+) -> Result<Grant, Problem> {
+    let (finishing, query) = (application.clone(), query.to_owned());
+    let task = application.spawn(async move {
+        let finished = finishing.client().finish_sign_in(pending, &query).await;
+        if finished.as_ref().is_err_and(is_refusal) {
+            admission.refused(finishing.mono());
+        }
+        finished
+    });
+    let finished = task.await.map_err(|error| Problem::internal(&error))?;
+    Ok(finished?)
+}
+
+/// Whether the platform refused what this browser sent. Not only the refusal of a code: who sends a strange
+/// code chooses which refusal comes.
+fn is_refusal(error: &SignInError) -> bool {
+    matches!(
+        error,
+        SignInError::CodeRefused(_) | SignInError::AppRefused(_) | SignInError::NotPermitted(_)
+    )
+}
+
+/// Signs out the grant this browser had before, whatever its session's age: nothing would name it any more. In the
+/// background: the new sign-in is complete and need not wait for it.
 ///
 /// A duplicate of this callback finds the same grant in the cookie, and that one stays. Of two tabs that
 /// finish in the same moment neither sees the other's cookie; the grant that loses ends by itself when
 /// RingCentral's limit of five sign-ins or its refresh token's life is reached.
 fn end_older_session(request: &HttpRequest, grant: &Grant) {
     let application = Application::of(request);
-    let Some(session) = application.session(request.headers()) else {
+    let (headers, cookies) = (request.headers(), application.cookies());
+    let Some(session) = BrowserSession::to_be_replaced(headers, cookies, application.now()) else {
         return;
     };
     if session.grant() == grant.key() {
         return;
     }
     let older = application.client().grant(session.grant());
-    application.spawn(async move {
+    drop(application.spawn(async move {
         if let Err(error) = older.sign_out().await {
             tracing::warn!(%error, "an older sign-in of the same browser could not be ended");
         }
-    });
+    }));
 }

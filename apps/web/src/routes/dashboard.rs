@@ -1,9 +1,10 @@
 //! `GET /` and `GET /call`: the pages people look at.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION};
 use rc_auth::{CallError, EndReason, Grant, GrantError};
 use serde_json::Value;
 
+use super::login;
 use crate::{
     pages::{self, Answer, Dashboard, Notice, Person, SignedOut},
     problem::{self, Problem},
@@ -15,6 +16,11 @@ use crate::{
 pub(super) async fn home(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let application = Application::of(&request);
     let Some(session) = application.session(request.headers()) else {
+        if let Some(origin) = login::origin_to_start_at(&request) {
+            return Ok(HttpResponse::Found()
+                .insert_header((LOCATION, format!("{origin}/")))
+                .finish());
+        }
         return Ok(start_page(application, signed_out(&request)));
     };
     let grant = application.client().grant(session.grant());
@@ -101,11 +107,21 @@ async fn show(
 }
 
 fn start_page(application: &Application, notice: Option<Notice>) -> HttpResponse {
+    start_page_for(application, notice, "/login".to_owned())
+}
+
+/// The start page whose button leads to `sign_in`.
+pub(super) fn start_page_for(
+    application: &Application,
+    notice: Option<Notice>,
+    sign_in: String,
+) -> HttpResponse {
     let platform = application.platform();
     let page = SignedOut {
         notice,
         demo: platform.simulated,
         platform: &platform.host,
+        sign_in,
     };
     pages::answer(&mut HttpResponse::Ok(), &page)
 }

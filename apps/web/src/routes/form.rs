@@ -1,9 +1,15 @@
-//! Forms: small, and only from pages of the same browser session.
+//! Forms: small, in time, and only from pages of the same browser session.
+//!
+//! Forms of other sites do not come this far; see [`crate::admission`].
 
-use actix_web::{HttpRequest, http::header::CONTENT_TYPE, web::Payload};
+use actix_web::{
+    HttpRequest,
+    http::{StatusCode, header::CONTENT_TYPE},
+    web::Payload,
+};
 use url::form_urlencoded;
 
-use crate::{problem::Problem, session::BrowserSession};
+use crate::{problem::Problem, session::BrowserSession, state::Application};
 
 /// The most bytes of a form that are read; ours have 40.
 const MAX_FORM: usize = 4096;
@@ -14,11 +20,6 @@ pub(super) async fn check(
     payload: Payload,
     session: &BrowserSession,
 ) -> Result<(), Problem> {
-    // Browsers say where a form was sent from; older ones do not, and the token covers them.
-    let site = request.headers().get("sec-fetch-site");
-    if site.is_some_and(|site| site != "same-origin") {
-        return Err(Problem::foreign_form());
-    }
     let is_form = request
         .headers()
         .get(CONTENT_TYPE)
@@ -30,10 +31,12 @@ pub(super) async fn check(
     if !is_form {
         return Err(Problem::foreign_form());
     }
-    let body = match payload.to_bytes_limited(MAX_FORM).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return Err(Problem::unreadable_form(false)),
-        Err(_) => return Err(Problem::unreadable_form(true)),
+    let limit = Application::of(request).form_limit();
+    let body = match tokio::time::timeout(limit, payload.to_bytes_limited(MAX_FORM)).await {
+        Ok(Ok(Ok(body))) => body,
+        Ok(Ok(Err(_))) => return Err(Problem::unreadable_form(StatusCode::BAD_REQUEST)),
+        Ok(Err(_)) => return Err(Problem::unreadable_form(StatusCode::PAYLOAD_TOO_LARGE)),
+        Err(_) => return Err(Problem::unreadable_form(StatusCode::REQUEST_TIMEOUT)),
     };
     let token = form_urlencoded::parse(&body).find(|(name, _)| name == "form_token");
     if token.is_some_and(|(_, token)| session.owns_form(&token)) {

@@ -19,21 +19,25 @@ pub(super) async fn ask(request: HttpRequest) -> HttpResponse {
 }
 
 /// Signs out. Whatever the platform or the store say, this browser is signed out afterwards.
+///
+/// Without a session there is nothing to end, and no cookie is touched: a form of another site, which
+/// carries no `SameSite=Lax` cookie, must not remove the session of the browser that sent it.
 pub(super) async fn sign_out(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let application = Application::of(&request);
+    let Some(session) = application.session(request.headers()) else {
+        return Ok(see_other("/?done=sign-out").finish());
+    };
+    form::check(&request, payload, &session).await?;
     let mut done = "/?done=sign-out";
-    if let Some(session) = application.session(request.headers()) {
-        form::check(&request, payload, &session).await?;
-        let grant = application.client().grant(session.grant());
-        match application.in_runtime(grant.sign_out()).await {
-            Ok(_) | Err(GrantError::SignInAgain { .. }) => {} // or over before
-            Err(error) => {
-                tracing::warn!(%error, "signed out in the browser only");
-                done = "/?done=sign-out-here";
-            }
+    let grant = application.client().grant(session.grant());
+    match application.in_runtime(grant.sign_out()).await {
+        Ok(_) | Err(GrantError::SignInAgain { .. }) => {} // or over before
+        Err(error) => {
+            tracing::warn!(%error, "signed out in the browser only");
+            done = "/?done=sign-out-here";
         }
     }
     let remove = BrowserSession::remove_cookie(application.cookies());

@@ -30,7 +30,6 @@ pub(crate) fn configure(config: &mut ServiceConfig, callback_path: &str) {
         .service(logout_resource())
         .service(get("/healthz", operations::live))
         .service(get("/readyz", operations::ready))
-        .service(get("/metrics", operations::metrics))
         .service(get(&assets::STYLE.to_string(), async || {
             assets::STYLE.answer()
         }))
@@ -45,7 +44,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, callback_path: &str) {
 /// The name of a path in logs and metrics.
 pub(crate) fn name_of(path: &str, redirect_uri: &RedirectUri) -> &'static str {
     const NAMED: &[&str] = &[
-        "/", "/call", "/login", "/me", "/refresh", "/logout", "/healthz", "/readyz", "/metrics",
+        "/", "/call", "/login", "/me", "/refresh", "/logout", "/healthz", "/readyz",
     ];
     if path == redirect_uri.path() {
         return "callback";

@@ -1,9 +1,9 @@
-//! For operators: is it alive, is it ready, what does it measure.
+//! For operators: is it alive, is it ready.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::ContentType};
 use rc_auth::store::RecordKey;
 
-use crate::{problem::Problem, state::Application, telemetry};
+use crate::state::Application;
 
 /// The process answers.
 pub(super) async fn live() -> HttpResponse {
@@ -32,22 +32,4 @@ pub(super) async fn ready(request: HttpRequest) -> HttpResponse {
                 .body("the store does not answer\n")
         }
     }
-}
-
-/// Measurements in Prometheus' text format, for this machine only. A proxy on this machine speaks for
-/// others, and says so.
-pub(super) async fn metrics(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let local = request
-        .peer_addr()
-        .is_some_and(|peer| peer.ip().is_loopback());
-    let proxied = ["forwarded", "x-forwarded-for", "x-forwarded-host", "via"]
-        .iter()
-        .any(|name| request.headers().contains_key(*name));
-    if !local || proxied {
-        return Err(Problem::not_found());
-    }
-    let text = telemetry::render_metrics();
-    Ok(HttpResponse::Ok()
-        .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(text))
 }

@@ -40,7 +40,8 @@ async fn a_wrong_value_is_refused_at_start_by_name_with_an_example() {
         ("BIND", "hunter2"),
         ("RUST_LOG", "rc_web=hunter2"),
     ] {
-        let output = output(&mut program(&HashMap::from([(name, value.to_owned())]))).await;
+        let variables = HashMap::from([(name, value.to_owned()), ("RC_DEMO", "on".to_owned())]);
+        let output = output(&mut program(&variables)).await;
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{name}: {text}");
         assert!(
@@ -104,6 +105,62 @@ async fn the_demo_starts_from_nothing_and_says_where_things_are() {
     );
     let (code, log) = process.terminate().await;
     assert_eq!(code, Some(0), "{log}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_that_others_may_open_is_told_at_start() {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    let sim = platform_with(|_| {}).await;
+    let folder = tempfile::tempdir().unwrap();
+    let variables = variables_for(&sim, folder.path());
+    let database = folder.path().join("web.db");
+    let command = format!("chmod 600 {}", database.display());
+
+    let process = Process::start(&mut program(&variables)).await;
+    assert!(
+        !process.greeting.contains("Warning"),
+        "{}",
+        process.greeting
+    );
+    let mode = fs::metadata(&database).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    process.terminate().await;
+
+    fs::set_permissions(&database, fs::Permissions::from_mode(0o644)).unwrap();
+    let process = Process::start(&mut program(&variables)).await;
+    assert!(process.greeting.contains(&command), "{}", process.greeting);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_demos_files_are_its_owners_alone_whatever_the_umask() {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut shell = tokio::process::Command::new("/bin/sh");
+    let script = "umask 0; exec \"$0\"";
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_rc-web")]);
+    shell.env_clear().env("BIND", "127.0.0.1:0");
+    shell.current_dir(folder.path()).kill_on_drop(true);
+    let process = Process::start(&mut shell).await;
+    assert!(
+        !process.greeting.contains("Warning"),
+        "{}",
+        process.greeting
+    );
+    let made = folder.path().join("rc-demo");
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&made), 0o700);
+    for name in [
+        "rc-demo.db",
+        "rc-demo.db-wal",
+        "rc-demo.db-shm",
+        "rc-demo.db.keys",
+    ] {
+        assert_eq!(mode(&made.join(name)), 0o600, "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,6 +120,45 @@ async fn killed_during_a_refresh_whose_answer_was_never_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_processes_started_at_once_after_a_crash_one_takes_over() {
+    let scene = Scene::set(false).await;
+    scene.expire();
+    scene
+        .sim
+        .platform()
+        .queue_fault(Target::Token, Fault::Delay(Duration::from_secs(60)), 1);
+    let connection = scene.ask("/me").await;
+    until("the refresh", || scene.refreshes_received() == 1).await;
+    let Scene {
+        sim,
+        folder,
+        process,
+        mut browser,
+    } = scene;
+    process.kill().await;
+    drop(connection);
+    sim.platform().clear_faults();
+    let variables = variables_for(&sim, folder.path());
+    let (mut first, mut second) = (program(&variables), program(&variables));
+    let (first, second) = tokio::join!(Process::start(&mut first), Process::start(&mut second));
+    let started = Instant::now();
+    for process in [&first, &second] {
+        browser = browser.at(process.address);
+        assert_eq!(browser.get("/me").await.status, 200);
+    }
+    assert!(started.elapsed() < Duration::from_secs(10));
+    let counters = sim.platform().counters(sim.now());
+    assert_eq!(
+        (
+            counters.token_refresh.received,
+            counters.token_refresh.replayed
+        ),
+        (2, 1),
+        "presented once more, by one of them"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn killed_before_the_platform_saw_the_refresh() {
     let scene = Scene::set(false).await;
     scene.expire();

@@ -42,6 +42,114 @@ async fn a_form_from_another_site_changes_nothing_even_with_the_token() {
     assert_eq!(browser.get("/me").await.status, 200);
 }
 
+/// Every route that takes a form.
+const FORM_ROUTES: &[&str] = &["/refresh", "/logout"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_from_another_site_changes_nothing_and_touches_no_cookie() {
+    let stage = Stage::start().await;
+    let mut browser = stage.signed_in().await;
+    let form = format!("form_token={}", browser.form_token().await);
+    let cookies = browser.cookie_header();
+    let here = format!("http://{}", stage.address());
+    let foreign: &[&[(&str, &str)]] = &[
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-site")],
+        &[("sec-fetch-site", "none")],
+        &[("sec-fetch-site", "")],
+        &[("sec-fetch-site", "cross-site"), ("origin", &here)],
+        &[
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-site", "cross-site"),
+        ],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+        &[("origin", "")],
+        &[("origin", &here), ("origin", "https://evil.example")],
+        &[("origin", "http://127.0.0.1:2")],
+    ];
+    for route in FORM_ROUTES {
+        for from in foreign {
+            for cookies in [cookies.as_str(), "", "rc_web_session=junk"] {
+                let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
+                headers.push(("cookie", cookies));
+                headers.extend_from_slice(from);
+                let answer = exchange(stage.address(), "POST", route, &headers, &form).await;
+                let what = format!("{route} {from:?} {cookies:?}");
+                assert_eq!(answer.status, 403, "{what}");
+                assert_eq!(answer.header("set-cookie"), None, "{what}");
+            }
+        }
+    }
+    assert_eq!(stage.counters().token_refresh.received, 0);
+    assert_eq!(stage.counters().revocations, 0);
+    assert_eq!(browser.get("/me").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_from_the_own_pages_passes_by_either_header() {
+    let stage = Stage::start().await;
+    let mut browser = stage.signed_in().await;
+    let form = format!("form_token={}", browser.form_token().await);
+    let cookies = browser.cookie_header();
+    let here = format!("http://{}", stage.address());
+    let own: &[&[(&str, &str)]] = &[
+        &[("sec-fetch-site", "same-origin")],
+        &[("sec-fetch-site", "same-origin"), ("origin", "null")],
+        &[("origin", &here)],
+        &[("origin", "http://127.0.0.1:1")], // the redirect URI's, as behind a proxy
+        &[],
+    ];
+    for from in own {
+        let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
+        headers.push(("cookie", &cookies));
+        headers.extend_from_slice(from);
+        let answer = exchange(stage.address(), "POST", "/refresh", &headers, &form).await;
+        assert_eq!(answer.status, 303, "{from:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_does_not_arrive_in_time_is_given_up() {
+    let limit = std::time::Duration::from_millis(50);
+    let stage = Stage::start_configured(|_| {}, |_| {}, |config| config.form_limit = limit).await;
+    let mut browser = stage.signed_in().await;
+    let cookies = browser.cookie_header();
+    for route in FORM_ROUTES {
+        let headers = [
+            ("cookie", cookies.as_str()),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("content-length", "55"),
+        ];
+        // The body never comes; the answer and the end of the connection do.
+        let answer = exchange(stage.address(), "POST", route, &headers, "");
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(5), answer).await;
+        assert_eq!(answer.expect("an end in time").status, 408, "{route}");
+    }
+    assert_eq!(browser.get("/me").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_form_is_not_waited_for() {
+    let stage = Stage::start().await;
+    for (route, site, status) in [
+        ("/logout", "same-origin", 303),
+        ("/refresh", "same-origin", 401),
+        ("/logout", "cross-site", 403),
+        ("/refresh", "cross-site", 403),
+        ("/", "same-origin", 405),
+    ] {
+        let headers = [("sec-fetch-site", site), ("content-length", "55")];
+        let answer = exchange(stage.address(), "POST", route, &headers, "");
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(8), answer).await;
+        assert_eq!(
+            answer.map(|answer| answer.status),
+            Ok(status),
+            "{route} {site}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_of_another_media_type_or_a_huge_one_is_refused() {
     let stage = Stage::start().await;
@@ -94,6 +202,7 @@ async fn signing_out_without_a_session_is_harmless() {
     );
     let answer = browser.post("/logout", "").await;
     assert_eq!((answer.status, answer.location()), (303, "/?done=sign-out"));
+    assert_eq!(answer.header("set-cookie"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, path::Path};
 
 use rc_sim::{Fault, Replacement, Target};
 
-use crate::stage::{Answer, Browser, Process, Tap, platform_with, program, variables_for};
+use crate::stage::{
+    Answer, Browser, Process, Tap, exchange, platform_with, program, variables_for,
+};
 
 /// What people and crawlers see of the application.
 #[derive(Default)]
@@ -29,20 +31,13 @@ async fn stand_nowhere_in_clear() {
     let mut variables = variables_for(&sim, folder.path());
     variables.insert("RC_SERVER_URL", format!("http://{address}"));
     variables.insert("RUST_LOG", "trace".into());
+    variables.insert("RC_METRICS_BIND", "127.0.0.1:0".into());
     let process = Process::start(&mut program(&variables)).await;
     let mut seen = Seen(vec![process.greeting.clone()]);
     let mut browser = Browser::new(process.address);
 
     let callback = sign_in(&mut browser, &sim, &mut seen).await;
-    for target in [
-        "/",
-        "/call",
-        "/me",
-        "/logout",
-        "/metrics",
-        "/readyz",
-        callback.as_str(),
-    ] {
+    for target in ["/", "/call", "/me", "/logout", "/readyz", callback.as_str()] {
         seen.keep(browser.get(target).await);
     }
     seen.keep(browser.press("/refresh").await);
@@ -50,6 +45,8 @@ async fn stand_nowhere_in_clear() {
     let database = read_all(folder.path());
     seen.keep(browser.press("/logout").await);
     sign_in(&mut browser, &sim, &mut seen).await;
+    let measured = exchange(metrics_of(&process), "GET", "/metrics", &[], "").await;
+    assert_eq!(seen.keep(measured).status, 200);
     let (code, log) = process.terminate().await;
     assert_eq!(code, Some(0));
     assert!(log.contains("rc_web::request"), "the log was on");
@@ -74,6 +71,19 @@ async fn stand_nowhere_in_clear() {
     for (name, bytes) in database.into_iter().chain(read_all(folder.path())) {
         search(&bytes, &secrets, &name);
     }
+}
+
+/// Where the greeting says that measurements are.
+fn metrics_of(process: &Process) -> std::net::SocketAddr {
+    let url = process
+        .greeting
+        .lines()
+        .find_map(|line| line.strip_prefix("Metrics:  http://"));
+    let address = url.and_then(|url| url.strip_suffix("/metrics"));
+    address
+        .expect("a line about them")
+        .parse()
+        .expect("an address")
 }
 
 async fn sign_in(browser: &mut Browser, sim: &rc_sim::Server, seen: &mut Seen) -> String {

@@ -76,6 +76,8 @@ async fn return_to_leads_to_local_paths_only() {
         ("/%2509/evil.example", "/"),
         ("https://evil.example", "/"),
         ("/login", "/"),
+        ("/log%2569n", "/"),
+        ("/oauth/c%2561llback", "/"),
         ("/oauth/callback?x=y", "/"),
         ("/me&return_to=//evil.example", "/me"),
     ] {
@@ -199,7 +201,7 @@ async fn who_starts_at_localhost_is_moved_to_the_host_of_the_redirect_uri() {
         );
         assert!(answer.header("set-cookie").is_none());
     }
-    for host in ["127.0.0.1:8080", "app.example.com", "localhost:9999"] {
+    for host in ["127.0.0.1:8080", "localhost:9999"] {
         let headers = [("host", host)];
         let answer = exchange(stage.address(), "GET", "/login", &headers, "").await;
         assert!(

@@ -36,6 +36,9 @@ pub enum CallbackError {
     /// The callback names another issuer (RFC 9207): a mix-up of authorization servers.
     #[error("the callback comes from another authorization server than the one asked")]
     IssuerMismatch,
+    /// The callback names no issuer although the app requires one: see [`App::require_iss`](crate::App::require_iss).
+    #[error("the callback has no `iss`, which this application requires")]
+    MissingIssuer,
     /// The platform says no.
     #[error("the platform refused the sign-in: {0}")]
     Refused(AuthorizationError),
@@ -135,8 +138,10 @@ pub(super) fn check(
         return Err(CallbackError::Expired);
     }
     // RFC 9207 section 2.4: compared as strings, for error answers too.
-    if iss.is_some_and(|iss| iss != pending.issuer) {
-        return Err(CallbackError::IssuerMismatch);
+    match iss {
+        Some(iss) if iss != pending.issuer => return Err(CallbackError::IssuerMismatch),
+        None if pending.iss_required => return Err(CallbackError::MissingIssuer),
+        Some(_) | None => {}
     }
     if let Some(error) = error.filter(|error| !error.is_empty()) {
         return Err(CallbackError::Refused(AuthorizationError {

@@ -20,12 +20,15 @@ pub struct PendingAuthorization {
     pub(super) client_id: String,
     pub(super) redirect_uri: String,
     pub(super) issuer: String,
+    pub(super) iss_required: bool,
     pub(super) started_at: Timestamp,
 }
 
-/// The stored form, version 1. Fields are only ever added, as options, under a new version.
+/// The stored form. Fields are only ever added, as options, under a new version: version 2 is written
+/// where `iss` is required, so that a build that does not know the requirement refuses the value instead
+/// of finishing without the check.
 #[derive(Deserialize, Serialize)]
-struct PendingV1 {
+struct StoredPending {
     v: u8,
     state: Secret,
     verifier: Secret,
@@ -33,6 +36,8 @@ struct PendingV1 {
     redirect_uri: String,
     issuer: String,
     started_at: Timestamp,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    iss_required: bool,
 }
 
 /// Bytes that are no pending authorization of this version.
@@ -76,6 +81,7 @@ impl PendingAuthorization {
             client_id: app.client_id().to_owned(),
             redirect_uri: app.redirect_uri().to_owned(),
             issuer: app.issuer().to_owned(),
+            iss_required: app.iss_required(),
             started_at,
         }
     }
@@ -109,14 +115,15 @@ impl PendingAuthorization {
     /// The value as bytes, with a version in them. Secret: seal them.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let stored = PendingV1 {
-            v: 1,
+        let stored = StoredPending {
+            v: version(self.iss_required),
             state: self.state.clone(),
             verifier: self.verifier.clone(),
             client_id: self.client_id.clone(),
             redirect_uri: self.redirect_uri.clone(),
             issuer: self.issuer.clone(),
             started_at: self.started_at,
+            iss_required: self.iss_required,
         };
         serde_json::to_vec(&stored).expect("strings and a number always serialize")
     }
@@ -127,9 +134,12 @@ impl PendingAuthorization {
     ///
     /// [`InvalidPending`] when the bytes are of another version or no such value.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidPending> {
-        let stored: PendingV1 = serde_json::from_slice(bytes).map_err(|_| InvalidPending)?;
+        let stored: StoredPending = serde_json::from_slice(bytes).map_err(|_| InvalidPending)?;
         let is_random = |text: &Secret| is_verifier(text.expose());
-        if stored.v != 1 || !is_random(&stored.verifier) || !is_random(&stored.state) {
+        if stored.v != version(stored.iss_required)
+            || !is_random(&stored.verifier)
+            || !is_random(&stored.state)
+        {
             return Err(InvalidPending);
         }
         Ok(Self {
@@ -139,6 +149,7 @@ impl PendingAuthorization {
             redirect_uri: stored.redirect_uri,
             issuer: stored.issuer,
             started_at: stored.started_at,
+            iss_required: stored.iss_required,
         })
     }
 
@@ -155,6 +166,10 @@ impl PendingAuthorization {
         let code = callback::check(&self, query, now)?;
         Ok(CodeExchange::new(self, code))
     }
+}
+
+const fn version(iss_required: bool) -> u8 {
+    if iss_required { 2 } else { 1 }
 }
 
 /// RFC 7636 section 4.1: 43 to 128 unreserved characters. States are made the same way, so that an empty

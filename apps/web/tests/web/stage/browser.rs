@@ -11,6 +11,8 @@ use super::wire::{self, Answer};
 pub struct Browser {
     pub cookies: BTreeMap<String, String>,
     pub address: SocketAddr,
+    /// Headers of every request besides the usual ones.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Browser {
@@ -18,7 +20,14 @@ impl Browser {
         Self {
             cookies: BTreeMap::new(),
             address,
+            headers: Vec::new(),
         }
+    }
+
+    /// A browser whose proxy names `address` as its own.
+    pub fn forwarded_for(mut self, address: &str) -> Self {
+        self.headers.push(("x-forwarded-for", address.to_owned()));
+        self
     }
 
     /// The same profile after the application moved to another port.
@@ -46,6 +55,8 @@ impl Browser {
     async fn request(&mut self, method: &str, target: &str, form: &str) -> Answer {
         let cookies = self.cookie_header();
         let mut headers = vec![("cookie", cookies.as_str())];
+        let own = self.headers.iter();
+        headers.extend(own.map(|(name, value)| (*name, value.as_str())));
         if method == "POST" {
             headers.push(("content-type", "application/x-www-form-urlencoded"));
             headers.push(("sec-fetch-site", "same-origin"));

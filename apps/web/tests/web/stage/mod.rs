@@ -24,7 +24,7 @@ pub use browser::{Browser, allow, deny};
 pub use clock::TestClock;
 pub use process::{Process, output, program};
 pub use tap::Tap;
-pub use wire::{Answer, exchange, send};
+pub use wire::{Answer, exchange, exchange_raw, send};
 
 /// The redirect URI all tests register. Nothing listens there: tests carry callbacks to the application.
 pub const REDIRECT_URI: &str = "http://127.0.0.1:1/oauth/callback";
@@ -53,12 +53,21 @@ impl Stage {
         platform: impl FnOnce(&mut rc_sim::Config),
         application: impl FnOnce(&mut Variables),
     ) -> Self {
+        Self::start_configured(platform, application, |_| {}).await
+    }
+
+    /// Both, changed, also where no variable reaches.
+    pub async fn start_configured(
+        platform: impl FnOnce(&mut rc_sim::Config),
+        application: impl FnOnce(&mut Variables),
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let sim = platform_with(platform).await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut variables = variables_for(&sim, folder.path());
         application(&mut variables);
         let clock = Arc::new(TestClock::default());
-        let app = start_app(&variables, &clock).await;
+        let app = start_app(&variables, &clock, change).await;
         Self {
             app,
             sim,
@@ -78,7 +87,7 @@ impl Stage {
             variables,
         } = self;
         assert!(app.stop().await, "something was left unsaved");
-        let app = start_app(&variables, &clock).await;
+        let app = start_app(&variables, &clock, |_| {}).await;
         Self {
             app,
             sim,
@@ -152,15 +161,22 @@ pub fn variables_for(sim: &Server, folder: &Path) -> Variables {
         ("RC_CLIENT_ID", app.client_id().to_owned()),
         ("RC_CLIENT_SECRET", secret),
         ("RC_ENCRYPTION_KEYS", KEYS.to_owned()),
+        ("RC_REFRESH_REPLAY", "grace".to_owned()),
         ("RC_REDIRECT_URI", app.redirect_uris[0].clone()),
         ("RC_SERVER_URL", sim.base_url()),
     ])
 }
 
-async fn start_app(variables: &Variables, clock: &Arc<TestClock>) -> Running {
+async fn start_app(
+    variables: &Variables,
+    clock: &Arc<TestClock>,
+    change: impl FnOnce(&mut Config),
+) -> Running {
     let config = Config::from_lookup(|name| variables.get(name).map(OsString::from));
+    let mut config = config.expect("usable variables");
+    change(&mut config);
     let clock = Arc::clone(clock);
-    Running::start_with_clock(config.expect("usable variables"), clock)
+    Running::start_with_clock(config, clock)
         .await
         .expect("a start")
 }

@@ -98,3 +98,16 @@ pub async fn exchange(
     let _ = stream.read_to_end(&mut bytes).await;
     Answer::parse(&bytes)
 }
+
+/// Sends exactly this text and reads the answer.
+pub async fn exchange_raw(to: SocketAddr, request: &str) -> Answer {
+    let mut stream = TcpStream::connect(to)
+        .await
+        .expect("a listening application");
+    let sent = stream.write_all(request.as_bytes()).await;
+    sent.expect("a request that can be sent");
+    let mut bytes = Vec::new();
+    // A server that answers before it has read everything resets the connection; the answer counts.
+    let _ = stream.read_to_end(&mut bytes).await;
+    Answer::parse(&bytes)
+}
