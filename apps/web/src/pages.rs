@@ -111,6 +111,26 @@ pub(crate) struct Person {
     pub contact: Contact,
 }
 
+impl From<Person> for rc_auth::Person {
+    fn from(person: Person) -> Self {
+        let mut written = Self::default();
+        written.name = person.name;
+        written.extension_number = person.extension_number;
+        written
+    }
+}
+
+/// As it was written down; without the parts that are not.
+impl From<rc_auth::Person> for Person {
+    fn from(written: rc_auth::Person) -> Self {
+        Self {
+            name: written.name,
+            extension_number: written.extension_number,
+            contact: Contact::default(),
+        }
+    }
+}
+
 /// Part of [`Person`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

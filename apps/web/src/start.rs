@@ -10,7 +10,8 @@ use std::{
 
 use actix_web::dev::ServerHandle;
 use rc_auth::{
-    BuildError, Client, Clock, InvalidApp, SystemClock,
+    BuildError, Client, Environment, InvalidApp, RefreshPolicy, RefreshReplay, StoreCheckError,
+    SystemEnvironment,
     store::{KeyRing, Sealed, StoreError, TokenStore},
 };
 use rc_store_sql::{ConnectError, SqlStore};
@@ -26,6 +27,7 @@ use crate::{
     lock::{self, DatabaseLock, LockError, LockFiles, Starting},
     metrics_server::{self, MetricsServer},
     permissions, server,
+    session::BrowserSession,
     state::{Application, Parts, PlatformName},
     telemetry,
 };
@@ -84,6 +86,9 @@ pub enum StartError {
     /// A lock file cannot be used.
     #[error("DATABASE_URL: {0}")]
     Lock(#[from] LockError),
+    /// The database cannot be opened with these keys, or does not answer.
+    #[error("DATABASE_URL, RC_ENCRYPTION_KEYS: {0}")]
+    Check(#[from] StoreCheckError),
     /// The database cannot be read.
     #[error("the database cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -139,17 +144,18 @@ impl Running {
     ///
     /// When a part cannot start; what was started before is stopped.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        Self::start_with_clock(config, Arc::new(SystemClock::new())).await
+        let runtime = tokio::runtime::Handle::current();
+        Self::start_in(config, Arc::new(SystemEnvironment::new(runtime))).await
     }
 
-    /// Like [`start`](Self::start), by another clock.
+    /// Like [`start`](Self::start), in another environment.
     ///
     /// # Errors
     ///
     /// Like [`start`](Self::start).
-    pub async fn start_with_clock(
+    pub async fn start_in(
         config: Config,
-        clock: Arc<dyn Clock>,
+        environment: Arc<dyn Environment>,
     ) -> Result<Self, StartError> {
         let (listener, address) = listen(config.bind).map_err(|source| StartError::Bind {
             address: config.bind,
@@ -168,12 +174,13 @@ impl Running {
         let store = open_store(&config.database, ring.clone()).await?;
         let mut client = Client::builder(registration.app()?.require_iss(config.require_iss))
             .store(Arc::clone(&store))
-            .refresh_replay(config.refresh_replay)
-            .clock(Arc::clone(&clock));
+            .refresh_policy(policy(config.refresh_replay))
+            .environment(Arc::clone(&environment));
         if let Some(budget) = config.auth_budget {
             client = client.auth_budget(budget);
         }
         let client = client.build()?;
+        client.check_store().await?;
         let lock = take_over(&client, &config.database).await?;
 
         let summary = Summary {
@@ -195,7 +202,7 @@ impl Running {
                 simulated: simulator.is_some(),
             },
             redirect_uri: registration.redirect_uri,
-            clock,
+            environment,
             form_limit: config.form_limit,
             callback_limit: config.callback_limit,
             trusted_proxies: config.trusted_proxies,
@@ -249,6 +256,14 @@ impl Running {
         drop(self.lock);
         saved
     }
+}
+
+/// A grant that nobody has used for 30 days is ended, like the browser session that names it.
+fn policy(replay: RefreshReplay) -> RefreshPolicy {
+    let mut policy = RefreshPolicy::default();
+    policy.replay = replay;
+    policy.max_idle = Some(BrowserSession::LIFETIME);
+    policy
 }
 
 fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {

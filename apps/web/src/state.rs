@@ -1,24 +1,29 @@
 //! What every request handler shares.
 
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     net::{IpAddr, Ipv6Addr},
-    pin::pin,
     sync::{Arc, Once},
     time::Duration,
 };
 
 use actix_web::{HttpRequest, http::header::HeaderMap, web};
-use rc_auth::{AttemptName, Client, Clock, Timestamp, store::TokenStore};
-use tokio::{runtime::Handle, task::JoinHandle};
+use rc_auth::{AttemptName, CallError, Client, Environment, Grant, Timestamp, store::TokenStore};
+use tokio::sync::oneshot;
 
 use crate::{
     browser_address,
     code_exchanges::{Admission, CodeExchanges, NotNow},
     config::{CallbackLimit, RedirectUri, TrustedProxies},
     cookies::Cookies,
+    pages,
     session::BrowserSession,
 };
+
+/// How long a page waits for anything that is not on this machine.
+pub(crate) const PAGE_PATIENCE: Duration = Duration::from_millis(500);
+/// How long an explicit call of the API waits.
+pub(crate) const CALL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The call that says who is signed in.
 pub(crate) const EXTENSION: &str = "/restapi/v1.0/account/~/extension/~";
@@ -35,9 +40,8 @@ struct Inner {
     cookies: Cookies,
     redirect_uri: RedirectUri,
     platform: PlatformName,
-    clock: Arc<dyn Clock>,
+    environment: Arc<dyn Environment>,
     form_limit: Duration,
-    runtime: Handle,
     exchanges: Arc<CodeExchanges>,
     trusted_proxies: TrustedProxies,
     /// Said once.
@@ -66,8 +70,8 @@ pub(crate) struct Parts {
     pub redirect_uri: RedirectUri,
     /// Whom people sign in with.
     pub platform: PlatformName,
-    /// Tells the time.
-    pub clock: Arc<dyn Clock>,
+    /// Tells the time, and runs what must not end with a request.
+    pub environment: Arc<dyn Environment>,
     /// How long the body of a form may take to arrive.
     pub form_limit: Duration,
     /// How many refused code exchanges an address may cause.
@@ -77,8 +81,7 @@ pub(crate) struct Parts {
 }
 
 impl Application {
-    /// Puts the parts together. Call it inside the runtime that outlives the web server: work that must
-    /// not end with a request or a worker runs there.
+    /// Puts the parts together.
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts {
             client,
@@ -86,21 +89,19 @@ impl Application {
             cookies,
             redirect_uri,
             platform,
-            clock,
+            environment,
             form_limit,
             callback_limit,
             trusted_proxies,
         } = parts;
-        let runtime = Handle::current();
         let inner = Inner {
             client,
             store,
             cookies,
             redirect_uri,
             platform,
-            clock,
+            environment,
             form_limit,
-            runtime,
             exchanges: CodeExchanges::new(callback_limit),
             trusted_proxies,
             proxy_is_missing: Once::new(),
@@ -150,26 +151,52 @@ impl Application {
 
     /// The time.
     pub(crate) fn now(&self) -> Timestamp {
-        self.inner.clock.wall()
+        self.inner.environment.wall()
     }
 
-    /// Runs `future` here, with everything it spawns going to the runtime that outlives requests and
-    /// workers: a worker that stops would take a refresh between "sent" and "saved" with it.
-    pub(crate) async fn in_runtime<F: Future>(&self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        poll_fn(|context| {
-            let _inside = self.inner.runtime.enter();
-            future.as_mut().poll(context)
-        })
-        .await
-    }
-
-    /// Spawns `future` on that runtime. It ends by itself, also if the handle is dropped.
+    /// Runs `future` in a task that ends by itself, also when the request or its worker ends before.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
-    ) -> JoinHandle<T> {
-        self.inner.runtime.spawn(future)
+    ) -> oneshot::Receiver<T> {
+        let (done, result) = oneshot::channel();
+        self.inner.environment.spawn(Box::pin(async move {
+            // Whoever waited may have gone away.
+            let _ = done.send(future.await);
+        }));
+        result
+    }
+
+    /// What `future` gives, if it does within `limit`.
+    pub(crate) async fn within<T>(
+        &self,
+        limit: Duration,
+        future: impl Future<Output = T>,
+    ) -> Option<T> {
+        let deadline = self.mono() + limit;
+        tokio::select! {
+            biased;
+            done = future => Some(done),
+            () = self.inner.environment.sleep_until(deadline) => None,
+        }
+    }
+
+    /// Asks the platform who signed in, and writes it down for the pages. In the background.
+    pub(crate) fn find_out_who(&self, grant: &Grant) {
+        let grant = grant.clone();
+        drop(self.spawn(async move {
+            let found = match grant.get(EXTENSION).await {
+                Ok(answer) => answer.json::<pages::Person>(),
+                Err(error) => Err(error),
+            };
+            let remembered = match found {
+                Ok(person) => grant.remember(person.into()).await.map_err(CallError::from),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = remembered {
+                tracing::debug!(%error, "who signed in could not be written down");
+            }
+        }));
     }
 
     /// Asks for leave to make the code exchange of `attempt`, for the browser that sent `request`.
@@ -202,7 +229,7 @@ impl Application {
 
     /// The monotonic time.
     pub(crate) fn mono(&self) -> Duration {
-        self.inner.clock.now().mono
+        self.inner.environment.now().mono
     }
 
     /// The browser session of a request.

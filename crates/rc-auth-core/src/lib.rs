@@ -32,7 +32,7 @@ pub use app::{App, InvalidApp};
 pub use error_body::{ErrorCode, Refusal};
 pub use grant::{
     About, AttemptId, ChainId, EndReason, Gate, Generation, GrantMachine, GrantRecord, Held, Input,
-    Intent, InvalidPolicy, KnownVersion, LoadFailure, Loaded, Output, Person, PairId, Pause, Phase,
+    Intent, InvalidPolicy, KnownVersion, LoadFailure, Loaded, Output, PairId, Pause, Person, Phase,
     RecordState, RecordVersion, RefreshPolicy, RefreshReplay, Reply, Report, SaveFailure,
     TokenPair, Trouble, UnexpectedInput, Unfinished, UnknownMembers, Urgency, View, Want,
 };

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 use rc_auth_core::{
-    About, AttemptId, ChainId, EndReason, Generation, GrantRecord, Intent, Person, Pause,
+    About, AttemptId, ChainId, EndReason, Generation, GrantRecord, Intent, Pause, Person,
     RecordState, Secret, Timestamp, TokenPair, TokenSet, Unfinished,
 };
 

@@ -143,6 +143,14 @@ impl Grant {
         self.status().await
     }
 
+    /// Says that somebody uses the grant without calling the API, by opening a page of their session for
+    /// example. Waits for nothing. The use is written down where grants end without one
+    /// ([`RefreshPolicy::max_idle`](crate::RefreshPolicy::max_idle)), and an access token that is about
+    /// to end is refreshed in the background.
+    pub fn note_use(&self) {
+        self.slot.note_use(&self.shared);
+    }
+
     /// Writes down who signed in, so that pages can say it without asking the platform. Shown by
     /// [`status`](Self::status); kept as long as the grant.
     ///

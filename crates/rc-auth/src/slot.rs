@@ -247,6 +247,18 @@ impl Slot {
         result
     }
 
+    /// Somebody uses the grant without a call.
+    pub(crate) fn note_use(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let wall = shared.environment.wall();
+        let serving = self.serving.load();
+        if serving
+            .as_ref()
+            .is_none_or(|serving| wall >= serving.quiet_until)
+        {
+            self.input(shared, Input::Want(Want::Usable));
+        }
+    }
+
     /// Waits for an access token, and for everything that stands between.
     pub(crate) async fn wait(
         self: &Arc<Self>,

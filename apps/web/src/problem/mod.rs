@@ -2,13 +2,16 @@
 //!
 //! A status, a stable code, what happened and what to do. Shown as a page, or as JSON on `/me`.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
     http::{StatusCode, header},
 };
-use rc_auth::{Clock as _, SystemClock, Timestamp};
+use rc_auth::Timestamp;
 
 use crate::{pages, request_log::Reference};
 
@@ -187,6 +190,14 @@ impl Problem {
         .sign_in()
     }
 
+    /// The platform takes longer than anybody wants to look at a blank page.
+    pub(crate) fn slow_platform() -> Self {
+        let mut problem = Self::unavailable(None);
+        "RingCentral takes longer to answer than this page waits."
+            .clone_into(&mut problem.happened);
+        problem
+    }
+
     fn unavailable(retry_at: Option<Timestamp>) -> Self {
         let mut problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -251,11 +262,18 @@ impl RetryAfter {
                 Some(whole.max(1))
             }
             Self::At(then) => {
-                let wait = then.saturating_since(SystemClock::new().wall());
+                let wait = then.saturating_since(wall());
                 Some(wait.as_secs().saturating_add(1))
             }
         }
     }
+}
+
+/// The system's wall clock: a problem becomes an answer far from everything that is injected.
+fn wall() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = since.map_or(0, |since| since.as_millis());
+    Timestamp::from_unix_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }
 
 impl fmt::Display for Problem {

@@ -22,6 +22,7 @@ pub(super) async fn finish(request: HttpRequest) -> Result<HttpResponse, Problem
     let admission = application.admit_exchange(&request, &attempt)?;
     let grant = exchange(application, admission, pending.authorization, query).await?;
     end_older_session(&request, &grant);
+    application.find_out_who(&grant);
 
     let session = BrowserSession::start(grant.key().clone(), application.now())
         .map_err(|error| Problem::internal(&error))?;

@@ -1,7 +1,7 @@
 //! `GET /` and `GET /call`: the pages people look at.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION};
-use rc_auth::{CallError, EndReason, Grant, GrantError};
+use rc_auth::{EndReason, Grant, GrantError};
 use serde_json::Value;
 
 use super::login;
@@ -9,7 +9,7 @@ use crate::{
     pages::{self, Answer, Dashboard, Notice, Person, SignedOut},
     problem::{self, Problem},
     session::BrowserSession,
-    state::{Application, EXTENSION},
+    state::{Application, CALL_PATIENCE, EXTENSION, PAGE_PATIENCE},
 };
 
 /// The start page: the button to sign in, or the dashboard.
@@ -24,38 +24,24 @@ pub(super) async fn home(request: HttpRequest) -> Result<HttpResponse, Problem> 
         return Ok(start_page(application, signed_out(&request)));
     };
     let grant = application.client().grant(session.grant());
-    let mut notices = Vec::new();
-    if done(&request, "refresh") {
-        notices.push(Notice::good(
-            "Refreshed.",
-            "RingCentral gave out a new pair of tokens.",
+    grant.note_use();
+    let notices = what_was_done(&request).into_iter().collect();
+    let page = Dashboard {
+        notices,
+        ..Dashboard::default()
+    };
+    show(application, &session, &grant, page).await
+}
+
+fn what_was_done(request: &HttpRequest) -> Option<Notice> {
+    if done(request, "refresh-begun") {
+        return Some(Notice::good(
+            "The refresh has begun.",
+            "It goes on in the background; reload this page to see the new pair of tokens.",
         ));
     }
-    let person = match application.in_runtime(grant.get(EXTENSION)).await {
-        Ok(answer) => answer.json().ok(),
-        Err(CallError::Grant(GrantError::SignInAgain { reason })) => {
-            return Ok(start_page(application, Some(ended(application, reason))));
-        }
-        Err(error) => {
-            let problem = Problem::from(error);
-            notices.push(Notice::warning(
-                problem.title,
-                format!("{} {}", problem.happened, problem.what_to_do),
-            ));
-            None
-        }
-    };
-    show(
-        application,
-        &session,
-        &grant,
-        Dashboard {
-            notices,
-            person,
-            ..Dashboard::default()
-        },
-    )
-    .await
+    done(request, "refresh")
+        .then(|| Notice::good("Refreshed.", "RingCentral gave out a new pair of tokens."))
 }
 
 /// The dashboard with the answer of an API call.
@@ -65,7 +51,8 @@ pub(super) async fn call(request: HttpRequest) -> Result<HttpResponse, Problem> 
         .session(request.headers())
         .ok_or_else(Problem::signed_out)?;
     let grant = application.client().grant(session.grant());
-    let answer = application.in_runtime(grant.get(EXTENSION)).await?;
+    let call = application.within(CALL_PATIENCE, grant.get(EXTENSION));
+    let answer = call.await.ok_or_else(Problem::slow_platform)??;
     let json: Value = answer.json()?;
     let answer = Answer {
         path: EXTENSION,
@@ -86,23 +73,36 @@ pub(super) async fn call(request: HttpRequest) -> Result<HttpResponse, Problem> 
     .await
 }
 
-/// Fills in the grant's state as it is after the call, which may have refreshed.
+/// Fills in what is stored of the grant. Waits for the store for a moment, never for the platform.
 async fn show(
     application: &Application,
     session: &BrowserSession,
     grant: &Grant,
     mut page: Dashboard,
 ) -> Result<HttpResponse, Problem> {
-    let status = match application.in_runtime(grant.status()).await {
-        Err(GrantError::SignInAgain { reason }) => {
+    page.form_token = session.form_token();
+    let status = match application.within(PAGE_PATIENCE, grant.status()).await {
+        Some(Err(GrantError::SignInAgain { reason })) => {
             return Ok(start_page(application, Some(ended(application, reason))));
         }
-        other => other?,
+        Some(status) => status?,
+        None => {
+            page.notices.push(Notice::warning(
+                "The database is slow.",
+                "What is known of this sign-in could not be read in time. Reload this page.",
+            ));
+            return Ok(pages::answer(&mut HttpResponse::Ok(), &page));
+        }
     };
+    if page.person.is_none() {
+        page.person = status.person.clone().map(Person::from);
+    }
+    if status.person.is_none() {
+        application.find_out_who(grant);
+    }
     let state = pages::Grant::new(status, application.now());
     page.notices.extend(state.refresh_tokens_off());
     page.grant = Some(state);
-    page.form_token = session.form_token();
     Ok(pages::answer(&mut HttpResponse::Ok(), &page))
 }
 
@@ -134,6 +134,11 @@ fn signed_out(request: &HttpRequest) -> Option<Notice> {
             "You are signed out in this browser only.",
             text,
         ));
+    }
+    if done(request, "sign-out-pending") {
+        let text = "You are signed out here and everywhere this sign-in was used. RingCentral has not \
+            confirmed yet that it ended the sign-in; it is asked again until it has.";
+        return Some(Notice::good("You are signed out.", text));
     }
     done(request, "sign-out").then(|| Notice::good("You are signed out.", "The sign-in has ended."))
 }

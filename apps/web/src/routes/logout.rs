@@ -1,14 +1,14 @@
 //! `/logout`: asks on GET, does it on POST.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::SET_COOKIE, web::Payload};
-use rc_auth::GrantError;
+use rc_auth::{GrantError, SignedOut};
 
 use super::{form, see_other};
 use crate::{
     pages::{self, SignOut},
     problem::Problem,
     session::BrowserSession,
-    state::Application,
+    state::{Application, PAGE_PATIENCE},
 };
 
 /// A page with the button. A link alone must not sign anybody out.
@@ -33,9 +33,10 @@ pub(super) async fn sign_out(
     form::check(&request, payload, &session).await?;
     let mut done = "/?done=sign-out";
     let grant = application.client().grant(session.grant());
-    match application.in_runtime(grant.sign_out()).await {
-        Ok(_) | Err(GrantError::SignInAgain { .. }) => {} // or over before
-        Err(error) => {
+    match application.within(PAGE_PATIENCE, grant.sign_out()).await {
+        Some(Ok(SignedOut::RevocationPending)) | None => done = "/?done=sign-out-pending",
+        Some(Ok(_) | Err(GrantError::SignInAgain { .. })) => {} // or over before
+        Some(Err(error)) => {
             tracing::warn!(%error, "signed out in the browser only");
             done = "/?done=sign-out-here";
         }

@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 
 use crate::{
     problem::{JsonProblem, Problem},
-    state::{Application, EXTENSION},
+    state::{Application, CALL_PATIENCE, EXTENSION},
 };
 
 /// The platform's answer, asked for each time and passed on as it is.
@@ -15,7 +15,8 @@ pub(super) async fn extension(request: HttpRequest) -> Result<HttpResponse, Json
         .session(request.headers())
         .ok_or_else(Problem::signed_out)?;
     let grant = application.client().grant(session.grant());
-    let answer = application.in_runtime(grant.get(EXTENSION)).await?;
+    let call = application.within(CALL_PATIENCE, grant.get(EXTENSION));
+    let answer = call.await.ok_or_else(Problem::slow_platform)??;
     answer.json::<IgnoredAny>()?;
     Ok(HttpResponse::Ok()
         .content_type(ContentType::json())

@@ -3,7 +3,10 @@
 use actix_web::{HttpRequest, HttpResponse, web::Payload};
 
 use super::{form, see_other};
-use crate::{problem::Problem, state::Application};
+use crate::{
+    problem::Problem,
+    state::{Application, PAGE_PATIENCE},
+};
 
 /// Refreshes the grant, together with whoever refreshes it already.
 pub(super) async fn now(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
@@ -13,6 +16,10 @@ pub(super) async fn now(request: HttpRequest, payload: Payload) -> Result<HttpRe
         .ok_or_else(Problem::signed_out)?;
     form::check(&request, payload, &session).await?;
     let grant = application.client().grant(session.grant());
-    application.in_runtime(grant.refresh()).await?;
-    Ok(see_other("/?done=refresh").finish())
+    let done = match application.within(PAGE_PATIENCE, grant.refresh()).await {
+        Some(refreshed) => refreshed.map(|_| "/?done=refresh")?,
+        // It goes on by itself.
+        None => "/?done=refresh-begun",
+    };
+    Ok(see_other(done).finish())
 }

@@ -5,13 +5,23 @@ use std::{
     time::Duration,
 };
 
-use rc_auth::{Clock, Now, SystemClock, Timestamp, transport::BoxFuture};
+use rc_auth::{Environment, NoRandomness, Now, SystemEnvironment, Timestamp, transport::BoxFuture};
+use tokio::runtime::Handle;
 
 /// The system's clocks, some time ahead.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TestClock {
-    system: SystemClock,
+    system: SystemEnvironment,
     ahead_millis: AtomicU64,
+}
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self {
+            system: SystemEnvironment::new(Handle::current()),
+            ahead_millis: AtomicU64::new(0),
+        }
+    }
 }
 
 impl TestClock {
@@ -25,7 +35,7 @@ impl TestClock {
     }
 }
 
-impl Clock for TestClock {
+impl Environment for TestClock {
     fn now(&self) -> Now {
         let now = self.system.now();
         Now {
@@ -38,7 +48,15 @@ impl Clock for TestClock {
         self.system.wall().saturating_add(self.ahead())
     }
 
-    fn sleep_until(&self, mono: Duration) -> BoxFuture<'_, ()> {
+    fn sleep_until(&self, mono: Duration) -> BoxFuture<'static, ()> {
         self.system.sleep_until(mono.saturating_sub(self.ahead()))
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        self.system.spawn(task);
+    }
+
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        self.system.fill(bytes)
     }
 }

@@ -176,9 +176,7 @@ async fn start_app(
     let mut config = config.expect("usable variables");
     change(&mut config);
     let clock = Arc::clone(clock);
-    Running::start_with_clock(config, clock)
-        .await
-        .expect("a start")
+    Running::start_in(config, clock).await.expect("a start")
 }
 
 /// Waits for something that happens in the background, at most ten seconds.
