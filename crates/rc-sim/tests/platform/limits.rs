@@ -245,3 +245,23 @@ fn per_app_the_budget_is_shared_by_all_users() {
     let grace = code_of_grace(&mut stage);
     assert_eq!(stage.exchange(&grace).status(), 429);
 }
+
+#[test]
+fn per_user_another_apps_token_names_nobody() {
+    let mut stage = limited_per_user();
+    let mine = stage.sign_in();
+    let public = stage.public_client_id();
+    let mut present = |token: &str| {
+        let pairs = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+            ("client_id", public.as_str()),
+        ];
+        let response = stage.post_form("/restapi/oauth/token", &pairs, None);
+        response.status().as_u16()
+    };
+    for _ in 0..5 {
+        assert_eq!(present(&mine.refresh), 400);
+    }
+    assert_eq!(present("junk"), 429);
+}
