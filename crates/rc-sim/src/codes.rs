@@ -94,6 +94,12 @@ impl Codes {
         Ok(issued.grant.clone())
     }
 
+    /// The user whom a code of `app`, spent or expired or not, was issued to.
+    pub(crate) fn user(&self, code: &str, app: usize) -> Option<usize> {
+        let issued = self.issued.get(code)?;
+        (issued.grant.app == app).then_some(issued.grant.user)
+    }
+
     fn forget_old(&mut self, now: Timestamp) {
         while let Some((at, _)) = self.order.front() {
             if now.since(*at) < REMEMBERED && self.order.len() < MOST {

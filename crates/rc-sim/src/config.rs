@@ -18,6 +18,10 @@ pub struct Config {
     pub apps: Vec<App>,
     /// The users who can sign in.
     pub users: Vec<User>,
+    /// Host names a server answers to beside loopback ones and the address it listens on, without a port.
+    /// Default: none. A request for any other name gets 421, so that no web page can reach the platform by
+    /// a name of its own that it points here. Only the `server` feature looks at it.
+    pub host_names: Vec<String>,
     /// How the platform behaves where it is configurable or where sources disagree.
     pub switches: Switches,
 }
@@ -31,6 +35,7 @@ impl Config {
             account: Account::demo(),
             apps: Vec::new(),
             users: Vec::new(),
+            host_names: Vec::new(),
             switches: Switches::default(),
         }
     }

@@ -14,14 +14,18 @@
 //! `"drop-before"`, `"drop-after"`, `"delay"` with `"milliseconds"`, `"truncate"` with `"bytes"`, and
 //! `"replace"` with `"status"`, `"body"`, `"headers"` and `"carried_out"`. `times` is 1 when left out.
 //!
-//! Requests that name an `Origin` are refused: a web page has no business here.
+//! A body with a member that is not of the table is refused with 400, and the answer names the member; so is
+//! one that belongs to another kind of fault. Nothing is carried out then.
+//!
+//! Requests that name an `Origin`, or whose `Sec-Fetch-Site` says that another site made them, are refused
+//! with 403: a web page has no business here.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header::ORIGIN};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header::ORIGIN};
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::{
     fault::{Fault, Replacement, Target},
@@ -51,13 +55,41 @@ struct EnableLimits {
     enabled: bool,
 }
 
+/// The body of a request that takes none.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoMembers {}
+
+#[derive(Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
 struct QueueFault {
+    strikes: Strikes,
+    fault: FaultSpec,
+}
+
+/// The members that every kind of fault has.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Strikes {
     target: TargetName,
     #[serde(default = "once")]
     times: u32,
-    #[serde(flatten)]
-    fault: FaultSpec,
+}
+
+/// Parted by hand: serde's `flatten` takes members that nobody knows.
+impl TryFrom<Map<String, Value>> for QueueFault {
+    type Error = serde_json::Error;
+
+    fn try_from(mut members: Map<String, Value>) -> Result<Self, Self::Error> {
+        let strikes = ["target", "times"]
+            .into_iter()
+            .filter_map(|name| members.remove_entry(name))
+            .collect();
+        Ok(Self {
+            strikes: Strikes::deserialize(Value::Object(strikes))?,
+            fault: FaultSpec::deserialize(Value::Object(members))?,
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -69,10 +101,11 @@ enum TargetName {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "fault", rename_all = "kebab-case")]
+#[serde(tag = "fault", rename_all = "kebab-case", deny_unknown_fields)]
 enum FaultSpec {
-    DropBefore,
-    DropAfter,
+    // With braces: serde lets a variant without them have any member.
+    DropBefore {},
+    DropAfter {},
     Delay {
         milliseconds: u64,
     },
@@ -100,7 +133,7 @@ type Refusal = (StatusCode, String);
 impl Platform {
     /// Answers one request of the control API, which the server feature mounts at `/sim/`.
     pub fn control(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
-        let answer = if request.headers().contains_key(ORIGIN) {
+        let answer = if comes_from_a_page(request.headers()) {
             Err((
                 StatusCode::FORBIDDEN,
                 "web pages may not use the control API".to_owned(),
@@ -112,27 +145,29 @@ impl Platform {
             Ok(body) => (StatusCode::OK, body),
             Err((status, message)) => (status, json!({ "error": message })),
         };
-        reply::no_store(reply::json(status, &body))
+        let mut response = reply::no_store(reply::json(status, &body));
+        reply::header(&mut response, "date", &self.clock(now).http_date());
+        response
     }
 
-    fn carry_out(
-        &mut self,
-        request: &Request<Bytes>,
-        now: Timestamp,
-    ) -> Result<serde_json::Value, Refusal> {
+    fn carry_out(&mut self, request: &Request<Bytes>, now: Timestamp) -> Result<Value, Refusal> {
         let path = request
             .uri()
             .path()
             .strip_prefix(PREFIX)
             .unwrap_or_default();
         match (request.method().as_str(), path) {
-            ("GET", "counters") => Ok(json!(self.counters(now))),
+            ("GET", "counters") => {
+                read_nothing(request)?;
+                Ok(json!(self.counters(now)))
+            }
             ("POST", "clock/advance") => {
                 let Advance { seconds } = read(request)?;
                 self.advance(Duration::from_secs(seconds));
                 Ok(json!({ "now": self.clock(now).to_string() }))
             }
             ("POST", "access-tokens/expire") => {
+                read_nothing(request)?;
                 Ok(json!({ "expired": self.expire_access_tokens(now) }))
             }
             ("POST", "sessions/end") => {
@@ -153,12 +188,13 @@ impl Platform {
                 Ok(json!({ "enabled": enabled }))
             }
             ("POST", "faults") => {
-                let queue: QueueFault = read(request)?;
-                let times = queue.times;
-                self.queue_fault(queue.target.into(), queue.fault.into_fault()?, times);
+                let QueueFault { strikes, fault } = read(request)?;
+                let Strikes { target, times } = strikes;
+                self.queue_fault(target.into(), fault.into_fault()?, times);
                 Ok(json!({ "queued": times }))
             }
             ("DELETE", "faults") => {
+                read_nothing(request)?;
                 self.clear_faults();
                 Ok(json!({ "queued": 0 }))
             }
@@ -168,6 +204,19 @@ impl Platform {
             )),
         }
     }
+}
+
+/// Only a browser sends these headers; `none` is a user who opens an address.
+fn comes_from_a_page(headers: &HeaderMap) -> bool {
+    let elsewhere = |site: &HeaderValue| site != "none" && site != "same-origin";
+    headers.contains_key(ORIGIN) || headers.get_all("sec-fetch-site").iter().any(elsewhere)
+}
+
+fn read_nothing(request: &Request<Bytes>) -> Result<(), Refusal> {
+    if request.body().is_empty() {
+        return Ok(());
+    }
+    read(request).map(|NoMembers {}| ())
 }
 
 fn read<T: DeserializeOwned>(request: &Request<Bytes>) -> Result<T, Refusal> {
@@ -192,8 +241,8 @@ impl From<TargetName> for Target {
 impl FaultSpec {
     fn into_fault(self) -> Result<Fault, Refusal> {
         Ok(match self {
-            Self::DropBefore => Fault::DropBefore,
-            Self::DropAfter => Fault::DropAfter,
+            Self::DropBefore {} => Fault::DropBefore,
+            Self::DropAfter {} => Fault::DropAfter,
             Self::Delay { milliseconds } => Fault::Delay(Duration::from_millis(milliseconds)),
             Self::Truncate { bytes } => Fault::Truncate(bytes),
             Self::Replace {

@@ -40,8 +40,10 @@ pub struct TokenCounters {
     pub replayed: u64,
     /// An OAuth error was the answer.
     pub refused: u64,
-    /// 429 was the answer.
+    /// 429 was the answer, for a limit.
     pub limited: u64,
+    /// 429 CMN-304 was the answer: an earlier refresh with the same token was in the air.
+    pub busy: u64,
     /// A fault kept the platform from carrying the request out.
     pub not_carried_out: u64,
     /// A fault of any kind touched the request; counted beside the outcome.
@@ -75,6 +77,7 @@ pub(crate) enum TokenOutcome {
     Replayed,
     Refused,
     Limited,
+    Busy,
     NotCarriedOut,
 }
 
@@ -96,6 +99,7 @@ impl TokenCounters {
             TokenOutcome::Replayed => &mut self.replayed,
             TokenOutcome::Refused => &mut self.refused,
             TokenOutcome::Limited => &mut self.limited,
+            TokenOutcome::Busy => &mut self.busy,
             TokenOutcome::NotCarriedOut => &mut self.not_carried_out,
         };
         *counter += 1;

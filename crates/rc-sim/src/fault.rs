@@ -3,7 +3,9 @@
 use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, header::DATE};
+
+use crate::{reply, timestamp::Timestamp};
 
 /// Which requests a fault waits for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,7 +41,7 @@ pub enum Fault {
 pub struct Replacement {
     /// The status.
     pub status: StatusCode,
-    /// The headers, such as `Retry-After`.
+    /// The headers, such as `Retry-After`. Without a `Date` among them the answer has the platform's.
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
@@ -73,10 +75,15 @@ impl Replacement {
         self
     }
 
-    pub(crate) fn into_response(self) -> Response<Bytes> {
+    /// The answer as it leaves at `now`. Its `Date` is the platform's, unless it brings one.
+    pub(crate) fn into_response(self, now: Timestamp) -> Response<Bytes> {
+        let dated = self.headers.contains_key(DATE);
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
+        if !dated {
+            reply::header(&mut response, "date", &now.http_date());
+        }
         response
     }
 }

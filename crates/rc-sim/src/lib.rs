@@ -62,8 +62,8 @@ pub use platform::Platform;
 #[cfg(feature = "server")]
 pub use server::Server;
 pub use switches::{
-    ErrorShape, ErrorStatuses, Limits, RefreshReplay, RemainingOn429, ScopeParameter, Switches,
-    TokenLife,
+    AuthLimitScope, ConcurrentDuplicates, ErrorShape, ErrorStatuses, Limits, RefreshReplay,
+    RemainingOn429, ScopeParameter, Switches, TokenLife,
 };
 pub use timestamp::Timestamp;
 

@@ -40,8 +40,8 @@ impl Group {
     }
 }
 
-/// Whom a window is for. Platform: per user, app and group; the Auth group per app, as the newer
-/// announcement says.
+/// Whom a window is for. Platform: per user, app and group; the Auth group per app or per user and app, by
+/// switch.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct LimitKey {
     pub(crate) app: usize,

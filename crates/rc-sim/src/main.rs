@@ -1,9 +1,15 @@
 //! `rc-sim`: the simulated RingCentral platform on a port.
 
-use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Parser, ValueEnum};
-use rc_sim::{Config, RefreshReplay, Server};
+use http::uri::Authority;
+use rc_sim::{AuthLimitScope, ConcurrentDuplicates, Config, RefreshReplay, Server};
 
 /// The RingCentral platform, simulated: sign-in pages, tokens and a few resources, on your own machine.
 #[derive(Debug, Parser)]
@@ -15,18 +21,32 @@ struct Arguments {
     /// Address to listen on. Whoever reaches it can sign in as anybody.
     #[arg(long, default_value = "127.0.0.1")]
     host: std::net::IpAddr,
+    /// Host name to answer to, beside localhost and the address listened on; others get 421. May be given
+    /// several times.
+    #[arg(long = "host-name", value_name = "NAME", value_parser = host_name)]
+    host_names: Vec<String>,
     /// Redirect URI registered for both apps, compared byte for byte. May be given several times.
     #[arg(long = "redirect-uri", value_name = "URI", default_values_t = default_redirect_uris())]
     redirect_uris: Vec<String>,
-    /// Request limits: 5 token requests a minute per app, 50 light calls, and so on.
+    /// Request limits: 5 token requests a minute, 50 light calls, and so on.
     #[arg(long, value_enum, default_value_t = OnOff::On)]
     limits: OnOff,
+    /// Whom the limit of token requests is for: the whole app, or each user of it.
+    #[arg(long, value_enum, default_value_t = AuthPer::App)]
+    auth_per: AuthPer,
     /// Life of an access token, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
     access_token_ttl: u64,
     /// No grace for spent refresh tokens: presenting one ends the OAuth session.
     #[arg(long)]
     strict: bool,
+    /// Presenting a spent refresh token after its grace ends the OAuth session instead of being refused.
+    #[arg(long, conflicts_with = "strict")]
+    late_reuse_ends_session: bool,
+    /// Refuse a refresh (429 CMN-304) while an earlier one with the same token is in the air: for so many
+    /// milliseconds after it arrived, or until its answer is sent where a fault delays that for longer.
+    #[arg(long, value_name = "MILLISECONDS")]
+    refuse_duplicates: Option<u64>,
     /// Ids, secrets and tokens follow from it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -39,6 +59,21 @@ struct Arguments {
 enum OnOff {
     On,
     Off,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum AuthPer {
+    App,
+    User,
+}
+
+/// A name as it stands in a `Host` header, without a port.
+fn host_name(name: &str) -> Result<String, String> {
+    Authority::try_from(name)
+        .ok()
+        .filter(|authority| authority.host() == name)
+        .map(|_| name.to_owned())
+        .ok_or_else(|| "a host name without scheme, port and path is expected".to_owned())
 }
 
 fn default_redirect_uris() -> Vec<String> {
@@ -57,11 +92,21 @@ impl Arguments {
             app.redirect_uris.clone_from(&self.redirect_uris);
             app.issue_refresh_tokens = !self.no_refresh_tokens;
         }
+        config.host_names.clone_from(&self.host_names);
         let switches = &mut config.switches;
         switches.limits.enabled = matches!(self.limits, OnOff::On);
         switches.token_life.access = Duration::from_secs(self.access_token_ttl);
         if self.strict {
             switches.refresh_replay = RefreshReplay::Strict;
+        }
+        switches.limits.auth_per = match self.auth_per {
+            AuthPer::App => AuthLimitScope::App,
+            AuthPer::User => AuthLimitScope::User,
+        };
+        switches.late_reuse_ends_session = self.late_reuse_ends_session;
+        if let Some(milliseconds) = self.refuse_duplicates {
+            let within = Duration::from_millis(milliseconds);
+            switches.concurrent_duplicates = ConcurrentDuplicates::RefusedBusy { within };
         }
         config
     }
@@ -69,37 +114,49 @@ impl Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(&arguments).await {
+    match run(&Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let address = SocketAddr::new(arguments.host, arguments.port);
-            eprintln!(
-                "rc-sim: cannot listen on {address}: {error}. Choose another --port or --host."
-            );
+            // Where this cannot be told either, the exit code still says it.
+            drop(tell(io::stderr(), &format!("rc-sim: {error}")));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(arguments: &Arguments) -> io::Result<()> {
+async fn run(arguments: &Arguments) -> Result<(), String> {
     if !arguments.host.is_loopback() {
-        eprintln!(
+        let warning = format!(
             "warning: {} is not a loopback address. Everybody who reaches it can sign in and control the platform.",
             arguments.host
         );
+        tell(io::stderr(), &warning).map_err(cannot("print a warning"))?;
     }
-    let server = Server::bind(
-        SocketAddr::new(arguments.host, arguments.port),
-        arguments.config(),
-    )
-    .await?;
+    let address = SocketAddr::new(arguments.host, arguments.port);
+    let server = Server::bind(address, arguments.config())
+        .await
+        .map_err(|error| {
+            format!("cannot listen on {address}: {error}. Choose another --port or --host.")
+        })?;
     // Listening for signals starts before anybody can know that the platform is up.
-    let terminated = termination()?;
-    println!("{}", introduction(&server));
-    terminated.await?;
+    let terminated = termination().map_err(cannot("listen for signals"))?;
+    tell(io::stdout(), &introduction(&server)).map_err(cannot("print where to start"))?;
+    terminated.await.map_err(cannot("listen for signals"))?;
     server.shutdown().await;
     Ok(())
+}
+
+fn cannot(what: &str) -> impl FnOnce(io::Error) -> String {
+    move |error| format!("cannot {what}: {error}")
+}
+
+/// Prints `text` on `stream`. A reader that went away, as `head -1` does, has read what it wanted: the
+/// platform runs on.
+fn tell(mut stream: impl Write, text: &str) -> io::Result<()> {
+    match writeln!(stream, "{text}").and_then(|()| stream.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        told => told,
+    }
 }
 
 /// What somebody needs to start. Secrets included: they are simulated, and this is how they are told.
@@ -161,4 +218,38 @@ fn termination() -> io::Result<impl Future<Output = io::Result<()>>> {
 #[cfg(not(unix))]
 fn termination() -> io::Result<impl Future<Output = io::Result<()>>> {
     Ok(tokio::signal::ctrl_c())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn switches(arguments: &[&str]) -> rc_sim::Switches {
+        let arguments = ["rc-sim"].iter().chain(arguments);
+        let arguments = Arguments::try_parse_from(arguments).expect("arguments");
+        arguments.config().switches
+    }
+
+    #[test]
+    fn without_arguments_the_documented_behaviour_is_kept() {
+        let switches = switches(&[]);
+        let documented = rc_sim::Switches::default();
+        assert_eq!(format!("{switches:?}"), format!("{documented:?}"));
+    }
+
+    #[test]
+    fn arguments_reach_the_switches_they_name() {
+        let switches = switches(&[
+            "--auth-per=user",
+            "--late-reuse-ends-session",
+            "--refuse-duplicates=250",
+        ]);
+        assert_eq!(switches.limits.auth_per, AuthLimitScope::User);
+        assert!(switches.late_reuse_ends_session);
+        let within = Duration::from_millis(250);
+        assert_eq!(
+            switches.concurrent_duplicates,
+            ConcurrentDuplicates::RefusedBusy { within }
+        );
+    }
 }

@@ -86,12 +86,35 @@ impl Route {
     }
 }
 
+/// When a request arrives, and how much later than that its answer leaves.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival {
+    pub(crate) now: Timestamp,
+    pub(crate) answer_delay: Duration,
+}
+
+impl Arrival {
+    fn at(now: Timestamp) -> Self {
+        Self {
+            now,
+            answer_delay: Duration::ZERO,
+        }
+    }
+
+    fn answered_late(self, answer_delay: Duration) -> Self {
+        Self {
+            answer_delay,
+            ..self
+        }
+    }
+}
+
 impl Platform {
     /// A platform nobody has signed in to.
     #[must_use]
     pub fn new(config: Config) -> Self {
         let seed = Seed::new(config.seed);
-        let sessions = Sessions::new(seed.clone(), config.switches.refresh_replay);
+        let sessions = Sessions::new(seed.clone(), &config.switches);
         Self {
             config,
             seed,
@@ -130,8 +153,9 @@ impl Platform {
         let fault = route
             .fault_target()
             .and_then(|target| self.faults.next(target));
+        let arrival = Arrival::at(now);
         let Some(fault) = fault else {
-            return Answer::whole(self.process(route, request, now));
+            return Answer::whole(self.process(route, request, arrival));
         };
         self.note_fault(route, request, &fault);
         match fault {
@@ -141,21 +165,21 @@ impl Platform {
             },
             Fault::DropAfter => Answer {
                 delivery: Delivery::DropAfter,
-                ..Answer::whole(self.process(route, request, now))
+                ..Answer::whole(self.process(route, request, arrival))
             },
             Fault::Delay(delay) => Answer {
                 delay,
-                ..Answer::whole(self.process(route, request, now))
+                ..Answer::whole(self.process(route, request, arrival.answered_late(delay)))
             },
             Fault::Truncate(bytes) => Answer {
                 delivery: Delivery::Truncate(bytes),
-                ..Answer::whole(self.process(route, request, now))
+                ..Answer::whole(self.process(route, request, arrival))
             },
             Fault::Replace(replacement) => {
                 if replacement.carried_out {
-                    self.process(route, request, now);
+                    self.process(route, request, arrival);
                 }
-                Answer::whole(replacement.into_response())
+                Answer::whole(replacement.into_response(now))
             }
         }
     }
@@ -164,14 +188,15 @@ impl Platform {
         &mut self,
         route: Route,
         request: &Request<Bytes>,
-        now: Timestamp,
+        arrival: Arrival,
     ) -> Response<Bytes> {
+        let now = arrival.now;
         let mut response = match route {
             Route::Authorize => self.authorize(request, now),
             Route::SignIn => self.sign_in_page(request, now),
             Route::Consent => self.consent_page(request, now),
             Route::Stylesheet => Self::stylesheet(),
-            Route::Token => self.token(request, now),
+            Route::Token => self.token(request, arrival),
             Route::Revoke => self.revoke(request, now),
             Route::Resource => self.resource(request, now),
             Route::Nothing => ResourceError::no_such_resource().respond(),

@@ -116,6 +116,15 @@ impl ResourceError {
         )
     }
 
+    /// Platform: a duplicate of a request that is still being carried out is 429 CMN-304.
+    pub(crate) fn duplicate_in_the_air() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "CMN-304",
+            "Duplicate concurrent request",
+        )
+    }
+
     pub(crate) fn respond(&self) -> Response<Bytes> {
         let item = Item {
             error_code: self.code,

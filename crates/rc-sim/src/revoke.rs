@@ -28,39 +28,39 @@ impl Platform {
                     .respond(&self.config.switches);
             }
         };
-        let passage = self.pass_auth(app, now);
+        let query = Params::parse(request.uri().query().unwrap_or_default().as_bytes());
+        let token = presented_token(&form, &query);
+        // Another app's tokens are none of its business.
+        let owner = token
+            .as_ref()
+            .ok()
+            .and_then(|token| self.sessions.owner_of(token))
+            .filter(|session| session.app == app)
+            .map(|session| (session.number(), session.user));
+        let passage = self.pass_auth(app, owner.map(|(_, user)| user), now);
         if let Passage::Refused(..) = passage {
             return limited(&passage);
         }
-        let mut response = match self.revoke_token(app, request, &form) {
+        let mut response = match token {
             // Platform: 200 with an empty body; RFC 7009 section 2.2: also for an unknown token.
-            Ok(()) => reply::no_store(reply::empty(StatusCode::OK)),
+            Ok(_) => {
+                // Platform: access or refresh token, both end every token of the OAuth session. Whether a
+                // spent one does is not documented; here it does.
+                if let Some((number, _)) = owner {
+                    self.sessions.end(number);
+                }
+                reply::no_store(reply::empty(StatusCode::OK))
+            }
             Err(error) => error.respond(&self.config.switches),
         };
         write_quota(&passage, response.headers_mut());
         response
     }
+}
 
-    fn revoke_token(
-        &mut self,
-        app: usize,
-        request: &Request<Bytes>,
-        form: &Params,
-    ) -> Result<(), OauthError> {
-        // Platform: the token is in the body, or in the query.
-        let query = Params::parse(request.uri().query().unwrap_or_default().as_bytes());
-        let token = form.get("token")?.or(query.get("token")?);
-        // Platform: an empty token is CMN-101.
-        let token = token.ok_or_else(|| OauthError::parameter("token"))?;
-        // Platform: access or refresh token, both end every token of the OAuth session. Whether a spent
-        // one does is not documented; here it does. Another app's tokens are none of its business.
-        let owner = self
-            .sessions
-            .owner_of(token)
-            .filter(|session| session.app == app);
-        if let Some(number) = owner.map(|session| session.number()) {
-            self.sessions.end(number);
-        }
-        Ok(())
-    }
+/// Platform: the token is in the body, or in the query.
+fn presented_token<'a>(form: &'a Params, query: &'a Params) -> Result<&'a str, OauthError> {
+    let token = form.get("token")?.or(query.get("token")?);
+    // Platform: an empty token is CMN-101.
+    token.ok_or_else(|| OauthError::parameter("token"))
 }

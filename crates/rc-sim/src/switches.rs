@@ -8,6 +8,13 @@ use std::time::Duration;
 pub struct Switches {
     /// What happens to a refresh token that was spent. Default: RingCentral's grace, 60 min and 10 s.
     pub refresh_replay: RefreshReplay,
+    /// Whether a spent refresh token that is presented after its grace ends the whole OAuth session, as
+    /// [`RefreshReplay::Strict`] does at once. Default: no, it is only refused. That is assumed: nothing
+    /// RingCentral publishes or anybody recorded speaks of a session that ended so.
+    pub late_reuse_ends_session: bool,
+    /// What happens to a refresh while an earlier one with the same token is in the air. Default: it is
+    /// carried out.
+    pub concurrent_duplicates: ConcurrentDuplicates,
     /// How many OAuth sessions one extension may have with one app before the oldest ends. Default: 5.
     pub sessions_per_extension_and_app: usize,
     /// Whether a sign-in with the `endpoint_id` of a live OAuth session replaces that one. Default: yes.
@@ -32,6 +39,8 @@ impl Default for Switches {
     fn default() -> Self {
         Self {
             refresh_replay: RefreshReplay::default(),
+            late_reuse_ends_session: false,
+            concurrent_duplicates: ConcurrentDuplicates::Replay,
             sessions_per_extension_and_app: 5,
             endpoint_replaces_session: true,
             code_life: Duration::from_secs(60),
@@ -69,6 +78,23 @@ impl Default for RefreshReplay {
     }
 }
 
+/// What happens to a refresh that arrives while an earlier one with the same token is in the air.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ConcurrentDuplicates {
+    /// It is carried out as if it came later: [`RefreshReplay`] says what comes of it.
+    Replay,
+    /// It is answered with 429 CMN-304 and not carried out. RingCentral's error table has that code; that
+    /// the token endpoint answers with it is assumed. It counts as a request of the Auth group, carries
+    /// no `Retry-After`, and does not keep the earlier one in the air for longer.
+    RefusedBusy {
+        /// How long after its arrival a refresh is in the air at least. Where a [`Fault::Delay`] keeps its
+        /// answer for longer, it is in the air until that is sent. Zero: only then.
+        ///
+        /// [`Fault::Delay`]: crate::Fault::Delay
+        within: Duration,
+    },
+}
+
 /// How long tokens live, and what the answers say about it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -81,7 +107,8 @@ pub struct TokenLife {
     pub refresh: Duration,
     /// The most a request can ask for. Default: 30 days (7 days before 2025).
     pub refresh_max: Duration,
-    /// How many seconds fewer an answer reports than are left. Default: 1, as live answers do.
+    /// How many seconds fewer an answer reports than are left, but never 0 while a whole second is left.
+    /// Default: 1, as live answers do.
     pub reported_less: u64,
 }
 
@@ -109,8 +136,10 @@ pub struct Limits {
     pub medium: u32,
     /// Call log. Default: 10 per user and app.
     pub heavy: u32,
-    /// Token and revocation requests. Default: 5 per app.
+    /// Token and revocation requests. Default: 5, for whom [`auth_per`](Self::auth_per) says.
     pub auth: u32,
+    /// Whom the Auth figure is for. Default: the app, as the newer announcement says.
+    pub auth_per: AuthLimitScope,
     /// Whether authorization requests count into the app's Auth budget too. They are of that group, but
     /// come from browsers of users who are not known yet. Default: no.
     pub count_authorize: bool,
@@ -131,12 +160,24 @@ impl Default for Limits {
             medium: 40,
             heavy: 10,
             auth: 5,
+            auth_per: AuthLimitScope::App,
             count_authorize: false,
             window: Duration::from_secs(60),
             penalty: Duration::from_secs(60),
             remaining_on_429: RemainingOn429::FullLimit,
         }
     }
+}
+
+/// Whom the figure of the Auth group is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AuthLimitScope {
+    /// The app, all its users together: RingCentral's announcement of the limit.
+    App,
+    /// Each user of the app: the guide. Whose a request is follows from its code or token, spent ones
+    /// included. Requests that name nobody, such as those with an unknown code, share a window of the app's
+    /// own and use up no user's.
+    User,
 }
 
 /// What `X-Rate-Limit-Remaining` says on a 429.

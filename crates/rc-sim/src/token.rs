@@ -14,11 +14,11 @@ use crate::{
     form::Params,
     limits::{Group, LimitKey, Passage},
     oauth_error::{OauthCode, OauthError},
-    platform::Platform,
+    platform::{Arrival, Platform},
     reply,
     resource_error::ResourceError,
-    sessions::{NewSession, PairLife, RefreshRefusal, Refreshed, Session},
-    switches::TokenLife,
+    sessions::{NewSession, PairLife, Refresh, RefreshRefusal, Refreshed, Session},
+    switches::{AuthLimitScope, TokenLife},
     timestamp::Timestamp,
 };
 
@@ -38,11 +38,24 @@ struct TokenInfo<'a> {
     session_id: &'a str,
 }
 
+/// Why there are no tokens.
+enum TokenRefusal {
+    Oauth(OauthError),
+    /// An earlier refresh with the same token is in the air.
+    Busy,
+}
+
+impl<E: Into<OauthError>> From<E> for TokenRefusal {
+    fn from(error: E) -> Self {
+        Self::Oauth(error.into())
+    }
+}
+
 impl Platform {
     /// `POST /restapi/oauth/token`.
-    pub(crate) fn token(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
+    pub(crate) fn token(&mut self, request: &Request<Bytes>, arrival: Arrival) -> Response<Bytes> {
         let params = Params::parse(request.body());
-        let (response, outcome) = self.answer_token(request, &params, now);
+        let (response, outcome) = self.answer_token(request, &params, arrival);
         self.counters
             .token(params.first("grant_type"))
             .note(outcome);
@@ -53,7 +66,7 @@ impl Platform {
         &mut self,
         request: &Request<Bytes>,
         params: &Params,
-        now: Timestamp,
+        arrival: Arrival,
     ) -> (Response<Bytes>, TokenOutcome) {
         if let Err(response) = self.require_form(request) {
             return (*response, TokenOutcome::Refused);
@@ -62,13 +75,20 @@ impl Platform {
             Ok(app) => app,
             Err(error) => return (error.respond(&self.config.switches), TokenOutcome::Refused),
         };
-        let passage = self.pass_auth(app, now);
+        let user = self.presented_user(app, params);
+        let passage = self.pass_auth(app, user, arrival.now);
         if let Passage::Refused(..) = passage {
             return (limited(&passage), TokenOutcome::Limited);
         }
-        let (mut response, outcome) = match self.grant(app, params, now) {
-            Ok((number, outcome)) => (self.token_info(number, now), outcome),
-            Err(error) => (error.respond(&self.config.switches), TokenOutcome::Refused),
+        let (mut response, outcome) = match self.grant(app, params, arrival) {
+            Ok((number, outcome)) => (self.token_info(number, arrival.now), outcome),
+            Err(TokenRefusal::Oauth(error)) => {
+                (error.respond(&self.config.switches), TokenOutcome::Refused)
+            }
+            Err(TokenRefusal::Busy) => (
+                ResourceError::duplicate_in_the_air().respond(),
+                TokenOutcome::Busy,
+            ),
         };
         write_quota(&passage, response.headers_mut());
         (response, outcome)
@@ -97,31 +117,44 @@ impl Platform {
         Err(Box::new(error.respond_with(status, &self.config.switches)))
     }
 
-    /// Platform: the Auth group counts per app.
-    pub(crate) fn pass_auth(&mut self, app: usize, now: Timestamp) -> Passage {
+    /// Platform: the Auth group counts per app, or per user and app.
+    pub(crate) fn pass_auth(&mut self, app: usize, user: Option<usize>, now: Timestamp) -> Passage {
+        let limits = &self.config.switches.limits;
         let key = LimitKey {
             app,
-            user: None,
+            user: user.filter(|_| limits.auth_per == AuthLimitScope::User),
             group: Group::Auth,
         };
-        self.limiter.pass(key, &self.config.switches.limits, now)
+        self.limiter.pass(key, limits, now)
+    }
+
+    /// Whose code or refresh token this is; nobody's where neither is known.
+    fn presented_user(&self, app: usize, params: &Params) -> Option<usize> {
+        match params.first("grant_type")? {
+            "authorization_code" => self.codes.user(params.first("code")?, app),
+            "refresh_token" => self
+                .sessions
+                .refreshing_user(params.first("refresh_token")?, app),
+            _ => None,
+        }
     }
 
     fn grant(
         &mut self,
         app: usize,
         params: &Params,
-        now: Timestamp,
-    ) -> Result<(u64, TokenOutcome), OauthError> {
+        arrival: Arrival,
+    ) -> Result<(u64, TokenOutcome), TokenRefusal> {
         match params.get("grant_type")? {
             Some("authorization_code") => {
                 self.require_grant(app, AllowedGrant::AuthorizationCode)?;
-                Ok((self.exchange_code(app, params, now)?, TokenOutcome::Issued))
+                let number = self.exchange_code(app, params, arrival.now)?;
+                Ok((number, TokenOutcome::Issued))
             }
             Some("refresh_token") => {
                 // Platform rule 8: with refresh tokens off, the refresh grant is OAU-251.
                 self.require_grant(app, AllowedGrant::RefreshToken)?;
-                self.refresh(app, params, now)
+                self.refresh(app, params, arrival)
             }
             // Grants that exist on the platform and that these apps may not use.
             Some(
@@ -135,7 +168,7 @@ impl Platform {
                 | "urn:ietf:params:oauth:grant-type:device_code",
             ) => Err(OauthCode::Oau251.into()),
             Some(_) => Err(OauthCode::Oau250.into()),
-            None => Err(OauthError::parameter("grant_type")),
+            None => Err(OauthError::parameter("grant_type").into()),
         }
     }
 
@@ -205,18 +238,24 @@ impl Platform {
         &mut self,
         app: usize,
         params: &Params,
-        now: Timestamp,
-    ) -> Result<(u64, TokenOutcome), OauthError> {
+        arrival: Arrival,
+    ) -> Result<(u64, TokenOutcome), TokenRefusal> {
         let token = params
             .get("refresh_token")?
             .ok_or_else(|| OauthError::parameter("refresh_token"))?;
-        let life = self.pair_life(app, params)?;
-        match self.sessions.refresh(token, app, life, now) {
+        let refresh = Refresh {
+            token,
+            app,
+            life: self.pair_life(app, params)?,
+            answer_delay: arrival.answer_delay,
+        };
+        match self.sessions.refresh(&refresh, arrival.now) {
             Ok((number, Refreshed::Minted)) => Ok((number, TokenOutcome::Issued)),
             Ok((number, Refreshed::Replayed)) => Ok((number, TokenOutcome::Replayed)),
             // Platform: an expired refresh token is OAU-210, every other dead one OAU-213.
             Err(RefreshRefusal::Expired) => Err(OauthCode::Oau210.into()),
             Err(RefreshRefusal::NotFound) => Err(OauthCode::Oau213.into()),
+            Err(RefreshRefusal::Busy) => Err(TokenRefusal::Busy),
         }
     }
 
@@ -243,7 +282,10 @@ impl Platform {
         // Platform: values are what is left, a second or two below what was asked for. Rule 6: a replayed
         // answer counts down instead of starting again.
         let less = self.config.switches.token_life.reported_less;
-        let reported = |left: Duration| left.as_secs().saturating_sub(less);
+        let reported = |left: Duration| {
+            let seconds = left.as_secs();
+            seconds.saturating_sub(less).max(seconds.min(1))
+        };
         TokenInfo {
             access_token: pair.access_token,
             token_type: "bearer",

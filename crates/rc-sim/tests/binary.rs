@@ -51,11 +51,15 @@ impl Binary {
     }
 
     fn get(&self, path: &str) -> String {
+        self.get_as("localhost", path)
+    }
+
+    fn get_as(&self, host: &str, path: &str) -> String {
         let address = self.after("platform: ").trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).expect("listening");
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         )
         .expect("sent");
         let mut answer = String::new();
@@ -99,6 +103,57 @@ fn ids_and_secrets_follow_from_the_seed() {
     assert_eq!(first.stop("-INT"), Some(0));
 }
 
+/// How the binary ends on SIGTERM when nobody reads what it prints; `None` when that came too early.
+fn end_without_a_reader() -> Option<i32> {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = free.local_addr().expect("an address");
+    drop(free);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let child = Command::new(env!("CARGO_BIN_EXE_rc-sim"))
+        .args(["--port", &address.port().to_string()])
+        .stdout(writer)
+        .spawn()
+        .expect("the binary starts");
+    let mut binary = Binary {
+        child,
+        introduction: format!("platform: http://{address}"),
+    };
+    while TcpStream::connect(address).is_err() {
+        if let Some(ended) = binary.child.try_wait().expect("a child") {
+            return ended.code();
+        }
+        std::thread::yield_now();
+    }
+    assert!(binary.get("/sim/counters").contains(r#""authorize":0"#));
+    binary.stop("-TERM")
+}
+
+#[test]
+fn a_reader_that_left_as_head_does_leaves_it_running() {
+    // The port is open a moment before the signal is listened for.
+    let end = std::iter::repeat_with(end_without_a_reader)
+        .find_map(|end| end)
+        .expect("an end");
+    assert_eq!(end, 0);
+}
+
+#[test]
+fn only_loopback_names_and_given_ones_are_answered() {
+    let binary = start(&["--host-name", "sim.example"]);
+    for (host, status) in [
+        ("localhost", "200"),
+        ("sim.example:1", "200"),
+        ("evil.example", "421"),
+    ] {
+        let answer = binary.get_as(host, "/sim/counters");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+    }
+}
+
 #[test]
 fn a_wrong_flag_and_a_taken_port_are_named() {
     let run = |arguments: &[&str]| {
@@ -113,6 +168,12 @@ fn a_wrong_flag_and_a_taken_port_are_named() {
     };
     let (ok, error) = run(&["--access-token-ttl", "0"]);
     assert!(!ok && error.contains("--access-token-ttl"), "{error}");
+    for name in ["http://sim.example", "sim.example:8090", "sim.example/", ""] {
+        let (ok, error) = run(&["--host-name", name]);
+        assert!(!ok && error.contains("without scheme, port"), "{error}");
+    }
+    let (ok, error) = run(&["--strict", "--late-reuse-ends-session"]);
+    assert!(!ok && error.contains("--strict"), "{error}");
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("an address").port().to_string();

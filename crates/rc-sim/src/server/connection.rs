@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     pin::{Pin, pin},
     sync::{Arc, Mutex},
     task::{Context, Poll},
@@ -19,7 +20,7 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpStream, sync::watch};
 
-use super::{lock, stop_signal, wall_clock};
+use super::{host::Hosts, lock, stop_signal, wall_clock};
 use crate::{
     control,
     fault::{Answer, Delivery},
@@ -32,12 +33,17 @@ const MAX_BODY: usize = 1024 * 1024;
 /// How long a client may take to send a head, or a body.
 const READ_TIME: Duration = Duration::from_secs(30);
 
-pub(super) async fn serve(
-    stream: TcpStream,
-    platform: Arc<Mutex<Platform>>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let service = service_fn(move |request| respond(request, Arc::clone(&platform)));
+/// What all connections of a server share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) hosts: Hosts,
+    pub(super) platform: Arc<Mutex<Platform>>,
+}
+
+pub(super) async fn serve(stream: TcpStream, shared: Shared, mut stopped: watch::Receiver<bool>) {
+    // A connection that is broken already has no address, and nobody to answer.
+    let local = stream.local_addr().ok().map(|address| address.ip());
+    let service = service_fn(move |request| respond(request, shared.clone(), local));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(READ_TIME)
@@ -61,11 +67,16 @@ struct Broken;
 
 async fn respond(
     request: Request<Incoming>,
-    platform: Arc<Mutex<Platform>>,
+    shared: Shared,
+    local: Option<IpAddr>,
 ) -> Result<Response<Outbound>, Broken> {
+    let Shared { hosts, platform } = shared;
+    if let Err(refusal) = hosts.check(&request, local) {
+        return Ok(dated(*refusal, &platform).map(Outbound::whole));
+    }
     let request = match read_whole(request).await {
         Ok(request) => request,
-        Err(status) => return Ok(reply::empty(status).map(Outbound::whole)),
+        Err(status) => return Ok(dated(reply::empty(status), &platform).map(Outbound::whole)),
     };
     if request.uri().path().starts_with(control::PREFIX) {
         let response = lock(&platform).control(&request, wall_clock());
@@ -84,6 +95,13 @@ async fn respond(
         Delivery::DropBefore | Delivery::DropAfter => Err(Broken),
         Delivery::Truncate(bytes) => Ok(truncated(response, bytes)),
     }
+}
+
+/// Gives an answer of the server's own the platform's date.
+fn dated(mut response: Response<Bytes>, platform: &Mutex<Platform>) -> Response<Bytes> {
+    let now = lock(platform).clock(wall_clock());
+    reply::header(&mut response, "date", &now.http_date());
+    response
 }
 
 async fn read_whole(request: Request<Incoming>) -> Result<Request<Bytes>, StatusCode> {

@@ -1,6 +1,7 @@
 //! A platform on a port.
 
 mod connection;
+mod host;
 
 use std::{
     io,
@@ -15,6 +16,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
+use self::{connection::Shared, host::Hosts};
 use crate::{config::Config, platform::Platform, timestamp::Timestamp};
 
 /// How long [`Server::shutdown`] waits for answers that are on their way.
@@ -26,6 +28,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///
 /// Its time is the system's clock plus what [`Platform::advance`] added. It runs in a task of the tokio
 /// runtime that bound it, and ends when it is shut down or dropped.
+///
+/// It answers requests whose `Host` is `localhost`, a loopback address, the address it listens on or was
+/// reached at, or one of [`Config::host_names`], with any port. Others get 421.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
@@ -68,7 +73,11 @@ impl Server {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(accept(listener, Arc::clone(&platform), stopped));
+        let shared = Shared {
+            hosts: Hosts::new(lock(&platform).config(), address.ip()),
+            platform: Arc::clone(&platform),
+        };
+        let task = tokio::spawn(accept(listener, shared, stopped));
         Ok(Self {
             address,
             platform,
@@ -122,11 +131,7 @@ impl Drop for Server {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    platform: Arc<Mutex<Platform>>,
-    mut stopped: watch::Receiver<bool>,
-) {
+async fn accept(listener: TcpListener, shared: Shared, mut stopped: watch::Receiver<bool>) {
     // Dropping the set, also by aborting this task, ends its connections.
     let mut connections = JoinSet::new();
     loop {
@@ -135,8 +140,7 @@ async fn accept(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let platform = Arc::clone(&platform);
-                    connections.spawn(connection::serve(stream, platform, stopped.clone()));
+                    connections.spawn(connection::serve(stream, shared.clone(), stopped.clone()));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },

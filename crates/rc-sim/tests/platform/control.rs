@@ -141,11 +141,82 @@ fn refuses_what_it_does_not_understand() {
 }
 
 #[test]
+fn members_it_does_not_know_are_named_and_nothing_is_done() {
+    let mut stage = Stage::new();
+    let mine = stage.sign_in();
+    for (path, body, member) in [
+        (
+            "faults",
+            json!({ "target": "token", "fault": "drop-before", "grant_type": "refresh_token" }),
+            "grant_type",
+        ),
+        (
+            "faults",
+            json!({ "target": "token", "fault": "drop-after", "client_id": "x" }),
+            "client_id",
+        ),
+        (
+            "faults",
+            json!({ "target": "token", "fault": "delay", "milliseconds": 1, "bytes": 1 }),
+            "bytes",
+        ),
+        (
+            "faults",
+            json!({ "target": "token", "fault": "truncate", "bytes": 1, "time": 2 }),
+            "time",
+        ),
+        (
+            "faults",
+            json!({ "target": "token", "fault": "replace", "status": 503, "header": {} }),
+            "header",
+        ),
+        ("limits", json!({ "enabled": true, "auth": 5 }), "auth"),
+        (
+            "sessions/end",
+            json!({ "user": "ada@acme.example" }),
+            "user",
+        ),
+        (
+            "access-tokens/expire",
+            json!({ "login": "grace@acme.example" }),
+            "login",
+        ),
+    ] {
+        let (status, answer) = post(&mut stage, path, &body);
+        let message = answer["error"].as_str().expect("a sentence");
+        assert_eq!(status, 400, "{path}: {answer}");
+        assert!(
+            message.contains(&format!("unknown field `{member}`")),
+            "{message}"
+        );
+    }
+    let body = json!({ "target": "api" });
+    let (status, answer) = control(&mut stage, Method::DELETE, "faults", &body);
+    assert_eq!((status, answer["error"].is_string()), (400, true));
+    assert_eq!(stage.call(&mine.access).status(), 200);
+    assert_eq!(stage.platform.counters(stage.now).live_sessions, 1);
+    pair(&stage.refresh(&mine.refresh));
+    assert_eq!(stage.platform.counters(stage.now).token_refresh.faults, 0);
+}
+
+#[test]
 fn refuses_web_pages() {
     let mut stage = Stage::new();
     let mine = stage.sign_in();
-    let request = Request::post("/sim/sessions/end").header("origin", "https://evil.example");
+    for (name, value) in [
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
+        let request = Request::post("/sim/sessions/end").header(name, value);
+        let request = request.body(Bytes::new()).expect("a request");
+        let answer = stage.platform.control(&request, stage.now);
+        assert_eq!(answer.status(), 403, "{name}: {value}");
+        assert_eq!(stage.call(&mine.access).status(), 200);
+    }
+    let request = Request::get("/sim/counters").header("sec-fetch-site", "none");
     let request = request.body(Bytes::new()).expect("a request");
-    assert_eq!(stage.platform.control(&request, stage.now).status(), 403);
-    assert_eq!(stage.call(&mine.access).status(), 200);
+    let opened_by_a_user = stage.platform.control(&request, stage.now);
+    assert_eq!(opened_by_a_user.status(), 200);
 }

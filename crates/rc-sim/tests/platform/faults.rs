@@ -6,7 +6,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, header::RETRY_AFTER};
+use http::{
+    HeaderValue, Request, StatusCode,
+    header::{DATE, RETRY_AFTER},
+};
 use rc_http::{FailureKind, HttpClient, Outgoing, TransportError};
 use rc_sim::{Delivery, Fault, Replacement, SimClient, Target};
 
@@ -102,6 +105,28 @@ fn a_replacement_keeps_the_request_from_being_carried_out_unless_told() {
     assert_eq!(stage.refresh(&mine.refresh).status(), 503);
     assert_eq!(stage.call(&mine.access).status(), 401);
     assert_eq!(stage.platform.counters(stage.now).token_refresh.issued, 1);
+}
+
+#[test]
+fn a_replaced_answer_has_the_platforms_date_unless_it_brings_one() {
+    let mut stage = Stage::new();
+    stage.platform.advance(secs(3600));
+    let busy = Replacement::new(StatusCode::SERVICE_UNAVAILABLE, "busy");
+    let old = HeaderValue::from_static("Tue, 01 Jan 2030 00:00:00 GMT");
+    for (replacement, date) in [
+        (busy.clone(), stage.now.plus(secs(3600)).http_date()),
+        (
+            busy.header(DATE, old),
+            "Tue, 01 Jan 2030 00:00:00 GMT".to_owned(),
+        ),
+    ] {
+        stage
+            .platform
+            .queue_fault(Target::Token, Fault::Replace(replacement), 1);
+        let response = stage.refresh("unknown");
+        let dates: Vec<_> = response.headers().get_all(DATE).iter().collect();
+        assert_eq!(dates, [date.as_str()]);
+    }
 }
 
 #[test]

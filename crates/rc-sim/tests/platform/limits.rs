@@ -1,6 +1,8 @@
 //! Request rates: windows, penalties, headers.
 
-use crate::stage::{Stage, demo, json, pair, secs};
+use rc_sim::AuthLimitScope;
+
+use crate::stage::{Pair, Stage, demo, json, pair, secs};
 
 fn limited() -> Stage {
     Stage::of({
@@ -168,4 +170,98 @@ fn authorization_requests_count_only_when_switched_on() {
     let mut stage = Stage::of(config);
     assert!((0..5).all(|_| stage.get(&url, &[]).status() == 302));
     assert_eq!(stage.get(&url, &[]).status(), 429);
+}
+
+fn limited_per_user() -> Stage {
+    let mut config = demo();
+    config.switches.limits.enabled = true;
+    config.switches.limits.auth_per = AuthLimitScope::User;
+    Stage::of(config)
+}
+
+/// A code of the demo's other user.
+fn code_of_grace(stage: &mut Stage) -> String {
+    let url = stage.authorize_url(&[]);
+    let callback = stage
+        .platform
+        .sign_in(&url, "grace@acme.example", stage.now)
+        .expect("a callback");
+    callback.param("code").expect("a code")
+}
+
+#[test]
+fn per_user_the_auth_budget_of_one_is_no_other_ones() {
+    let mut stage = limited_per_user();
+    let Pair { access, refresh } = stage.sign_in();
+    for _ in 0..3 {
+        pair(&stage.refresh(&refresh));
+    }
+    assert_eq!(stage.revoke(&access).status(), 200, "the fifth of Ada");
+    let ada = stage.code();
+    assert_eq!(stage.exchange(&ada).status(), 429);
+
+    let grace = code_of_grace(&mut stage);
+    let response = stage.exchange(&grace);
+    assert_eq!(
+        header(&response, "x-rate-limit-remaining").as_deref(),
+        Some("4")
+    );
+    pair(&response);
+}
+
+#[test]
+fn per_user_requests_that_name_nobody_use_up_no_users_budget() {
+    let mut stage = limited_per_user();
+    let mine = stage.sign_in();
+    for _ in 0..5 {
+        assert_eq!(stage.exchange("junk").status(), 400);
+    }
+    assert_eq!(stage.exchange("junk").status(), 429);
+    assert_eq!(stage.refresh("junk").status(), 429);
+    assert_eq!(stage.revoke("junk").status(), 429);
+    pair(&stage.refresh(&mine.refresh));
+    assert_eq!(stage.revoke(&mine.access).status(), 200);
+}
+
+#[test]
+fn per_user_spent_codes_and_spent_tokens_count_for_their_user() {
+    let mut stage = limited_per_user();
+    let code = stage.code();
+    let first = pair(&stage.exchange(&code));
+    let second = pair(&stage.refresh(&first.refresh));
+    let third = pair(&stage.refresh(&second.refresh));
+    assert_eq!(stage.refresh(&first.refresh).status(), 400);
+    assert_eq!(stage.exchange(&code).status(), 400);
+    assert_eq!(stage.refresh(&third.refresh).status(), 429);
+}
+
+#[test]
+fn per_app_the_budget_is_shared_by_all_users() {
+    let mut stage = limited();
+    let mine = stage.sign_in();
+    for _ in 0..4 {
+        pair(&stage.refresh(&mine.refresh));
+    }
+    let grace = code_of_grace(&mut stage);
+    assert_eq!(stage.exchange(&grace).status(), 429);
+}
+
+#[test]
+fn per_user_another_apps_token_names_nobody() {
+    let mut stage = limited_per_user();
+    let mine = stage.sign_in();
+    let public = stage.public_client_id();
+    let mut present = |token: &str| {
+        let pairs = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+            ("client_id", public.as_str()),
+        ];
+        let response = stage.post_form("/restapi/oauth/token", &pairs, None);
+        response.status().as_u16()
+    };
+    for _ in 0..5 {
+        assert_eq!(present(&mine.refresh), 400);
+    }
+    assert_eq!(present("junk"), 429);
 }

@@ -2,6 +2,7 @@
 
 mod control;
 mod determinism;
+mod duplicates;
 mod faults;
 mod limits;
 mod refresh_rules;

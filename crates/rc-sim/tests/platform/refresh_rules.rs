@@ -256,3 +256,61 @@ fn grace_of_length_zero_is_off() {
     assert_not_found(&stage.refresh(&first.refresh));
     assert_eq!(stage.call(&second.access).status(), 200);
 }
+
+fn late_reuse_ends() -> Stage {
+    Stage::with(|switches| switches.late_reuse_ends_session = true)
+}
+
+#[test]
+fn late_reuse_ends_the_session_where_switched() {
+    let mut stage = late_reuse_ends();
+    let first = stage.sign_in();
+    let second = pair(&stage.refresh(&first.refresh));
+    assert_eq!(stage.call(&second.access).status(), 200);
+    stage.pass(secs(10));
+    assert_eq!(
+        pair(&stage.refresh(&first.refresh)),
+        second,
+        "within its grace it is as good as ever"
+    );
+    stage.pass(secs(1));
+    assert_not_found(&stage.refresh(&first.refresh));
+    assert_eq!(stage.live_sessions(), 0);
+    assert_eq!(
+        refusal(&stage.call(&second.access)),
+        refused(401, "TokenInvalid", "OAU-213")
+    );
+    assert_not_found(&stage.refresh(&second.refresh));
+}
+
+#[test]
+fn late_reuse_of_an_unused_pairs_predecessor_or_of_an_older_token_counts_too() {
+    let mut stage = late_reuse_ends();
+    let first = stage.sign_in();
+    pair(&stage.refresh(&first.refresh));
+    stage.pass(secs(60 * 60 + 1));
+    assert_not_found(&stage.refresh(&first.refresh));
+    assert_eq!(stage.live_sessions(), 0);
+
+    let first = stage.sign_in();
+    let second = pair(&stage.refresh(&first.refresh));
+    pair(&stage.refresh(&second.refresh));
+    assert_not_found(&stage.refresh(&first.refresh));
+    assert_eq!(stage.live_sessions(), 0);
+}
+
+#[test]
+fn late_reuse_by_another_app_ends_nothing() {
+    let mut stage = late_reuse_ends();
+    let first = stage.sign_in();
+    pair(&stage.refresh(&first.refresh));
+    stage.pass(secs(2 * 60 * 60));
+    let public = stage.public_client_id();
+    let pairs = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", first.refresh.as_str()),
+        ("client_id", public.as_str()),
+    ];
+    assert_not_found(&stage.post_form("/restapi/oauth/token", &pairs, None));
+    assert_eq!(stage.live_sessions(), 1);
+}

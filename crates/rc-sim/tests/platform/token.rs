@@ -403,6 +403,16 @@ fn a_configured_life_is_also_the_least() {
 }
 
 #[test]
+fn no_answer_says_0_while_a_second_is_left() {
+    let mut stage = Stage::with(|switches| switches.token_life.access = secs(1));
+    let first = stage.sign_in();
+    let body = json(&stage.refresh(&first.refresh));
+    assert_eq!(body["expires_in"], 1);
+    stage.pass(secs(1));
+    assert_eq!(json(&stage.refresh(&first.refresh))["expires_in"], 0);
+}
+
+#[test]
 fn scope_narrows_unless_it_is_switched_to_be_ignored() {
     let scope_of = |stage: &mut Stage| {
         let url = stage.authorize_url(&[("scope", "ReadMessages openid")]);

@@ -1,19 +1,21 @@
-//! OAuth sessions: one sign-in, one chain of token pairs. Platform rules 1 to 8 of refreshing live here.
+//! OAuth sessions: one sign-in, one chain of token pairs.
+
+mod refreshing;
 
 use std::{
     collections::{HashMap, VecDeque},
     time::Duration,
 };
 
+pub(crate) use refreshing::{AccessRefusal, Refresh, RefreshRefusal, Refreshed};
+use refreshing::{InTheAir, Rules};
+
 use crate::{
     seed::Seed,
-    switches::RefreshReplay,
+    switches::Switches,
     timestamp::Timestamp,
     token_format::{self, TokenKind},
 };
-
-/// How long a replaced access token is "corrupted" before it is "not found".
-const CORRUPTED_FOR: Duration = Duration::from_secs(10);
 
 /// One chain of token pairs.
 pub(crate) struct Session {
@@ -28,6 +30,8 @@ pub(crate) struct Session {
     previous: Option<Pair>,
     /// First authenticated call with the current access token.
     used_at: Option<Timestamp>,
+    /// The refresh whose answer is on its way, or was last.
+    in_the_air: Option<InTheAir>,
 }
 
 #[derive(Clone, Copy)]
@@ -71,33 +75,10 @@ pub(crate) struct IssuedPair {
     pub(crate) refresh: Option<(String, Duration)>,
 }
 
-/// Why an access token was refused.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum AccessRefusal {
-    Unparsable,
-    Expired,
-    Corrupted,
-    NotFound,
-}
-
-/// Why a refresh token was refused.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum RefreshRefusal {
-    Expired,
-    NotFound,
-}
-
-/// How a refresh was answered.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Refreshed {
-    Minted,
-    Replayed,
-}
-
 /// All sessions that were not ended.
 pub(crate) struct Sessions {
     seed: Seed,
-    replay: RefreshReplay,
+    rules: Rules,
     live: HashMap<u64, Session>,
     /// Oldest first, per app and user.
     by_owner: HashMap<(usize, usize), VecDeque<u64>>,
@@ -106,10 +87,10 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    pub(crate) fn new(seed: Seed, replay: RefreshReplay) -> Self {
+    pub(crate) fn new(seed: Seed, switches: &Switches) -> Self {
         Self {
             seed,
-            replay,
+            rules: Rules::of(switches),
             live: HashMap::new(),
             by_owner: HashMap::new(),
             started: 0,
@@ -134,6 +115,7 @@ impl Sessions {
             current: Pair::mint(0, life, now),
             previous: None,
             used_at: None,
+            in_the_air: None,
         };
         self.by_owner
             .entry((new.app, new.user))
@@ -183,69 +165,19 @@ impl Sessions {
             .unwrap_or_default()
     }
 
-    /// Refreshes with `token`, presented by `app`.
-    pub(crate) fn refresh(
-        &mut self,
-        token: &str,
-        app: usize,
-        life: PairLife,
-        now: Timestamp,
-    ) -> Result<(u64, Refreshed), RefreshRefusal> {
-        let (number, generation) = self
-            .locate(TokenKind::Refresh, token)
-            .ok_or(RefreshRefusal::NotFound)?;
-        let replay = self.replay;
-        let session = self.live.get_mut(&number).ok_or(RefreshRefusal::NotFound)?;
-        if session.app != app {
-            return Err(RefreshRefusal::NotFound);
-        }
-        if generation == session.current.generation {
-            session.mint_next(life, now)?;
-            return Ok((number, Refreshed::Minted));
-        }
-        match replay {
-            RefreshReplay::Grace { unused, used } => {
-                session.replay(generation, unused, used, now)?;
-                Ok((number, Refreshed::Replayed))
-            }
-            // Strict servers: a spent refresh token counts as stolen and ends the whole OAuth session.
-            RefreshReplay::Strict => {
-                self.end(number);
-                Err(RefreshRefusal::NotFound)
-            }
-        }
-    }
-
-    /// Checks an access token presented to an API and notes its first use.
-    pub(crate) fn use_access(
-        &mut self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<&Session, AccessRefusal> {
-        if token_format::decode(token).is_none_or(|claim| claim.kind != TokenKind::Access) {
-            return Err(AccessRefusal::Unparsable);
-        }
-        let (number, generation) = self
-            .locate(TokenKind::Access, token)
-            .ok_or(AccessRefusal::NotFound)?;
-        let session = self.live.get_mut(&number).ok_or(AccessRefusal::NotFound)?;
-        if generation != session.current.generation {
-            return Err(session.refuse_replaced(generation, now));
-        }
-        if session.current.access_expires_at <= now {
-            return Err(AccessRefusal::Expired);
-        }
-        // Platform rule 3: the first authenticated call with the new access token starts the 10 s.
-        session.used_at.get_or_insert(now);
-        Ok(session)
-    }
-
     /// The session that `token`, access or refresh, current or spent, belongs to.
     pub(crate) fn owner_of(&self, token: &str) -> Option<&Session> {
         let (number, _) = self
             .locate(TokenKind::Access, token)
             .or_else(|| self.locate(TokenKind::Refresh, token))?;
         self.live.get(&number)
+    }
+
+    /// The user whom a refresh token, current or spent, of `app` belongs to.
+    pub(crate) fn refreshing_user(&self, token: &str, app: usize) -> Option<usize> {
+        let (number, _) = self.locate(TokenKind::Refresh, token)?;
+        let session = self.live.get(&number)?;
+        (session.app == app).then_some(session.user)
     }
 
     /// Number and generation of a token this platform issued for a session that is live.
@@ -352,59 +284,5 @@ impl Session {
                 .current
                 .refresh_expires_at
                 .is_some_and(|expires_at| expires_at > now)
-    }
-
-    /// Platform rule 1: a refresh makes the next pair; the old access token dies at once.
-    /// Platform rule 5: the pair before this one is forgotten, its grace ends.
-    fn mint_next(&mut self, life: PairLife, now: Timestamp) -> Result<(), RefreshRefusal> {
-        let expires_at = self
-            .current
-            .refresh_expires_at
-            .ok_or(RefreshRefusal::NotFound)?;
-        if expires_at <= now {
-            return Err(RefreshRefusal::Expired);
-        }
-        let next = Pair::mint(self.current.generation + 1, life, now);
-        self.previous = Some(std::mem::replace(&mut self.current, next));
-        self.used_at = None;
-        Ok(())
-    }
-
-    /// Platform rule 2: the last spent refresh token returns the current pair again, up to 60 min while
-    /// the new access token is unused and 10 s after its first use. Rule 4: older ones are not found.
-    fn replay(
-        &self,
-        generation: u32,
-        unused: Duration,
-        used: Duration,
-        now: Timestamp,
-    ) -> Result<(), RefreshRefusal> {
-        if self
-            .previous
-            .is_none_or(|previous| previous.generation != generation)
-        {
-            return Err(RefreshRefusal::NotFound);
-        }
-        let (since, grace) = match self.used_at {
-            None => (self.current.issued_at, unused),
-            Some(used_at) => (used_at, used),
-        };
-        if !grace.is_zero() && now.since(since) <= grace {
-            Ok(())
-        } else {
-            Err(RefreshRefusal::NotFound)
-        }
-    }
-
-    /// Platform: a replaced access token is "corrupted" (OAU-129) for 10 s, then "not found" (OAU-213).
-    fn refuse_replaced(&self, generation: u32, now: Timestamp) -> AccessRefusal {
-        let replaced_by = [Some(self.current), self.previous]
-            .into_iter()
-            .flatten()
-            .find(|pair| pair.generation == generation + 1);
-        match replaced_by {
-            Some(pair) if now.since(pair.issued_at) <= CORRUPTED_FOR => AccessRefusal::Corrupted,
-            Some(_) | None => AccessRefusal::NotFound,
-        }
     }
 }
