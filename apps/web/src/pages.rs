@@ -113,10 +113,11 @@ pub(crate) struct Person {
 
 impl From<Person> for rc_auth::Person {
     fn from(person: Person) -> Self {
-        let mut written = Self::default();
-        written.name = person.name;
-        written.extension_number = person.extension_number;
-        written
+        Self {
+            name: person.name,
+            extension_number: person.extension_number,
+            ..Self::default()
+        }
     }
 }
 

@@ -181,10 +181,11 @@ impl Application {
         }
     }
 
-    /// Asks the platform who signed in, and writes it down for the pages. In the background.
-    pub(crate) fn find_out_who(&self, grant: &Grant) {
+    /// Asks the platform who signed in, and writes it down for the pages. Goes on in the background; the
+    /// receiver is for whoever wants to wait.
+    pub(crate) fn find_out_who(&self, grant: &Grant) -> oneshot::Receiver<()> {
         let grant = grant.clone();
-        drop(self.spawn(async move {
+        self.spawn(async move {
             let found = match grant.get(EXTENSION).await {
                 Ok(answer) => answer.json::<pages::Person>(),
                 Err(error) => Err(error),
@@ -196,7 +197,7 @@ impl Application {
             if let Err(error) = remembered {
                 tracing::debug!(%error, "who signed in could not be written down");
             }
-        }));
+        })
     }
 
     /// Asks for leave to make the code exchange of `attempt`, for the browser that sent `request`.

@@ -86,7 +86,7 @@ fn refresh(app: App, tokens: TokenSet, mut now: Now) -> Result<(), Box<dyn Error
         println!("{}", summary(&output));
         let input = match output {
             Output::Load => Input::Loaded(Ok(Loaded {
-                held: Some(stored.clone()),
+                held: Some(Box::new(stored.clone())),
                 silent_for: Duration::ZERO,
             })),
             Output::Save { record, .. } => {

@@ -67,7 +67,7 @@ fn refresh_request(app: App) -> Request<Bytes> {
         &Entropy::new([1; 8]),
     );
     let id = record.id();
-    let held = Some(Held { record, version });
+    let held = Some(Box::new(Held { record, version }));
     for input in [
         Input::Want(Want::NewerThan(id)),
         Input::Loaded(Ok(Loaded {

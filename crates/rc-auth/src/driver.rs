@@ -215,7 +215,7 @@ async fn load(slot: &Slot, shared: &Shared) -> Result<Loaded, LoadFailure> {
                 }
             };
             Ok(Loaded {
-                held: Some(held(record, version)),
+                held: Some(Box::new(held(record, version))),
                 silent_for,
             })
         }

@@ -11,6 +11,10 @@ use zeroize::Zeroizing;
 /// What stands in the store under one key.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each lives for one read or write, and nearly all are grants"
+)]
 pub(crate) enum StoredRecord {
     /// A grant.
     Grant(GrantRecord),

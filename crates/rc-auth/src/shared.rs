@@ -261,7 +261,7 @@ impl Shared {
                 tracing::warn!(record = ?key, error = %ErrorChain(&error), "a record could not be deleted; the sweeper will");
             }
             Err(_) => {
-                tracing::error!(record = ?key, "the store panicked while it deleted a record")
+                tracing::error!(record = ?key, "the store panicked while it deleted a record");
             }
         }
     }

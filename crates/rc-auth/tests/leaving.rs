@@ -24,7 +24,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn answers(status: u16, body: &'static str) -> Fault {
-    let status = StatusCode::from_u16(status).unwrap();
+    let status = StatusCode::from_u16(status).expect("a status");
     Fault::Replace(Replacement::new(
         status,
         Bytes::from_static(body.as_bytes()),
@@ -326,8 +326,10 @@ fn who_signed_in_is_remembered_over_refreshes() {
     let town = Town::new(12);
     let process = town.process();
     let grant = town.sign_in(&process.client, "user");
-    let mut person = rc_auth::Person::default();
-    person.name = Some("Alice Example".to_owned());
+    let person = rc_auth::Person {
+        name: Some("Alice Example".to_owned()),
+        ..rc_auth::Person::default()
+    };
     town.run(grant.remember(person.clone())).unwrap();
     town.run(grant.refresh()).unwrap();
     let other = town.process();

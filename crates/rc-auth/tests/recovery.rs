@@ -39,7 +39,7 @@ fn killed_with_refreshes_in_flight(
         let _ = dying.call(key);
     }
     town.pass(Duration::from_millis(150));
-    let begun = u64::try_from(count).unwrap();
+    let begun = u64::try_from(count).expect("few");
     assert_eq!(town.counters().token_refresh.received, begun);
     dying.process.kill();
     (keys, survivors)
@@ -50,12 +50,13 @@ fn idle_records(town: &Town) -> usize {
     let mut idle = 0;
     let mut after = None;
     loop {
-        let page = town.run(town.store.scan(after, 1000)).unwrap();
+        let page = town.run(town.store.scan(after, 1000)).expect("a page");
         let Some(last) = page.last() else { return idle };
         after = Some(last.key);
         for listed in &page {
             let payload =
-                String::from_utf8_lossy(&listed.stored.as_ref().unwrap().payload).into_owned();
+                String::from_utf8_lossy(&listed.stored.as_ref().expect("a record").payload)
+                    .into_owned();
             idle +=
                 usize::from(payload.contains(r#""generation":2"#) && payload.contains(r#""idle""#));
         }

@@ -5,8 +5,11 @@ use rc_auth::{Grant, PendingAuthorization, SignInError, callback_attempt};
 
 use super::see_other;
 use crate::{
-    code_exchanges::Admission, pending::PendingSignIn, problem::Problem, session::BrowserSession,
-    state::Application,
+    code_exchanges::Admission,
+    pending::PendingSignIn,
+    problem::Problem,
+    session::BrowserSession,
+    state::{Application, PAGE_PATIENCE},
 };
 
 /// Finishes a sign-in of this browser.
@@ -22,7 +25,10 @@ pub(super) async fn finish(request: HttpRequest) -> Result<HttpResponse, Problem
     let admission = application.admit_exchange(&request, &attempt)?;
     let grant = exchange(application, admission, pending.authorization, query).await?;
     end_older_session(&request, &grant);
-    application.find_out_who(&grant);
+    // The dashboard that follows shows the name, unless the platform is slow.
+    let _ = application
+        .within(PAGE_PATIENCE, application.find_out_who(&grant))
+        .await;
 
     let session = BrowserSession::start(grant.key().clone(), application.now())
         .map_err(|error| Problem::internal(&error))?;

@@ -98,7 +98,7 @@ async fn show(
         page.person = status.person.clone().map(Person::from);
     }
     if status.person.is_none() {
-        application.find_out_who(grant);
+        drop(application.find_out_who(grant));
     }
     let state = pages::Grant::new(status, application.now());
     page.notices.extend(state.refresh_tokens_off());

@@ -257,14 +257,14 @@ async fn a_sign_in_that_the_platform_ended_asks_for_a_new_one() {
     let stage = Stage::start().await;
     let mut browser = stage.signed_in().await;
     stage.platform().end_all_sessions();
-    let page = browser.get("/").await;
-    assert_eq!(page.status, 200);
-    assert!(page.body.contains("Please sign in again.") && page.body.contains("href=\"/login\""));
     let answer = browser.get("/me").await;
     assert_eq!(
         (answer.status, answer.json()["error"].as_str()),
         (401, Some("sign_in_again"))
     );
+    let page = browser.get("/").await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("Please sign in again.") && page.body.contains("href=\"/login\""));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,7 +52,7 @@ pub enum Want {
 #[derive(Debug)]
 pub struct Loaded {
     /// The record, if there is one.
-    pub held: Option<Held>,
+    pub held: Option<Box<Held>>,
     /// For how long the caller has seen this very version stand, if an intent of somebody else is in it.
     /// Zero if it was not seen before; [`Duration::MAX`] if its owner is known to exist no longer.
     pub silent_for: Duration,

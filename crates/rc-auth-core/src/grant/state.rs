@@ -301,9 +301,9 @@ impl Found {
     }
 }
 
-impl From<Option<Held>> for Found {
-    fn from(held: Option<Held>) -> Self {
-        let Some(Held { record, version }) = held else {
+impl From<Option<Box<Held>>> for Found {
+    fn from(held: Option<Box<Held>>) -> Self {
+        let Some(Held { record, version }) = held.map(|held| *held) else {
             return Self::Over {
                 reason: EndReason::Absent,
                 version: None,

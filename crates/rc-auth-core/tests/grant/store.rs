@@ -46,9 +46,11 @@ impl Store {
         if let Some(fault) = self.load_faults.pop_front() {
             return Err(fault);
         }
-        let held = self.record.clone().map(|record| Held {
-            record,
-            version: self.version(),
+        let held = self.record.clone().map(|record| {
+            Box::new(Held {
+                record,
+                version: self.version(),
+            })
         });
         Ok(Loaded {
             held,
