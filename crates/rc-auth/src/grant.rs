@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use rc_auth_core::{
     About, Generation, Input, PairId, Person, Phase, RecordState, RecordVersion, SaveFailure,
-    Timestamp, TokenPair, Trouble, Want,
+    Timestamp, TokenPair, Trouble, View, Want,
 };
 use rc_store::Expect;
 
@@ -216,7 +216,11 @@ async fn remember(
                 let version = RecordVersion::new(*version.as_bytes());
                 let slot = shared.slot(key);
                 slot.input(shared, Input::ChangedTo(Some(version)));
-                return Ok(());
+                // Whoever asks from now on is told.
+                let read_again = |view: View<'_>, _| {
+                    (!matches!(view.phase, Phase::Unknown | Phase::Busy)).then_some(())
+                };
+                return slot.known(shared, Want::Status, read_again).await;
             }
             Err(SaveFailure::Conflict | SaveFailure::OutcomeUnknown) => {}
         }

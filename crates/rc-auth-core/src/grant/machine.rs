@@ -39,6 +39,8 @@ pub struct GrantMachine {
     pub(super) outputs: VecDeque<Output>,
     /// The newest pair known to be in the store.
     pub(super) shown: Option<(TokenPair, PairId)>,
+    /// What the record said besides, when `shown` was read or written.
+    pub(super) shown_about: Option<super::About>,
     /// The pair whose access token a resource has refused.
     pub(super) refused: Option<PairId>,
     /// What is wanted and not yet begun.
@@ -105,6 +107,7 @@ impl GrantMachine {
             state: State::Unknown,
             outputs: VecDeque::new(),
             shown: None,
+            shown_about: None,
             refused: None,
             wants: Wants::default(),
             signed_out: false,
@@ -249,7 +252,7 @@ impl GrantMachine {
         }
     }
 
-    /// What the record says besides the tokens, where it is at hand.
+    /// What the record says besides the tokens; while it is being read, what it said before.
     fn about(&self) -> Option<&super::About> {
         match &self.state {
             State::Settled(held)
@@ -265,7 +268,7 @@ impl GrantMachine {
             | State::Loading(_)
             | State::StoreDown { .. }
             | State::Ending(_)
-            | State::Over { .. } => None,
+            | State::Over { .. } => self.shown_about.as_ref(),
         }
     }
 
@@ -433,6 +436,7 @@ impl GrantMachine {
 
     pub(super) fn show(&mut self, held: &Refreshable) {
         self.shown = Some((held.pair.clone(), held.id));
+        self.shown_about = Some(held.about.clone());
         self.reported_end = None;
         // What was read or written before the sign-out does not take it back.
         self.signed_out &= self.heard == Heard::Changed;

@@ -138,6 +138,7 @@ impl GrantMachine {
         now: Now,
     ) -> State {
         self.shown = None;
+        self.shown_about = None;
         self.refused = None;
         self.doubtful = 0;
         self.failures = 0;

@@ -12,7 +12,7 @@ pub struct View<'a> {
     pub pair: Option<(&'a TokenPair, PairId)>,
     /// Whether a resource has refused the pair's access token.
     pub refused: bool,
-    /// What the record says besides the tokens; `None` while it is being read.
+    /// What the record says besides the tokens: as it was last read or written.
     pub about: Option<&'a About>,
     /// What is going on.
     pub phase: Phase<'a>,
