@@ -70,7 +70,7 @@ impl PendingSignIn {
     fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let path = self.return_to.as_str().as_bytes();
         let length = u16::try_from(path.len()).unwrap_or(0); // at most LocalPath::MAX_LEN
-        let authorization = Zeroizing::new(self.authorization.to_bytes());
+        let authorization = self.authorization.to_bytes();
         let size = 1 + size_of_val(&length) + path.len() + authorization.len();
         let mut bytes = Zeroizing::new(Vec::with_capacity(size));
         bytes.push(FORMAT);

@@ -48,6 +48,8 @@ pub use sign_in::{
 pub use time::{Entropy, Now, Timestamp};
 pub use token_answer::{TokenError, TokenSet};
 pub use verdict::{Endpoint, Verdict};
+/// What secret bytes are wrapped in.
+pub use zeroize::Zeroizing;
 
 /// The README's example, compiled.
 #[cfg(doctest)]

@@ -84,6 +84,8 @@ enum Act {
     Permission,
     Wait,
     BackOff,
+    /// The same request is being carried out already.
+    Duplicate,
     Bug,
 }
 
@@ -187,7 +189,7 @@ const CODES: &[(&str, &str, Act)] = &[
     ("CMN-301", "request rate exceeded", Act::Wait),
     ("CMN-302", "request rate exceeded", Act::Wait),
     ("CMN-303", "no rate plan", Act::Wait),
-    ("CMN-304", "duplicate concurrent request", Act::Wait),
+    ("CMN-304", "duplicate concurrent request", Act::Duplicate),
     ("CMN-310", "global request rate exceeded", Act::Wait),
     ("CMN-401", "the app lacks a permission", Act::App),
     ("CMN-402", "administrators only", Act::Permission),
@@ -239,6 +241,7 @@ pub(crate) fn ends_grant(refusal: &Refusal) -> bool {
                 | Act::Permission
                 | Act::Wait
                 | Act::BackOff
+                | Act::Duplicate
                 | Act::Bug,
             ) => false,
             None => refusal.is_json() && refusal.error() == Some("invalid_grant"),
@@ -251,7 +254,11 @@ pub(crate) fn judge(refusal: &Refusal, endpoint: Endpoint) -> Verdict {
     let status = refusal.status();
     let retry_after = refusal.retry_after();
     if status == StatusCode::TOO_MANY_REQUESTS {
-        return Verdict::Wait { retry_after };
+        // A duplicate of what is being carried out is no limit that is used up.
+        return match act(refusal) {
+            Some(Act::Duplicate) => Verdict::BackOff { retry_after },
+            _ => Verdict::Wait { retry_after },
+        };
     }
     match act(refusal) {
         Some(act) if status_speaks_of_tokens(status) => by_act(act, endpoint, retry_after),
@@ -277,7 +284,7 @@ fn by_act(act: Act, endpoint: Endpoint, retry_after: Option<Duration>) -> Verdic
         (Act::App, _) => Verdict::FixApp,
         (Act::Permission, _) => Verdict::Permission,
         (Act::Wait, _) => Verdict::Wait { retry_after },
-        (Act::BackOff, _) => Verdict::BackOff { retry_after },
+        (Act::BackOff | Act::Duplicate, _) => Verdict::BackOff { retry_after },
         (Act::Bug, _) => Verdict::Bug,
     }
 }

@@ -189,7 +189,7 @@ fn a_required_iss_that_is_missing_refuses_codes_and_errors() {
 #[test]
 fn stored_bytes_that_require_iss_cannot_be_read_as_the_version_before() {
     let bytes = pending_that_requires_iss().to_bytes();
-    let text = String::from_utf8(bytes).expect("JSON");
+    let text = String::from_utf8(bytes.to_vec()).expect("JSON");
     assert!(text.contains("\"v\":2"), "{}", text.len());
     for changed in [
         text.replace("\"v\":2", "\"v\":1"),

@@ -146,7 +146,7 @@ async fn send(shared: &Shared, token: &Secret) -> bool {
         Ok(Ok(incoming)) => {
             let refusal =
                 Refusal::from_response(&response(incoming)).without_echo_of(token.expose());
-            let verdict = refusal.verdict(Endpoint::Token);
+            let verdict = refusal.verdict(Endpoint::Revoke);
             let dead = names_the_token_dead(&refusal);
             tracing::warn!(%refusal, ?verdict, dead, "the platform refused a revocation");
             dead

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::Request;
 use quick_cache::sync::Cache;
 use rc_auth_core::{
-    App, AuthLane, Entropy, Held, Now, RateGate, RecordVersion, RefreshPolicy, Reply, SaveFailure,
-    Timestamp,
+    App, AuthLane, Endpoint, Entropy, Held, Now, RateGate, RecordVersion, RefreshPolicy, Refusal,
+    Reply, SaveFailure, Timestamp, Verdict,
 };
 use rc_http::{Delivery, HttpClient, Incoming, Outgoing, TransportError};
 use rc_store::{DueAt, Expect, RecordKey, StoreError, TokenStore, Version};
@@ -330,7 +330,9 @@ impl Shared {
         let incoming = self.oauth_http.send(outgoing).await?;
         let now = self.now().mono;
         self.learn_time(&incoming.headers);
-        lock(&self.gate).observe_auth(lane, incoming.status, &incoming.headers, now);
+        if is_rate_limit(&incoming) {
+            lock(&self.gate).observe_auth(lane, incoming.status, &incoming.headers, now);
+        }
         Ok(incoming)
     }
 }
@@ -340,6 +342,18 @@ pub(crate) fn response(incoming: Incoming) -> http::Response<Bytes> {
     *response.status_mut() = incoming.status;
     *response.headers_mut() = incoming.headers;
     response
+}
+
+/// Whether an answer says that a limit is used up. A 429 may also say that the same request is being
+/// carried out already, which is nothing to the others.
+fn is_rate_limit(incoming: &Incoming) -> bool {
+    if incoming.status != http::StatusCode::TOO_MANY_REQUESTS {
+        return false;
+    }
+    let mut answer = http::Response::new(incoming.body.clone());
+    *answer.status_mut() = incoming.status;
+    let verdict = Refusal::from_response(&answer).verdict(Endpoint::Token);
+    matches!(verdict, Verdict::Wait { .. })
 }
 
 /// An error with its causes, on one line.

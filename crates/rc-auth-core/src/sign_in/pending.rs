@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::{CallbackError, CodeExchange, callback};
 use crate::{App, Now, Secret, Timestamp, digest};
@@ -112,9 +113,9 @@ impl PendingAuthorization {
         digest::sha256(self.state.expose().as_bytes())
     }
 
-    /// The value as bytes, with a version in them. Secret: seal them.
+    /// The value as bytes, with a version in them. Secret: seal them. Wiped when dropped.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let stored = StoredPending {
             v: version(self.iss_required),
             state: self.state.clone(),
@@ -125,7 +126,13 @@ impl PendingAuthorization {
             started_at: self.started_at,
             iss_required: self.iss_required,
         };
-        serde_json::to_vec(&stored).expect("strings and a number always serialize")
+        // Large enough for what is in it, so that no copy is left behind by growing: each text is written with
+        // two quotes, and nothing in these is escaped but backslashes of odd addresses.
+        let texts = [&self.client_id, &self.redirect_uri, &self.issuer];
+        let length: usize = texts.iter().map(|text| 2 * text.len()).sum();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(length + 512));
+        serde_json::to_writer(&mut *bytes, &stored).expect("strings and a number always serialize");
+        bytes
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.

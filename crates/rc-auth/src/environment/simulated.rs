@@ -63,6 +63,9 @@ struct Inner {
 struct Process {
     /// How far its wall clock is off, in milliseconds.
     wall_offset: i64,
+    is_suspended: bool,
+    /// Tasks that could go on if it were not.
+    parked: Vec<u64>,
 }
 
 struct Task {
@@ -120,9 +123,14 @@ impl Inner {
                 let count = u64::try_from(ready.len()).ok().filter(|count| *count > 0)?;
                 ready.swap_remove(usize::try_from(drawn % count).unwrap_or_default())
             };
-            if let Some(task) = self.tasks.get_mut(&id)
-                && let Some(future) = task.future.take()
+            let Some(task) = self.tasks.get_mut(&id) else {
+                continue;
+            };
+            if let Some(process) = self.processes.get_mut(&task.process)
+                && process.is_suspended
             {
+                process.parked.push(id);
+            } else if let Some(future) = task.future.take() {
                 task.woken.is_ready.store(false, Ordering::Release);
                 return Some((id, future, Waker::from(task.woken.clone())));
             }
@@ -217,6 +225,11 @@ impl SimulatedWorld {
         }
     }
 
+    /// One step of one task, or one jump in time. `false`: nothing can happen any more.
+    pub fn step_once(&self) -> bool {
+        self.step(Duration::MAX)
+    }
+
     /// One step of one task, or one jump in time. `false`: nothing can happen up to `until`.
     fn step(&self, until: Duration) -> bool {
         let mut inner = self.lock();
@@ -260,6 +273,20 @@ impl SimulatedProcess {
         drop(inner);
         // Whatever its tasks held is dropped outside of the lock: it may wake others.
         drop::<BTreeMap<u64, Task>>(dead);
+    }
+
+    /// Suspends it as a `SIGSTOP` does, or lets it go on. Time passes for it all the same.
+    pub fn suspend(&self, suspended: bool) {
+        let mut inner = self.world.lock();
+        let Some(process) = inner.processes.get_mut(&self.id) else {
+            return;
+        };
+        process.is_suspended = suspended;
+        if !suspended {
+            let parked = std::mem::take(&mut process.parked);
+            let mut ready = inner.ready.lock().unwrap_or_else(PoisonError::into_inner);
+            ready.extend(parked);
+        }
     }
 
     /// Sets its wall clock `millis` milliseconds off that of the world.
