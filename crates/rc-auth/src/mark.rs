@@ -15,13 +15,22 @@ use crate::{
 pub enum StoreCheckError {
     /// What stands in the store was sealed with a key that is not in the key ring.
     #[error(
-        "the stored records cannot be opened with the keys that were given: is it another database, or was \
-         a key replaced instead of added? Give the old key too, after the new one"
+        "the stored records cannot be opened with the keys that were given ({}). Is it another database, or \
+         was a key replaced instead of added? Give the old key too, after the new one", cause(.0)
     )]
-    WrongKeys(#[source] StoreError),
+    WrongKeys(StoreError),
     /// The store does not answer.
     #[error("the store does not answer")]
     Store(#[source] StoreError),
+}
+
+/// The innermost error: it names the key.
+fn cause(error: &StoreError) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }
 
 pub(crate) async fn check(shared: &Shared) -> Result<(), StoreCheckError> {
