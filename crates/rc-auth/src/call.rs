@@ -111,22 +111,34 @@ impl Grant {
             uri: self.uri(path)?,
             body,
         };
+        let began = self.shared.now();
+        let deadline = began.mono + self.shared.call_timeout;
         // Invariant 4: sent at most twice, and the second time with a newer token than the first.
-        let first = self.slot.access(&self.shared, None).await?;
+        let first = self.slot.access(&self.shared, None, deadline, began.wall);
+        let first = first.await?;
         let refused = first.pair;
-        match self.send(&call, &first).await {
+        match self.send(&call, &first, deadline).await {
             Sent::Answer(answer) => Ok(answer),
             Sent::Failed(error) => Err(error),
             Sent::TokenRefused(_) => {
                 self.slot.input(&self.shared, Input::Refused(refused));
-                self.repeat(&call, refused).await
+                self.repeat(&call, refused, deadline).await
             }
         }
     }
 
-    async fn repeat(&self, call: &Call, refused: PairId) -> Result<ApiResponse, CallError> {
-        let newer = self.slot.access(&self.shared, Some(refused)).await?;
-        match self.send(call, &newer).await {
+    async fn repeat(
+        &self,
+        call: &Call,
+        refused: PairId,
+        deadline: Duration,
+    ) -> Result<ApiResponse, CallError> {
+        let wall = self.shared.environment.wall();
+        let newer = self
+            .slot
+            .access(&self.shared, Some(refused), deadline, wall);
+        let newer = newer.await?;
+        match self.send(call, &newer, deadline).await {
             Sent::Answer(answer) => Ok(answer),
             Sent::Failed(error) => Err(error),
             Sent::TokenRefused(refusal) => Err(call.refused(refusal, Verdict::RefreshAndRetry)),
@@ -143,7 +155,7 @@ impl Grant {
             .map_err(|_| CallError::InvalidPath)
     }
 
-    async fn send(&self, call: &Call, access: &Arc<Serving>) -> Sent {
+    async fn send(&self, call: &Call, access: &Arc<Serving>, deadline: Duration) -> Sent {
         let shared = &self.shared;
         let now = shared.now();
         let path = call.uri.path();
@@ -151,7 +163,7 @@ impl Grant {
         if let Err(closed) = open {
             return Sent::Failed(rate_limited(closed, now));
         }
-        match call.transmit(shared, access).await {
+        match call.transmit(shared, access, deadline).await {
             Ok(incoming) => call.judge(shared, incoming, access),
             Err(error) => Sent::Failed(error),
         }
@@ -168,7 +180,7 @@ fn rate_limited(closed: Closed, now: Now) -> CallError {
 }
 
 impl Call {
-    fn outgoing(&self, shared: &Shared, access: &Serving) -> Outgoing {
+    fn outgoing(&self, shared: &Shared, access: &Serving, deadline: Duration) -> Outgoing {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
@@ -182,15 +194,24 @@ impl Call {
             );
         }
         Outgoing::new(request)
-            .deadline(shared.call_timeout)
+            .deadline(deadline.saturating_sub(shared.now().mono))
             .max_body(shared.max_body)
             .redirects(Redirects::SameOrigin)
     }
 
     /// Sends once more what cannot have been received, and a GET whose connection broke: a connection
     /// kept open may be closed by the platform at the moment it is used again.
-    async fn transmit(&self, shared: &Shared, access: &Serving) -> Result<Incoming, CallError> {
-        let error = match shared.http.send(self.outgoing(shared, access)).await {
+    async fn transmit(
+        &self,
+        shared: &Shared,
+        access: &Serving,
+        deadline: Duration,
+    ) -> Result<Incoming, CallError> {
+        let error = match shared
+            .http
+            .send(self.outgoing(shared, access, deadline))
+            .await
+        {
             Ok(incoming) => return Ok(incoming),
             Err(error) => error,
         };
@@ -201,7 +222,11 @@ impl Call {
             }
         };
         let error = if may_repeat {
-            match shared.http.send(self.outgoing(shared, access)).await {
+            match shared
+                .http
+                .send(self.outgoing(shared, access, deadline))
+                .await
+            {
                 Ok(incoming) => return Ok(incoming),
                 Err(error) => error,
             }

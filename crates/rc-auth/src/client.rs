@@ -57,7 +57,7 @@ impl fmt::Debug for SignIn {
 }
 
 impl ClientBuilder {
-    /// How long a call waits for a token at most, if nothing else is set: 30 s, one token request.
+    /// How long a call may take, if nothing else is set: 30 s, one token request.
     pub const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(30);
     /// How large an answer of the API may be, if nothing else is set: 16 MiB, more than the largest
     /// page of a call log.
@@ -143,9 +143,9 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a call waits for a token before it fails with
-    /// [`GrantError::Unavailable`](crate::GrantError::Unavailable); the refresh goes on without it. Also
-    /// how long one request to the API may take. Default: [`Self::DEFAULT_CALL_TIMEOUT`].
+    /// How long a call may take as a whole, with everything it waits for: a token, which it gives up with
+    /// [`GrantError::Unavailable`](crate::GrantError::Unavailable) while the refresh goes on without it, and
+    /// the API, which may be asked twice. Default: [`Self::DEFAULT_CALL_TIMEOUT`].
     #[must_use]
     pub fn call_timeout(mut self, timeout: Duration) -> Self {
         self.call_timeout = timeout;

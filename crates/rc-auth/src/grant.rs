@@ -1,6 +1,6 @@
 //! One user's permission, as a handle.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use rc_auth_core::{
     About, Generation, Input, PairId, Person, Phase, RecordState, RecordVersion, SaveFailure,
@@ -97,12 +97,13 @@ impl Grant {
     /// [`GrantError::SignInAgain`] when it is over, [`GrantError::Unavailable`] when the store does not
     /// answer.
     pub async fn status(&self) -> Result<GrantStatus, GrantError> {
-        self.look().await.map(|(_, status)| status)
+        let deadline = self.shared.deadline();
+        self.look(deadline).await.map(|(_, status)| status)
     }
 
-    async fn look(&self) -> Result<(PairId, GrantStatus), GrantError> {
+    async fn look(&self, deadline: Duration) -> Result<(PairId, GrantStatus), GrantError> {
         self.slot
-            .known(&self.shared, Want::Status, |view, now| {
+            .known(&self.shared, Want::Status, deadline, |view, now| {
                 let (pair, id) = view.pair?;
                 let about = view.about;
                 let activity = match view.phase {
@@ -127,12 +128,12 @@ impl Grant {
     /// the grant is over; [`GrantError::Unavailable`] when the platform or the store cannot do it now,
     /// or the rate limit is used up: the grant is kept.
     pub async fn refresh(&self) -> Result<GrantStatus, GrantError> {
-        let (pair, before) = self.look().await?;
+        let deadline = self.shared.deadline();
+        let (pair, before) = self.look(deadline).await?;
         if !before.refreshable {
             return Err(GrantError::NotRefreshable);
         }
         let newer_than = Some(pair);
-        let deadline = self.shared.now().mono + self.shared.call_timeout;
         let wanted = Wanted {
             newer_than,
             deadline,
@@ -140,7 +141,7 @@ impl Grant {
         self.slot
             .wait(&self.shared, wanted, Want::NewerThan(pair))
             .await?;
-        self.status().await
+        self.look(deadline).await.map(|(_, status)| status)
     }
 
     /// Says that somebody uses the grant without calling the API, by opening a page of their session for
@@ -186,8 +187,8 @@ async fn remember(
     key: rc_store::RecordKey,
     person: Person,
 ) -> Result<(), GrantError> {
-    const TRIES: u32 = 8;
-    for _ in 0..TRIES {
+    let deadline = shared.deadline();
+    while shared.now().mono < deadline {
         let (mut record, version) = match shared.read(&key).await {
             Ok(Some(Found {
                 record: StoredRecord::Grant(record),
@@ -220,12 +221,16 @@ async fn remember(
                 let read_again = |view: View<'_>, _| {
                     (!matches!(view.phase, Phase::Unknown | Phase::Busy)).then_some(())
                 };
-                return slot.known(shared, Want::Status, read_again).await;
+                return slot.known(shared, Want::Status, deadline, read_again).await;
             }
-            Err(SaveFailure::Conflict | SaveFailure::OutcomeUnknown) => {}
+            Err(SaveFailure::Conflict) => {}
+            Err(SaveFailure::OutcomeUnknown) => shared.sleep(shared.policy.retry_first).await,
         }
     }
-    Err(store_trouble(Trouble::Store))
+    Err(GrantError::Unavailable {
+        retry_at: None,
+        trouble: None,
+    })
 }
 
 const fn over(reason: rc_auth_core::EndReason) -> GrantError {

@@ -81,6 +81,7 @@ mod sights;
 mod sign_in;
 mod sign_out;
 mod slot;
+mod slots;
 mod sweep;
 mod tasks;
 mod telemetry;

@@ -9,6 +9,9 @@ use crate::{
     tasks::guarded,
 };
 
+/// How many records are looked at.
+const PAGE: usize = 100;
+
 /// Why a store should not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -44,22 +47,29 @@ pub(crate) async fn check(shared: &Shared) -> Result<(), StoreCheckError> {
 
 async fn look(shared: &Shared) -> Result<(), StoreCheckError> {
     let key = mark_record_key();
-    match shared.store.load(&key).await {
-        Ok(Some(_)) => return Ok(()),
+    let expect = match shared.store.load(&key).await {
+        Ok(Some(stored)) => Expect::Version(stored.version),
         Err(error) => return Err(sort(error)),
-        Ok(None) => {}
-    }
-    // Made by a version that left no mark: its records show.
-    let first = shared.store.scan(None, 1).await.map_err(sort)?;
-    if let Some(Err(error)) = first.into_iter().next().map(|listed| listed.stored) {
+        Ok(None) => Expect::Absent,
+    };
+    // The mark may be younger than the records: made by a version that left none, or written anew since.
+    let mut page = shared.store.scan(None, PAGE).await.map_err(sort)?;
+    page.retain(|listed| listed.key != key);
+    let total = page.len();
+    let unreadable = page.into_iter().filter_map(|listed| listed.stored.err());
+    let mut unreadable: Vec<StoreError> = unreadable.collect();
+    if unreadable.len() == total
+        && let Some(error) = unreadable.pop()
+    {
         return Err(sort(error));
     }
-    leave(shared, &key).await
+    leave(shared, &key, expect).await
 }
 
-async fn leave(shared: &Shared, key: &RecordKey) -> Result<(), StoreCheckError> {
+/// Written at every start, so that it is sealed by the key that is active now.
+async fn leave(shared: &Shared, key: &RecordKey, expect: Expect) -> Result<(), StoreCheckError> {
     let payload = record::encode(&StoredRecord::Mark(Mark::default()));
-    match shared.store.save(key, &payload, None, Expect::Absent).await {
+    match shared.store.save(key, &payload, None, expect).await {
         // Another process that starts now was faster.
         Ok(_) | Err(StoreError::Conflict) => Ok(()),
         Err(error) => Err(sort(error)),

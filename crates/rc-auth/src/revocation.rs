@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use rc_auth_core::{
     AuthLane, AuthRequest, ChainId, Endpoint, GrantRecord, RecordState, RefreshReplay, Refusal,
-    Reply, Secret, Timestamp, TokenError, TokenSet, Unfinished, refresh_request,
+    Reply, SaveFailure, Secret, TokenError, TokenPair, TokenSet, Unfinished, refresh_request,
     revocation_request,
 };
 use rc_store::{Expect, RecordKey, Version};
@@ -12,7 +12,7 @@ use rc_store::{Expect, RecordKey, Version};
 use crate::{
     key::revocation_record_key,
     record::StoredRecord,
-    shared::{ErrorChain, Shared, lock, response},
+    shared::{ErrorChain, Found, Shared, lock, response},
     tasks::guarded,
     telemetry,
 };
@@ -24,15 +24,34 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// How long a chain of unknown life is taken to live: as long as RingCentral's longest refresh tokens.
 const ASSUMED_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// How long a sign-in may take to replace a record, after it has said that it will.
+const ANNOUNCED_FOR: Duration = Duration::from_secs(60);
+
 /// A grant that is written down as signed out.
 pub(crate) struct Tombstone {
     pub(crate) record: GrantRecord,
     pub(crate) version: Version,
 }
 
+/// A chain that is about to be replaced, as it was written down. Without a version: it could not be.
+pub(crate) struct Announced {
+    key: RecordKey,
+    record: GrantRecord,
+    version: Option<Version>,
+}
+
 /// Goes on with a grant that is written down as signed out: asks for what was unfinished, revokes the
 /// chain, and deletes the record. `true`: nothing is left to do.
 pub(crate) async fn resume(shared: &Arc<Shared>, key: &RecordKey, mut stone: Tombstone) -> bool {
+    match was_replaced(shared, &stone.record).await {
+        Some(true) => stone.record.about.replaced_under = None,
+        Some(false) => {
+            shared.delete(key, stone.version).await;
+            return true;
+        }
+        // Still due: the next sweep looks again.
+        None => return false,
+    }
     let RecordState::SignedOut {
         token,
         failures,
@@ -44,19 +63,26 @@ pub(crate) async fn resume(shared: &Arc<Shared>, key: &RecordKey, mut stone: Tom
         return true;
     };
     let now = shared.now().wall;
-    let ends_at = chain_ends_at.unwrap_or_else(|| now.saturating_add(ASSUMED_LIFE));
-    // Tried once whatever the clock says: it may be wrong.
-    let is_worth_it = now < ends_at || failures == 0;
-    let Some(token) = token.filter(|_| is_worth_it) else {
+    let mut ends_at = chain_ends_at.unwrap_or_else(|| now.saturating_add(ASSUMED_LIFE));
+    // Tried once whatever the clocks say.
+    let is_over = failures > 0 && shared.is_surely_over(ends_at).await;
+    let Some(mut token) = token.filter(|_| !is_over) else {
         shared.delete(key, stone.version).await;
         return true;
     };
-    let (token, unfinished) = match unfinished {
-        Some(what) => ask_for_unfinished(shared, token, what).await,
-        None => (token, None),
-    };
-    let settled = unfinished.is_none() && revoke(shared, &token).await;
-    if settled {
+    let mut unfinished = unfinished;
+    if let Some(what) = unfinished {
+        match ask_for_unfinished(shared, &token, what).await {
+            Asked::Newer(pair) => {
+                ends_at = pair.chain_ends_at().unwrap_or(ends_at);
+                token = pair.revocable().cloned().unwrap_or(token);
+                unfinished = None;
+            }
+            Asked::NothingNewer => unfinished = None,
+            Asked::NoAnswer => {}
+        }
+    }
+    if unfinished.is_none() && revoke(shared, &token).await {
         shared.delete(key, stone.version).await;
         return true;
     }
@@ -67,14 +93,51 @@ pub(crate) async fn resume(shared: &Arc<Shared>, key: &RecordKey, mut stone: Tom
         unfinished,
         reason,
     };
-    let due = shared.now().wall.saturating_add(pause(shared, failures));
+    put_off(shared, key, stone, pause(shared, failures), unfinished).await;
+    false
+}
+
+/// Whether the chain of a tombstone is out of use: where it names the record that it stood under, that is
+/// another one now. `None`: the store does not say.
+async fn was_replaced(shared: &Shared, stone: &GrantRecord) -> Option<bool> {
+    let Some(under) = &stone.about.replaced_under else {
+        return Some(true);
+    };
+    let Some(under) = RecordKey::from_hex(under) else {
+        return Some(true);
+    };
+    match shared.read(&under).await {
+        Ok(Some(Found {
+            record: StoredRecord::Grant(grant),
+            ..
+        })) => Some(grant.chain != stone.chain),
+        Ok(_) => Some(true),
+        Err(_) => None,
+    }
+}
+
+/// Writes down that a revocation failed. Where a refresh was unfinished, the next try is not after the
+/// last chance to hear of it.
+async fn put_off(
+    shared: &Shared,
+    key: &RecordKey,
+    stone: Tombstone,
+    pause: Duration,
+    unfinished: Option<Unfinished>,
+) {
+    let now = shared.now().wall;
+    let chance = unfinished
+        .and_then(|it| it.first_presented_at)
+        .and_then(|at| shared.policy.last_chance_at(at))
+        .filter(|at| *at > now);
+    let due = now.saturating_add(pause);
+    let due = chance.map_or(due, |chance| chance.min(due));
     let stored = StoredRecord::Grant(stone.record);
     let expect = Expect::Version(stone.version);
     if let Err(failure) = shared.write(key, &stored, due, expect).await {
         // Still due: the next sweep finds it as it is.
         tracing::warn!(record = ?key, ?failure, "a failed revocation could not be noted");
     }
-    false
 }
 
 /// Doubled each time, and spread by up to as much again, so that an outage is not followed by a rush.
@@ -86,44 +149,47 @@ fn pause(shared: &Shared, failures: u8) -> Duration {
     pause / 2 + pause / 2 * u32::from(spread) / 255
 }
 
+/// What the platform says of a refresh that was unfinished.
+enum Asked {
+    /// This pair came of it.
+    Newer(TokenPair),
+    /// Nothing, or nothing that can still be had.
+    NothingNewer,
+    NoAnswer,
+}
+
 /// A refresh was unfinished when the user left: the platform may have given out a pair that nobody has
 /// seen. Where it repeats its answers, it is asked once more, so that what comes back can be revoked.
-///
-/// Gives the token to revoke, and what is still unfinished.
-async fn ask_for_unfinished(
-    shared: &Shared,
-    token: Secret,
-    unfinished: Unfinished,
-) -> (Secret, Option<Unfinished>) {
+async fn ask_for_unfinished(shared: &Shared, token: &Secret, unfinished: Unfinished) -> Asked {
     if shared.policy.replay == RefreshReplay::None {
-        return (token, None);
+        return Asked::NothingNewer;
     }
     let now = shared.now();
+    let chance = unfinished
+        .first_presented_at
+        .and_then(|at| shared.policy.last_chance_at(at));
     let lane = AuthRequest::Refresh {
-        access_token_lives: true,
+        access_token_lives: chance.is_none_or(|chance| now.wall < chance),
     };
     if lock(&shared.gate)
         .take_token_request(lane, now.mono)
         .is_err()
     {
-        return (token, Some(unfinished));
+        return Asked::NoAnswer;
     }
-    let request = refresh_request(&shared.app, &token);
+    let request = refresh_request(&shared.app, token);
     let timeout = shared.policy.request_timeout;
     let reply = shared
         .send_token_request(AuthLane::Refresh, "refresh_token", request, timeout)
         .await;
     let Reply::Response(response) = reply else {
-        return (token, Some(unfinished));
+        return Asked::NoAnswer;
     };
     match TokenSet::from_response(&response, shared.now().wall) {
-        Ok(tokens) => {
-            let newest = tokens.refresh_token.or(tokens.access_token);
-            (newest.unwrap_or(token), None)
-        }
+        Ok(tokens) => Asked::Newer(TokenPair::new(tokens)),
         // The grace is over, or the chain: what is known is all there is to revoke.
-        Err(TokenError::Refused(refusal)) if refusal.ends_grant() => (token, None),
-        Err(_) => (token, Some(unfinished)),
+        Err(TokenError::Refused(refusal)) if refusal.ends_grant() => Asked::NothingNewer,
+        Err(_) => Asked::NoAnswer,
     }
 }
 
@@ -170,17 +236,44 @@ fn names_the_token_dead(refusal: &Refusal) -> bool {
             && refusal.error() == Some("invalid_token"))
 }
 
-/// Revokes the chain of a record that another sign-in has replaced. Written down first, in a record of
-/// its own, so that a crash or an outage only delays it.
-pub(crate) async fn of_replaced(shared: Arc<Shared>, replaced: GrantRecord) {
-    let stone = match &replaced.state {
-        RecordState::SignedOut { .. } => Some(replaced),
+/// Writes down that the chain of `record` is to be revoked, before another sign-in replaces it under
+/// `key`. `None`: there is nothing to revoke.
+pub(crate) async fn announce(
+    shared: &Shared,
+    key: &RecordKey,
+    record: &GrantRecord,
+) -> Option<Announced> {
+    let mut stone = match &record.state {
+        RecordState::SignedOut { .. } => record.clone(),
         RecordState::Idle { .. } | RecordState::Refreshing { .. } | RecordState::Ended { .. } => {
-            replaced.signed_out(None)
+            record.signed_out(None)?
         }
     };
-    if let Some(record) = stone {
-        bury(&shared, record).await;
+    let own_key = revocation_record_key(&shared.app, stone.revocable()?);
+    stone.about.replaced_under = Some(key.to_hex());
+    let due = shared.now().wall.saturating_add(ANNOUNCED_FOR);
+    let stored = StoredRecord::Grant(stone.clone());
+    let written = shared.write(&own_key, &stored, due, Expect::Absent).await;
+    stone.about.replaced_under = None;
+    Some(Announced {
+        key: own_key,
+        record: stone,
+        version: written.ok(),
+    })
+}
+
+/// Revokes a chain that was announced and is replaced now.
+pub(crate) async fn of_replaced(shared: Arc<Shared>, announced: Announced) {
+    let Announced {
+        key,
+        record,
+        version,
+    } = announced;
+    match version {
+        Some(version) => {
+            resume(&shared, &key, Tombstone { record, version }).await;
+        }
+        None => bury(&shared, record).await,
     }
 }
 
@@ -195,23 +288,41 @@ pub(crate) async fn of_orphan(shared: Arc<Shared>, token: Secret) {
     bury(&shared, record).await;
 }
 
+/// Writes down that a chain is to be revoked, and revokes it. Goes on trying until one of both is done, or
+/// the client is closed.
 async fn bury(shared: &Arc<Shared>, record: GrantRecord) {
     let Some(token) = record.revocable().cloned() else {
         return;
     };
     let key = revocation_record_key(&shared.app, &token);
-    let due: Timestamp = shared.now().wall.saturating_add(FIRST_PAUSE);
-    let stored = StoredRecord::Grant(record.clone());
-    match shared.write(&key, &stored, due, Expect::Absent).await {
-        Ok(version) => {
-            resume(shared, &key, Tombstone { record, version }).await;
+    let is_unfinished = matches!(
+        record.state,
+        RecordState::SignedOut {
+            unfinished: Some(_),
+            ..
         }
-        Err(failure) => {
-            tracing::warn!(
-                ?failure,
-                "a revocation could not be noted; it is tried once"
-            );
-            revoke(shared, &token).await;
+    );
+    let stored = StoredRecord::Grant(record.clone());
+    for failures in 0..u8::MAX {
+        let due = shared.now().wall.saturating_add(FIRST_PAUSE);
+        match shared.write(&key, &stored, due, Expect::Absent).await {
+            Ok(version) => {
+                resume(shared, &key, Tombstone { record, version }).await;
+                return;
+            }
+            // It is written down already: the sweeper goes on with it.
+            Err(SaveFailure::Conflict) => return,
+            Err(SaveFailure::OutcomeUnknown) => {}
+        }
+        if !is_unfinished && revoke(shared, &token).await {
+            return;
+        }
+        let pause = shared.sleep(pause(shared, failures));
+        tokio::select! {
+            biased;
+            () = shared.tasks.closing.cancelled() => break,
+            () = pause => {}
         }
     }
+    tracing::warn!("a chain could neither be revoked nor noted; it ends by itself");
 }

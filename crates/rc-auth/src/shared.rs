@@ -8,7 +8,6 @@ use std::{
 
 use bytes::Bytes;
 use http::Request;
-use quick_cache::sync::Cache;
 use rc_auth_core::{
     App, AuthLane, Endpoint, Entropy, Held, Now, RateGate, RecordVersion, RefreshPolicy, Refusal,
     Reply, SaveFailure, Timestamp, Verdict,
@@ -25,6 +24,7 @@ use crate::{
     sights::Sights,
     sign_in::SignIns,
     slot::Slot,
+    slots::Slots,
     sweep::Care,
     tasks::{Tasks, guarded},
     telemetry::{self, TokenOutcome},
@@ -37,8 +37,6 @@ const MAX_TOKEN_ANSWER: usize = 32 * 1024;
 const NOTES_AT_ONCE: usize = 8;
 /// A record that cannot be opened is logged once in this time, however often it is looked at.
 const LOG_UNREADABLE_EVERY: Duration = Duration::from_secs(3600);
-
-pub(crate) type Slots = Cache<RecordKey, Arc<Slot>, quick_cache::UnitWeighter, KeyHashers>;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -125,13 +123,7 @@ impl Shared {
             oauth_http,
             call_timeout,
             max_body,
-            slots: Cache::with(
-                live_grants,
-                live_grants as u64,
-                quick_cache::UnitWeighter,
-                KeyHashers::new(seed),
-                quick_cache::sync::DefaultLifecycle::default(),
-            ),
+            slots: Slots::new(live_grants, KeyHashers::new(seed)),
             sign_ins: SignIns::default(),
             notes: Semaphore::new(NOTES_AT_ONCE),
             sights: Mutex::new(Sights::default()),
@@ -156,21 +148,18 @@ impl Shared {
         Ok(bytes)
     }
 
+    /// When somebody who begins to wait now gives up (monotonic).
+    pub(crate) fn deadline(&self) -> Duration {
+        self.now().mono + self.call_timeout
+    }
+
     pub(crate) async fn sleep(&self, time: Duration) {
         self.environment.sleep_until(self.now().mono + time).await;
     }
 
-    /// The slot of a record. Two may exist for a while when one was evicted in use: the store keeps
-    /// them from doing harm, as it does two processes.
+    /// The slot of a record.
     pub(crate) fn slot(&self, key: RecordKey) -> Arc<Slot> {
-        if let Some(slot) = self.slots.get(&key) {
-            return slot;
-        }
-        let made = || Ok::<_, std::convert::Infallible>(Arc::new(Slot::new(key, self)));
-        match self.slots.get_or_insert_with(&key, made) {
-            Ok(slot) => slot,
-            Err(never) => match never {},
-        }
+        self.slots.get_or_make(key, || Slot::new(key, self))
     }
 
     /// The seed of the delays of one grant's machine.

@@ -35,8 +35,7 @@ pub(crate) struct Sights {
     abandoned: BTreeSet<[u8; 16]>,
 }
 
-/// How many intents are watched at once. Beyond that the one that would count as abandoned last is
-/// forgotten; it is seen anew by the next sweep.
+/// How many intents are watched at once. Beyond that a new one waits until others are done with.
 const MOST: usize = 50_000;
 
 impl Sights {
@@ -57,10 +56,7 @@ impl Sights {
             return now.mono.saturating_sub(sight.since);
         }
         if self.seen.len() >= MOST && !self.seen.contains_key(&key) {
-            let last = self.seen.iter().max_by_key(|(_, sight)| sight.gone_at);
-            if let Some(key) = last.map(|(key, _)| *key) {
-                self.seen.remove(&key);
-            }
+            return Duration::ZERO;
         }
         let sight = Sight {
             version,
@@ -79,6 +75,13 @@ impl Sights {
             Some(_) => Owner::AtWork,
             None => Owner::Unknown,
         }
+    }
+
+    /// Forgets what a whole sweep that began at `since` has not found: those intents are done with. What was
+    /// first seen since then may have come after the sweep had passed.
+    pub(crate) fn keep_listed(&mut self, listed: &BTreeSet<RecordKey>, since: Duration) {
+        self.seen
+            .retain(|key, sight| sight.since >= since || listed.contains(key));
     }
 
     /// The record holds no intent any more.
@@ -136,6 +139,22 @@ mod tests {
         assert_eq!(sights.owner(&KEY, V2, at(19).mono), Owner::Gone);
         let seen = sights.note(KEY, V2, &intent(), &policy, at(20));
         assert_eq!(seen, Duration::from_secs(11));
+    }
+
+    #[test]
+    fn intents_that_are_done_with_make_room_for_others() {
+        let mut sights = Sights::default();
+        let policy = RefreshPolicy::default();
+        for n in 0..u64::try_from(MOST).unwrap() {
+            let key = RecordKey::derive(&[&n.to_be_bytes()]);
+            sights.note(key, V1, &intent(), &policy, at(0));
+        }
+        sights.note(KEY, V1, &intent(), &policy, at(1));
+        assert_eq!(sights.owner(&KEY, V1, at(60).mono), Owner::Unknown);
+        sights.keep_listed(&BTreeSet::from([KEY]), at(2).mono);
+        sights.note(KEY, V1, &intent(), &policy, at(3));
+        sights.keep_listed(&BTreeSet::from([KEY]), at(4).mono);
+        assert_eq!(sights.owner(&KEY, V1, at(13).mono), Owner::Gone);
     }
 
     #[test]

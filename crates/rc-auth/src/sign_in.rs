@@ -16,7 +16,7 @@ use crate::{
     EventKind, GrantKey, SignInError,
     key::state_record_key,
     record::{CodeDigest, Outcome, StoredRecord, UsedState},
-    revocation,
+    revocation::{self, Announced},
     shared::{ByState, Found, ReadFailure, Shared, lock},
 };
 
@@ -455,12 +455,13 @@ async fn save_grant(
     Ok(chain)
 }
 
-/// Writes `record` over whatever is there, and gives that back. `None`: the store does not answer.
+/// Writes `record` over whatever is there, and gives back the chain that is replaced by it, which is
+/// announced before. `None`: the store does not answer.
 async fn replace(
     shared: &Shared,
     key: &RecordKey,
     record: &GrantRecord,
-) -> Option<Option<GrantRecord>> {
+) -> Option<Option<Announced>> {
     let pair = record.pair()?;
     let due = shared.policy.due_at(pair, &record.about);
     let stored = StoredRecord::Grant(record.clone());
@@ -488,9 +489,13 @@ async fn replace(
                 continue;
             }
         };
-        before = current;
-        if shared.write(key, &stored, due, expect).await.is_ok() {
-            return Some(before);
+        if let Some(current) = &current {
+            before = revocation::announce(shared, key, current).await;
+        }
+        match shared.write(key, &stored, due, expect).await {
+            Ok(_) => return Some(before),
+            Err(SaveFailure::Conflict) => {}
+            Err(SaveFailure::OutcomeUnknown) => shared.sleep(shared.policy.retry_first).await,
         }
     }
     None

@@ -58,9 +58,9 @@ pub(crate) async fn sign_out(
 
 async fn run(shared: Arc<Shared>, key: RecordKey, tell: watch::Sender<Progress>) {
     let stone = match begin(&shared, key, None).await {
-        Ok(Some(stone)) => stone,
-        Ok(None) => {
-            tell.send_replace(Some(Ok(SignedOut::AlreadyOver)));
+        Ok(Begun::Stone(stone)) => stone,
+        Ok(Begun::Done(done)) => {
+            tell.send_replace(Some(Ok(done)));
             return;
         }
         Err(error) => {
@@ -74,19 +74,30 @@ async fn run(shared: Arc<Shared>, key: RecordKey, tell: watch::Sender<Progress>)
     }
 }
 
+/// What writing down the end of a grant came to.
+pub(crate) enum Begun {
+    /// It is written down; the chain is to be revoked.
+    Stone(Tombstone),
+    /// There is nothing left to do.
+    Done(SignedOut),
+}
+
 /// Invariant 6: first it is written that the grant is over; `reason`: if not by its user.
 pub(crate) async fn begin(
     shared: &Arc<Shared>,
     key: RecordKey,
     reason: Option<EndReason>,
-) -> Result<Option<Tombstone>, GrantError> {
+) -> Result<Begun, GrantError> {
+    // A write whose outcome is unknown may have been ours, and a sweeper may have finished it since.
+    let mut may_be_ours = false;
     for _ in 0..SAVE_TRIES {
         let (record, version) = match shared.read(&key).await {
             Ok(Some(Found {
                 record: StoredRecord::Grant(record),
                 version,
             })) => (record, version),
-            Ok(_) => return Ok(None),
+            Ok(_) if may_be_ours => return Ok(Begun::Done(SignedOut::Revoked)),
+            Ok(_) => return Ok(Begun::Done(SignedOut::AlreadyOver)),
             Err(ReadFailure::Unreadable) => return Err(unavailable(Trouble::Record)),
             Err(ReadFailure::Unavailable) => {
                 shared.sleep(shared.policy.retry_first).await;
@@ -94,11 +105,12 @@ pub(crate) async fn begin(
             }
         };
         if matches!(record.state, RecordState::SignedOut { .. }) {
-            return Ok(Some(Tombstone { record, version }));
+            shared.slot(key).input(shared, Input::SignedOut);
+            return Ok(Begun::Stone(Tombstone { record, version }));
         }
         let Some(record) = record.signed_out(reason) else {
             shared.delete(&key, version).await;
-            return Ok(None);
+            return Ok(Begun::Done(SignedOut::AlreadyOver));
         };
         let stored = StoredRecord::Grant(record.clone());
         let due = shared.environment.wall();
@@ -109,10 +121,14 @@ pub(crate) async fn begin(
             Ok(version) => {
                 shared.slot(key).input(shared, Input::SignedOut);
                 tracing::info!(record = ?key, ?reason, "signed out");
-                return Ok(Some(Tombstone { record, version }));
+                return Ok(Begun::Stone(Tombstone { record, version }));
             }
-            // Somebody refreshed meanwhile, or it may have been written: look again.
-            Err(SaveFailure::Conflict | SaveFailure::OutcomeUnknown) => {}
+            // Somebody refreshed meanwhile: look again.
+            Err(SaveFailure::Conflict) => {}
+            Err(SaveFailure::OutcomeUnknown) => {
+                may_be_ours = true;
+                shared.sleep(shared.policy.retry_first).await;
+            }
         }
     }
     Err(unavailable(Trouble::Store))

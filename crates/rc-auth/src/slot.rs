@@ -218,17 +218,18 @@ impl Slot {
         self.moved.send_replace(());
     }
 
-    /// An access token for one call.
+    /// An access token for one call, by the wall clock of now and the call's deadline (monotonic).
     ///
-    /// The common case is the first three lines: one atomic load and one look at the clock.
+    /// The common case is the first three lines: one atomic load.
     pub(crate) async fn access(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         newer_than: Option<PairId>,
+        deadline: Duration,
+        wall: Timestamp,
     ) -> Result<Arc<Serving>, GrantError> {
         let serving = self.serving.load_full();
         if let Some(serving) = serving.filter(|serving| serving.is_newer_than(newer_than)) {
-            let wall = shared.environment.wall();
             if wall < serving.quiet_until {
                 return Ok(serving);
             }
@@ -240,7 +241,7 @@ impl Slot {
         let began = shared.now().mono;
         let wanted = Wanted {
             newer_than,
-            deadline: began + shared.call_timeout,
+            deadline,
         };
         let result = self.wait(shared, wanted, Want::Usable).await;
         telemetry::token_wait(shared.now().mono.saturating_sub(began));
@@ -343,9 +344,9 @@ impl Slot {
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         want: Want,
+        deadline: Duration,
         mut show: impl FnMut(View<'_>, Now) -> Option<T>,
     ) -> Result<T, GrantError> {
-        let deadline = shared.now().mono + shared.call_timeout;
         let mut moved = self.moved.subscribe();
         self.input(shared, Input::Want(want));
         loop {
@@ -361,7 +362,13 @@ impl Slot {
                 match phase {
                     Phase::Over(reason) => return Err(GrantError::SignInAgain { reason }),
                     Phase::Waiting { until, trouble } => Some((until, trouble.clone())),
-                    Phase::Unknown | Phase::Idle | Phase::Busy => None,
+                    Phase::Unknown => {
+                        // The machine was replaced after a panic, and nobody has asked it yet.
+                        drop(inner);
+                        self.input(shared, Input::Want(want));
+                        None
+                    }
+                    Phase::Idle | Phase::Busy => None,
                 }
             };
             if trouble

@@ -17,7 +17,7 @@ use crate::{
     revocation::{self, Tombstone},
     shared::{ErrorChain, Found, Shared, lock},
     sights::Owner,
-    sign_out,
+    sign_out::{self, Begun},
     tasks::guarded,
 };
 
@@ -78,14 +78,18 @@ pub(crate) async fn run(shared: &Arc<Shared>) {
 
 /// Looks at everything that is due now, once. Waits for nothing but the store.
 async fn sweep(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    let began = shared.now().mono;
     let before = shared.environment.wall().max(RefreshPolicy::INTENT_DUE);
     let mut after = None;
+    let mut listed = BTreeSet::new();
     loop {
         let page = due(shared, after, before).await?;
         let Some(last) = page.last() else {
+            lock(&shared.sights).keep_listed(&listed, began);
             return Ok(());
         };
         after = Some(last.cursor());
+        listed.extend(page.iter().map(|due| due.key));
         for key in worth_a_look(shared, page).await {
             if shared.tasks.closing.is_cancelled() || !begin(shared, key) {
                 return Ok(());
@@ -122,7 +126,7 @@ async fn worth_a_look(shared: &Arc<Shared>, page: Vec<Due>) -> Vec<RecordKey> {
             };
             let own = shared
                 .slots
-                .peek(key)
+                .get(key)
                 .is_some_and(|slot| lock(&slot.inner).machine.owns_an_intent());
             !own && lock(&shared.sights).owner(key, version, now) != Owner::AtWork
         });
@@ -205,10 +209,10 @@ async fn over_by_the_clock(shared: &Shared, record: &GrantRecord) -> Option<EndR
 
 async fn end(shared: &Arc<Shared>, key: RecordKey, reason: EndReason) {
     match sign_out::begin(shared, key, Some(reason)).await {
-        Ok(Some(stone)) => {
+        Ok(Begun::Stone(stone)) => {
             sign_out::finish(shared, key, stone).await;
         }
-        Ok(None) => {}
+        Ok(Begun::Done(_)) => {}
         Err(error) => tracing::warn!(record = ?key, %error, "a grant could not be ended"),
     }
 }
@@ -218,10 +222,15 @@ async fn refresh(shared: &Arc<Shared>, key: RecordKey) {
     let slot = shared.slot(key);
     slot.input(shared, Input::Changed);
     let settled = slot
-        .known(shared, Want::Care, |view, _| match view.phase {
-            Phase::Idle | Phase::Waiting { .. } | Phase::Over(_) => Some(()),
-            Phase::Unknown | Phase::Busy => None,
-        })
+        .known(
+            shared,
+            Want::Care,
+            shared.deadline(),
+            |view, _| match view.phase {
+                Phase::Idle | Phase::Waiting { .. } | Phase::Over(_) => Some(()),
+                Phase::Unknown | Phase::Busy => None,
+            },
+        )
         .await;
     if settled.is_err() {
         tracing::debug!(record = ?key, "a due grant is still busy");

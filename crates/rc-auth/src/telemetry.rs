@@ -53,6 +53,8 @@ pub(crate) fn ended(reason: EndReason) {
     let reason = match reason {
         EndReason::TokenDead => "token_dead",
         EndReason::SignedOut => "signed_out",
+        EndReason::Idle => "idle",
+        EndReason::TooOld => "too_old",
         EndReason::NotRefreshable => "not_refreshable",
         EndReason::Indeterminate => "indeterminate",
         _ => "other",

@@ -69,7 +69,7 @@ async fn read(shared: &Weak<Shared>, mut stream: ChangeStream) {
 impl Shared {
     /// A grant in memory hears of its record's version; what it knows already costs nothing.
     fn heard(self: &Arc<Self>, key: &RecordKey, version: Option<Version>) {
-        let Some(slot) = self.slots.peek(key) else {
+        let Some(slot) = self.slots.get(key) else {
             return;
         };
         let version = version.map(|version| RecordVersion::new(*version.as_bytes()));
@@ -81,7 +81,7 @@ impl Shared {
 
     /// Compares every grant in memory with its record.
     async fn compare(self: &Arc<Self>) {
-        let keys: Vec<RecordKey> = self.slots.iter().map(|(key, _)| key).collect();
+        let keys: Vec<RecordKey> = self.slots.all().iter().map(|slot| slot.key).collect();
         for keys in keys.chunks(CHUNK) {
             match self.versions(keys).await {
                 Some(versions) => {

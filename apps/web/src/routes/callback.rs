@@ -75,8 +75,8 @@ fn is_refusal(error: &SignInError) -> bool {
 /// background: the new sign-in is complete and need not wait for it.
 ///
 /// A duplicate of this callback finds the same grant in the cookie, and that one stays. Of two tabs that
-/// finish in the same moment neither sees the other's cookie; the grant that loses ends by itself when
-/// RingCentral's limit of five sign-ins or its refresh token's life is reached.
+/// finish in the same moment neither sees the other's cookie; the grant that loses ends when it
+/// has gone unused for 30 days, or RingCentral's limit of five sign-ins ends it before.
 fn end_older_session(request: &HttpRequest, grant: &Grant) {
     let application = Application::of(request);
     let (headers, cookies) = (request.headers(), application.cookies());

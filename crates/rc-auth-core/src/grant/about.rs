@@ -27,6 +27,10 @@ pub struct About {
     /// good; those of the last hour.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forced_refreshes: Vec<Timestamp>,
+    /// Where a chain stood that another sign-in replaces: the name of that record. Written before it is
+    /// replaced, so that whoever goes on after a crash can see whether it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_under: Option<String>,
     /// Members that this version does not know.
     #[serde(flatten)]
     pub unknown: UnknownMembers,

@@ -83,8 +83,13 @@ impl GrantMachine {
                 self.settle(held, now)
             }
             (State::NotingUse(_), Err(SaveFailure::OutcomeUnknown)) => self.look(),
+            // Ours may stand all the same, where the outcome of an earlier write was unknown.
+            (State::Noting(wait), Err(SaveFailure::Conflict)) => {
+                self.report(Report::Conflict);
+                self.recheck_wait(wait)
+            }
             (
-                State::Claiming(_) | State::Noting(_) | State::NotingUse(_) | State::Ending(_),
+                State::Claiming(_) | State::NotingUse(_) | State::Ending(_),
                 Err(SaveFailure::Conflict),
             ) => {
                 self.report(Report::Conflict);
@@ -167,6 +172,9 @@ impl GrantMachine {
             request: Box::new(wire::refresh_request(&self.app, refresh_token)),
             timeout: self.policy.request_timeout,
         });
+        for own in &mut self.own_attempts {
+            own.was_sent |= own.id == claim.attempt;
+        }
         if self.policy.budget.per_grant().is_some() {
             self.sent.push_back(now.mono);
         }
@@ -285,6 +293,7 @@ impl GrantMachine {
         if !answered {
             held.unanswered = held.unanswered.saturating_add(1);
             held.first_presented_at = Some(claim.presented_at());
+            held.first_presented_mono = held.first_presented_mono.or(Some(claim.since.mono));
         }
         self.report(Report::Delayed {
             trouble: trouble.clone(),

@@ -50,7 +50,7 @@ pub struct GrantMachine {
     /// What was heard of the record while something else was in the air.
     heard: Heard,
     /// The last intents that this machine may have written, newest last.
-    pub(super) own_attempts: VecDeque<AttemptId>,
+    pub(super) own_attempts: VecDeque<OwnAttempt>,
     /// The end that was reported last.
     pub(super) reported_end: Option<EndReason>,
     /// Tries that failed since the last success.
@@ -67,6 +67,14 @@ struct Wants {
     usable: bool,
     care: bool,
     newer_than: Option<PairId>,
+}
+
+/// An intent that this machine may have written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnAttempt {
+    pub(super) id: AttemptId,
+    /// Its request was put out.
+    pub(super) was_sent: bool,
 }
 
 /// What was heard of the record while the machine could not look.
@@ -133,7 +141,8 @@ impl GrantMachine {
             Input::Changed => self.changed(Heard::Changed),
             Input::ChangedTo(version) => self.changed(Heard::Version(version)),
             Input::SignedOut => {
-                self.signed_out = true;
+                // What was never read is not shown, and is read before it is.
+                self.signed_out = !matches!(self.state, State::Unknown);
                 self.changed(Heard::Changed);
             }
             Input::Timeout => self.timeout(now),
@@ -273,7 +282,12 @@ impl GrantMachine {
     }
 
     fn phase(&self, now: Now) -> Phase<'_> {
-        if self.signed_out {
+        // While the record is read or cannot be, it may say that somebody has signed in again.
+        let unread = matches!(
+            self.state,
+            State::Unknown | State::Loading(_) | State::StoreDown { .. }
+        );
+        if self.signed_out && !unread {
             return Phase::Over(EndReason::SignedOut);
         }
         match &self.state {
@@ -355,6 +369,12 @@ impl GrantMachine {
         }
     }
 
+    /// What was heard since the record of `version` was read speaks against it.
+    pub(super) fn heard_otherwise(&mut self, version: Option<RecordVersion>) -> bool {
+        let heard = mem::take(&mut self.heard);
+        heard != Heard::Nothing && heard != Heard::Version(version)
+    }
+
     fn changed(&mut self, heard: Heard) {
         let known = match self.known_version() {
             KnownVersion::At(version) => Heard::Version(version),
@@ -415,13 +435,22 @@ impl GrantMachine {
 
     pub(super) fn remember_attempt(&mut self, attempt: AttemptId) {
         const REMEMBERED: usize = 4;
-        self.own_attempts.push_back(attempt);
+        self.own_attempts.push_back(OwnAttempt {
+            id: attempt,
+            was_sent: false,
+        });
         if self.own_attempts.len() > REMEMBERED {
             self.own_attempts.pop_front();
         }
     }
 
+    pub(super) fn own_attempt(&self, id: AttemptId) -> Option<OwnAttempt> {
+        self.own_attempts.iter().find(|own| own.id == id).copied()
+    }
+
     pub(super) fn load(&mut self, purpose: Purpose) -> State {
+        // What is read from now on is at least as new as what was heard.
+        self.heard = Heard::Nothing;
         self.outputs.push_back(Output::Load);
         State::Loading(purpose)
     }
@@ -548,11 +577,21 @@ impl GrantMachine {
         trouble: Trouble,
         now: Now,
     ) -> Wait {
-        let chance = held
+        let by_wall = held
             .first_presented_at
             .and_then(|at| self.policy.last_chance_at(at))
             .filter(|at| *at > now.wall)
-            .map(|at| now.mono + at.saturating_since(now.wall))
+            .map(|at| now.mono + at.saturating_since(now.wall));
+        // A wall clock that is set back does not move it.
+        let by_mono = held
+            .first_presented_mono
+            .zip(self.policy.last_chance_after())
+            .map(|(at, after)| at + after)
+            .filter(|at| *at > now.mono);
+        let chance = by_wall
+            .into_iter()
+            .chain(by_mono)
+            .min()
             .filter(|at| *at < until);
         Wait {
             held,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::About;
+use super::{About, Pause};
 use crate::{AuthBudget, Timestamp, TokenPair};
 
 /// What the server does with a refresh token that was already exchanged.
@@ -259,8 +259,9 @@ impl RefreshPolicy {
     }
 
     /// How much longer the owner of `intent` is waited for, once this very version of the record was seen
-    /// for `silent_for`; zero when it is gone. A pause that its owner wrote down is added:
-    /// what is left of it at `wall`. [`Duration::MAX`] of silence: it is known to be gone.
+    /// for `silent_for`; zero when it is gone. A pause that its owner wrote down is added, up to the last
+    /// chance: silence counts from the end of the pause. [`Duration::MAX`] of silence: it is known to be
+    /// gone.
     #[must_use]
     pub fn owner_gone_in(
         &self,
@@ -271,9 +272,25 @@ impl RefreshPolicy {
         if silent_for == Duration::MAX {
             return Duration::ZERO;
         }
-        match intent.pause.map(|pause| pause.left(wall)) {
-            Some(left) if !left.is_zero() => left + self.patience(),
-            Some(_) | None => self.patience().saturating_sub(silent_for),
+        let pause = intent.pause.map(Pause::length).unwrap_or_default();
+        let silence = silent_for.saturating_sub(pause);
+        let left = pause.saturating_sub(silent_for);
+        let chance = intent
+            .first_presented_at
+            .and_then(|at| self.last_chance_at(at))
+            .map(|at| at.saturating_since(wall));
+        let left = chance.map_or(left, |chance| left.min(chance));
+        left + self.patience().saturating_sub(silence)
+    }
+
+    /// How long after its first presentation a token whose answer was lost is presented again at the
+    /// latest: four fifths of the time for which the server repeats the answer. `None` where it repeats
+    /// none.
+    #[must_use]
+    pub fn last_chance_after(&self) -> Option<Duration> {
+        match self.replay {
+            RefreshReplay::SamePair { unused, .. } => Some(unused * 4 / 5),
+            RefreshReplay::None => None,
         }
     }
 
@@ -281,12 +298,8 @@ impl RefreshPolicy {
     /// time for which the server repeats the answer. `None` where it repeats none.
     #[must_use]
     pub fn last_chance_at(&self, first_presented_at: Timestamp) -> Option<Timestamp> {
-        match self.replay {
-            RefreshReplay::SamePair { unused, .. } => {
-                Some(first_presented_at.saturating_add(unused * 4 / 5))
-            }
-            RefreshReplay::None => None,
-        }
+        let after = self.last_chance_after()?;
+        Some(first_presented_at.saturating_add(after))
     }
 
     /// How long after the beginning of its write an intent may still be followed by the request. Where

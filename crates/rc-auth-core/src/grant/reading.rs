@@ -49,13 +49,31 @@ impl GrantMachine {
         match purpose {
             Purpose::Look => self.found(found, silent_for, now),
             // Not sooner because somebody told of a write that is our own.
-            Purpose::Recheck(wait) if found.is_still(wait.held.version) => State::Waiting(wait),
-            Purpose::Recheck(_) => self.found(found, silent_for, now),
+            Purpose::Recheck(wait) => self.rechecked(wait, found, silent_for, now),
             Purpose::Poll(observed) => self.polled(observed, found, silent_for, now),
             Purpose::ConfirmClaim(claim) => self.confirm_claim(claim, found, silent_for, now),
             Purpose::ConfirmCommit(commit) => self.confirm_commit(commit, found, silent_for, now),
             Purpose::ConfirmEnd(end) => self.confirm_end(end, found, silent_for, now),
         }
+    }
+
+    /// What was waited with still stands, or an intent of ours does whose write was in doubt: the wait goes
+    /// on.
+    fn rechecked(&mut self, mut wait: Wait, found: Found, silent_for: Duration, now: Now) -> State {
+        let goes_on = match &found {
+            Found::Refreshing { held, intent } if self.own_attempt(intent.attempt).is_some() => {
+                wait.held.version = held.version;
+                true
+            }
+            other => other.is_still(wait.held.version),
+        };
+        if !goes_on {
+            return self.found(found, silent_for, now);
+        }
+        if now.mono >= wait.until {
+            return self.approach(wait.held, wait.last_chance, now);
+        }
+        State::Waiting(wait)
     }
 
     pub(super) fn found(&mut self, found: Found, silent_for: Duration, now: Now) -> State {
@@ -68,9 +86,18 @@ impl GrantMachine {
             }
             Found::Refreshing { held, intent } => {
                 self.adopt(&held);
-                let own = self.own_attempts.contains(&intent.attempt);
+                let own = self.own_attempt(intent.attempt);
                 let observed = self.observe(held, intent, silent_for, now);
-                if own || now.mono >= observed.gone_at {
+                let is_gone = now.mono >= observed.gone_at;
+                // What is left of a pause is kept: it was the server's. One that was waited out is over.
+                let known_gone = own.is_some() || silent_for == Duration::MAX;
+                let pause = intent.pause.filter(|_| known_gone);
+                if own.is_some() || is_gone {
+                    let intent = Intent {
+                        answered: intent.answered || own.is_some_and(|own| !own.was_sent),
+                        pause,
+                        ..intent
+                    };
                     return self.take_over(observed.base, intent, now);
                 }
                 State::Observing(observed)
@@ -86,26 +113,32 @@ impl GrantMachine {
         silent_for: Duration,
         now: Now,
     ) -> Observed {
-        let pause = intent.pause.map(|pause| pause.left(now.wall));
+        let pause = intent.pause.map(|pause| {
+            let seen = pause.length().saturating_sub(silent_for);
+            seen.min(pause.left(now.wall))
+        });
         let gone_at = now.mono + self.policy.owner_gone_in(&intent, silent_for, now.wall);
         let delay = self.policy.poll_first;
         Observed {
             base,
             intent,
             gone_at,
-            pause_ends: pause.map(|pause| now.mono + pause),
+            pause_ends: pause
+                .filter(|left| !left.is_zero())
+                .map(|left| now.mono + left),
             until: (now.mono + delay).min(gone_at),
             delay,
         }
     }
 
     /// Somebody's intent stands and they are gone: the token may have been presented, unless they wrote
-    /// down that it was not exchanged. What is left of a pause they made is kept: it was the server's.
+    /// down that it was not exchanged.
     pub(super) fn take_over(&mut self, mut held: Refreshable, intent: Intent, now: Now) -> State {
         self.report(Report::TakenOver);
         if !intent.answered {
             held.unanswered = held.unanswered.saturating_add(1);
             held.first_presented_at = held.first_presented_at.or(Some(now.wall));
+            held.first_presented_mono = held.first_presented_mono.or(Some(now.mono));
         }
         let pause = intent.pause.map(|pause| pause.left(now.wall));
         match pause.filter(|left| !left.is_zero()) {
@@ -142,6 +175,9 @@ impl GrantMachine {
         self.refused = None;
         self.doubtful = 0;
         self.failures = 0;
+        if self.heard_otherwise(version) {
+            return self.look();
+        }
         if self.reported_end.replace(reason) != Some(reason) && reason != EndReason::Absent {
             self.report(Report::Ended { reason });
         }
@@ -175,7 +211,8 @@ impl GrantMachine {
                 })
             }
             Found::Refreshing { held, intent } if held.version == observed.base.version => {
-                self.take_over(held, intent, now)
+                let pause = intent.pause.filter(|_| silent_for == Duration::MAX);
+                self.take_over(held, Intent { pause, ..intent }, now)
             }
             // The same owner is at work: watched as slowly as before, and from now on.
             Found::Refreshing { held, intent } if intent.attempt == observed.intent.attempt => {

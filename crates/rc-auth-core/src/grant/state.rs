@@ -90,6 +90,8 @@ pub(super) struct Refreshable {
     pub(super) unanswered: u8,
     /// When it may have been presented first.
     pub(super) first_presented_at: Option<Timestamp>,
+    /// The same (monotonic), as far as this process knows.
+    pub(super) first_presented_mono: Option<Duration>,
     /// An intent of this machine stands in the record.
     pub(super) owns_intent: bool,
     /// The refresh that goes on now was counted as one that a refused access token asked for.
@@ -251,6 +253,7 @@ impl Commit {
             committed_by: Some(attempt),
             unanswered: 0,
             first_presented_at: None,
+            first_presented_mono: None,
             owns_intent: false,
             counted_as_forced: false,
         }
@@ -322,6 +325,7 @@ impl From<Option<Box<Held>>> for Found {
             committed_by,
             unanswered: 0,
             first_presented_at: None,
+            first_presented_mono: None,
             owns_intent: false,
             counted_as_forced: false,
         };

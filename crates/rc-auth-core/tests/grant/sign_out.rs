@@ -64,7 +64,6 @@ fn nothing_read_or_written_before_the_sign_out_takes_it_back() {
         world.sign_out();
         a.input(&world, Input::SignedOut);
         a.deliver(&world, before);
-        assert_eq!(a.end(&world), OUT, "{nth}");
         assert_eq!(a.access_token(&world), None, "{nth}");
         a.run(&mut world);
         a.want(&mut world, Want::Usable);
@@ -89,7 +88,6 @@ fn a_commit_that_was_first_is_signed_out_all_the_same() {
     world.sign_out();
     a.input(&world, Input::SignedOut);
     a.deliver(&world, saved);
-    assert_eq!(a.end(&world), OUT);
     assert_eq!(a.access_token(&world), None);
     a.run(&mut world);
     assert_eq!(a.end(&world), OUT);
@@ -108,6 +106,31 @@ fn signing_in_again_after_signing_out_is_seen() {
     a.run(&mut world);
     assert_eq!(a.end(&world), None);
     assert_eq!(a.access_token(&world).as_deref(), Some("access-101"));
+}
+
+#[test]
+fn a_stale_read_does_not_lock_out_who_has_signed_in_again() {
+    let (mut world, mut a) = expired();
+    world.sign_out();
+    a.input(&world, Input::Changed);
+    let load = a.run_to(&mut world, |output| matches!(output, Output::Load));
+    let stale = a.perform(&mut world, load).expect("an answer");
+    // The user signs in again before the read arrives.
+    world.sign_in_again(2);
+    a.input(&world, Input::Changed);
+    a.deliver(&world, stale);
+    a.run(&mut world);
+    assert_eq!(a.end(&world), None);
+    assert_eq!(a.access_token(&world).as_deref(), Some("access-101"));
+}
+
+#[test]
+fn a_sign_out_that_is_heard_of_before_anything_was_read_locks_nobody_out() {
+    let mut world = crate::world::World::new(rc_auth_core::RefreshPolicy::default());
+    let mut a = world.process();
+    a.input(&world, Input::SignedOut);
+    a.want(&mut world, Want::Usable);
+    assert_eq!(a.end(&world), None);
 }
 
 #[test]
