@@ -19,9 +19,9 @@ use super::{
 const CALLBACKS: usize = 3_000;
 /// How many of the sign-ins that the stranger starts are in the air at once.
 const STARTS_AT_ONCE: usize = 64;
-/// Calls of the user during the flood, each with an ended access token; together with the sign-in as
-/// many token requests as one grant makes in a minute.
-const CALLS: usize = 4;
+/// Calls of the user during the flood, each with an ended access token: as many refreshes as answers 401
+/// may force in a minute.
+const CALLS: usize = 3;
 /// Junk callbacks where the platform's limits are on.
 const JUNK: usize = 8;
 const USER: &str = "198.51.100.1";

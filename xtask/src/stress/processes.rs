@@ -56,13 +56,13 @@ impl Programs {
 
 /// The path of the program called `name` in what cargo said about its build.
 fn executable(messages: &str, name: &str) -> Fallible<PathBuf> {
-    let messages = messages.lines().filter_map(|line| {
+    let mut messages = messages.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         let named = message["target"]["name"] == name;
         named.then(|| message["executable"].as_str().map(PathBuf::from))?
     });
     messages
-        .last()
+        .next_back()
         .ok_or_else(|| format!("cargo did not say where {name} is"))
 }
 
