@@ -104,6 +104,9 @@ async fn ask(to: SocketAddr, request: &Request<'_>) -> Fallible<Answer> {
 
 /// Path and query of an absolute address; what is no absolute address is returned as it is.
 pub(super) fn target_of(address: &str) -> &str {
+    if address.starts_with('/') {
+        return address;
+    }
     let Some((_, rest)) = address.split_once("://") else {
         return address;
     };
