@@ -9,6 +9,7 @@ mod deny;
 mod e2e;
 mod layers;
 mod spdx;
+mod stress;
 
 /// What a chore says when it did not work out: what happened, to what, what to do next.
 type Outcome = Result<(), String>;
@@ -21,7 +22,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 5] = [
+const CHORES: [Chore; 6] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -45,6 +46,12 @@ const CHORES: [Chore; 5] = [
         arguments: "[-- TEST ARGUMENTS..]",
         purpose: "runs the browser tests (needs Chromium and its driver)",
         run: e2e::run,
+    },
+    Chore {
+        name: "stress",
+        arguments: "[NAME..]",
+        purpose: "measures release builds under crashes and floods against bounds: kill flood pages (Linux; minutes)",
+        run: stress::run,
     },
     Chore {
         name: "demo",

@@ -40,15 +40,22 @@
 //!
 //! # Cancel safety
 //!
-//! Every future of this crate may be dropped at any time. What must not stop half-way (a refresh between
-//! sending and saving, a code exchange, a sign-out) runs in tasks that belong to the [`Client`];
-//! [`Client::shutdown`] waits for them.
+//! Every future of this crate may be dropped at any time. What must not stop half-way (a refresh, a code
+//! exchange, a sign-out with its revocation) runs in tasks of the client's [`Environment`]: by default on the
+//! runtime in which [`ClientBuilder::build`] was called, never on the caller's. They go on when the caller or
+//! its runtime ends. That runtime has to outlive the client. [`Client::shutdown`] waits for these tasks.
 //!
 //! # What is never lost
 //!
-//! A new access token reaches nobody before its pair is in the store, and the store knows of a refresh
-//! before the platform does. The rules are listed at [`rc_auth_core::GrantMachine`] and
-//! explained in `docs/architecture.md`.
+//! A new access token is used only after its pair is in the store, and a refresh is written down before its
+//! request is sent. RingCentral repeats the answer to a refresh until its access token is first used, for an
+//! hour at most. So a lost answer or a crash costs one more request and no sign-in, as long as one process
+//! runs [`Client::keep_alive`] within that hour and the rate limit lets its requests through. Servers that
+//! repeat no answers leave two windows open: see [`RefreshReplay::None`] and `docs/architecture.md`. The
+//! rules are listed at [`rc_auth_core::GrantMachine`].
+//!
+//! While the store cannot be reached, a cached access token is served until it ends. Otherwise a token that
+//! another process has replaced or signed out is no longer served after 1 s.
 //!
 //! # Metrics
 //!
@@ -58,11 +65,11 @@
 //! |---|---|---|
 //! | `oauth.client.token.requests` | counter | `grant_type`; `outcome` = `ok`, `refused`, `no_answer`, `not_sent` |
 //! | `oauth.client.token.request.duration` | histogram, seconds | `grant_type` |
-//! | `oauth.client.token.wait.duration` | histogram, seconds | how long a call waited for a token |
-//! | `oauth.client.refresh.conflicts` | counter | another writer came first |
-//! | `oauth.client.refresh.recovered` | counter | refreshes that succeeded after a failure or a take-over |
-//! | `oauth.client.grants.ended` | counter | `reason` |
-//! | `oauth.client.revocations` | counter | `outcome` = `ok`, `failed` |
+//! | `oauth.client.token.wait.duration` | histogram, seconds | none; how long a call waited for a token |
+//! | `oauth.client.refresh.conflicts` | counter | none; another writer came first |
+//! | `oauth.client.refresh.recovered` | counter | none; refreshes that succeeded after a failure or a take-over |
+//! | `oauth.client.grants.ended` | counter | `reason` = `token_dead`, `signed_out`, `not_refreshable`, `indeterminate`, `other` (unused or too old) |
+//! | `oauth.client.revocations` | counter, tries | `outcome` = `ok`, `failed` |
 
 mod call;
 mod client;
@@ -107,3 +114,8 @@ pub use grant::{Activity, Grant, GrantStatus};
 pub use key::GrantKey;
 pub use mark::StoreCheckError;
 pub use sign_out::SignedOut;
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

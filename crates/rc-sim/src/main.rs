@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     net::SocketAddr,
+    num::NonZeroUsize,
     process::ExitCode,
     time::Duration,
 };
@@ -37,6 +38,9 @@ struct Arguments {
     /// Life of an access token, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
     access_token_ttl: u64,
+    /// OAuth sessions that one user may have with one app; a further sign-in ends the oldest.
+    #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = sessions)]
+    sessions: usize,
     /// No grace for spent refresh tokens: presenting one ends the OAuth session.
     #[arg(long)]
     strict: bool,
@@ -76,6 +80,14 @@ fn host_name(name: &str) -> Result<String, String> {
         .ok_or_else(|| "a host name without scheme, port and path is expected".to_owned())
 }
 
+/// A sign-in needs room for its own session.
+fn sessions(count: &str) -> Result<usize, String> {
+    let count: NonZeroUsize = count
+        .parse()
+        .map_err(|_| "a count of at least 1 is expected".to_owned())?;
+    Ok(count.get())
+}
+
 fn default_redirect_uris() -> Vec<String> {
     [
         "http://localhost:8080/oauth/callback",
@@ -96,6 +108,7 @@ impl Arguments {
         let switches = &mut config.switches;
         switches.limits.enabled = matches!(self.limits, OnOff::On);
         switches.token_life.access = Duration::from_secs(self.access_token_ttl);
+        switches.sessions_per_extension_and_app = self.sessions;
         if self.strict {
             switches.refresh_replay = RefreshReplay::Strict;
         }
@@ -243,7 +256,9 @@ mod tests {
             "--auth-per=user",
             "--late-reuse-ends-session",
             "--refuse-duplicates=250",
+            "--sessions=200",
         ]);
+        assert_eq!(switches.sessions_per_extension_and_app, 200);
         assert_eq!(switches.limits.auth_per, AuthLimitScope::User);
         assert!(switches.late_reuse_ends_session);
         let within = Duration::from_millis(250);
