@@ -152,7 +152,7 @@ fn pause(shared: &Shared, failures: u8) -> Duration {
 /// What the platform says of a refresh that was unfinished.
 enum Asked {
     /// This pair came of it.
-    Newer(TokenPair),
+    Newer(Box<TokenPair>),
     /// Nothing, or nothing that can still be had.
     NothingNewer,
     NoAnswer,
@@ -186,7 +186,7 @@ async fn ask_for_unfinished(shared: &Shared, token: &Secret, unfinished: Unfinis
         return Asked::NoAnswer;
     };
     match TokenSet::from_response(&response, shared.now().wall) {
-        Ok(tokens) => Asked::Newer(TokenPair::new(tokens)),
+        Ok(tokens) => Asked::Newer(Box::new(TokenPair::new(tokens))),
         // The grace is over, or the chain: what is known is all there is to revoke.
         Err(TokenError::Refused(refusal)) if refusal.ends_grant() => Asked::NothingNewer,
         Err(_) => Asked::NoAnswer,

@@ -69,7 +69,7 @@ async fn run(shared: Arc<Shared>, key: RecordKey, tell: watch::Sender<Progress>)
         }
     };
     tell.send_replace(Some(Ok(SignedOut::RevocationPending)));
-    if finish(&shared, key, stone).await {
+    if finish(&shared, key, *stone).await {
         tell.send_replace(Some(Ok(SignedOut::Revoked)));
     }
 }
@@ -77,7 +77,7 @@ async fn run(shared: Arc<Shared>, key: RecordKey, tell: watch::Sender<Progress>)
 /// What writing down the end of a grant came to.
 pub(crate) enum Begun {
     /// It is written down; the chain is to be revoked.
-    Stone(Tombstone),
+    Stone(Box<Tombstone>),
     /// There is nothing left to do.
     Done(SignedOut),
 }
@@ -106,7 +106,7 @@ pub(crate) async fn begin(
         };
         if matches!(record.state, RecordState::SignedOut { .. }) {
             shared.slot(key).input(shared, Input::SignedOut);
-            return Ok(Begun::Stone(Tombstone { record, version }));
+            return Ok(Begun::Stone(Box::new(Tombstone { record, version })));
         }
         let Some(record) = record.signed_out(reason) else {
             shared.delete(&key, version).await;
@@ -121,7 +121,7 @@ pub(crate) async fn begin(
             Ok(version) => {
                 shared.slot(key).input(shared, Input::SignedOut);
                 tracing::info!(record = ?key, ?reason, "signed out");
-                return Ok(Begun::Stone(Tombstone { record, version }));
+                return Ok(Begun::Stone(Box::new(Tombstone { record, version })));
             }
             // Somebody refreshed meanwhile: look again.
             Err(SaveFailure::Conflict) => {}

@@ -210,7 +210,7 @@ async fn over_by_the_clock(shared: &Shared, record: &GrantRecord) -> Option<EndR
 async fn end(shared: &Arc<Shared>, key: RecordKey, reason: EndReason) {
     match sign_out::begin(shared, key, Some(reason)).await {
         Ok(Begun::Stone(stone)) => {
-            sign_out::finish(shared, key, stone).await;
+            sign_out::finish(shared, key, *stone).await;
         }
         Ok(Begun::Done(_)) => {}
         Err(error) => tracing::warn!(record = ?key, %error, "a grant could not be ended"),

@@ -193,6 +193,8 @@ impl Problem {
     /// The platform takes longer than anybody wants to look at a blank page.
     pub(crate) fn slow_platform() -> Self {
         let mut problem = Self::unavailable(None);
+        // What the page waited for goes on: the answer may be there at once.
+        problem.retry_after = RetryAfter::In(Duration::from_secs(1));
         "RingCentral takes longer to answer than this page waits."
             .clone_into(&mut problem.happened);
         problem
