@@ -239,10 +239,14 @@ async fn refresh(shared: &Arc<Shared>, key: RecordKey) {
 
 /// Every intent that stands in the store belongs to nobody: notes them all, and has them taken over.
 pub(crate) async fn take_over_abandoned(shared: &Arc<Shared>) -> Result<usize, StoreError> {
+    // The first version made an intent due at its deadline.
+    let latest = RefreshPolicy::MAX_INTENT_DEADLINE * 2;
+    let before = shared.environment.wall().saturating_add(latest);
+    let before = before.max(RefreshPolicy::INTENT_DUE);
     let mut abandoned = Vec::new();
     let mut after = None;
     loop {
-        let page = due(shared, after, RefreshPolicy::INTENT_DUE).await?;
+        let page = due(shared, after, before).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.cursor());
         for due in page {
