@@ -6,6 +6,7 @@ pub mod due;
 pub mod interrupted;
 pub mod payloads;
 pub mod races;
+pub mod reopened;
 pub mod scan;
 pub mod secrecy;
 pub mod sharing;
