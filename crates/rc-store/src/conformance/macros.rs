@@ -147,6 +147,18 @@ macro_rules! token_store_tests {
             reopened_store_does_not_reuse_versions
         }
     };
+    (@fault $pace:ident, $place:tt, $open:tt, $hook:path) => {
+        $crate::token_store_tests! {
+            @tests $pace, $place, $open, (|site| site.with_fault(&$hook)), hooks:
+            failing_backend_is_an_error_and_works_again
+        }
+    };
+    (@damage $pace:ident, $place:tt, $open:tt, $hook:path) => {
+        $crate::token_store_tests! {
+            @tests $pace, $place, $open, (|site| site.with_damage(&$hook)), hooks:
+            damaged_record_is_corrupt_and_hides_no_other
+        }
+    };
     (@tests $pace:ident, ($place:expr), ($open:expr), ($hooks:expr), $module:ident: $($check:ident)*) => {
         $(
             #[test]

@@ -1,6 +1,6 @@
 //! The kit rejects stores that break the contract: each fault by the check of its name.
+#![allow(unused_parens, reason = "a macro takes a closure as one token")]
 
-#[allow(dead_code)]
 mod broken;
 mod dropped;
 mod hints;
@@ -26,8 +26,8 @@ fn complaint(check: impl FnOnce()) -> Option<String> {
     Some(text.unwrap_or_default())
 }
 
-/// One test per fault: its check fails with the fault, and passes on the right store. A word in brackets
-/// has to stand in what the check says.
+/// One test per fault: its check fails with the fault, and passes on the right store. What `saying` names
+/// has to stand in the message of the check.
 macro_rules! rejected {
     ($right:path; $($test:ident: $open:tt by $module:ident::$check:ident $(saying $words:literal)?;)*) => {
         $(

@@ -3,6 +3,7 @@
 
 pub mod changes;
 pub mod due;
+pub mod hooks;
 pub mod interrupted;
 pub mod payloads;
 pub mod races;
