@@ -148,6 +148,7 @@ fn a_sign_in_whose_caller_goes_away_at_any_point_is_finished() {
     for polls in 1..12 {
         let town = Town::new(5);
         let process = town.process();
+        town.way_to_oauth.store(150, Ordering::Relaxed);
         town.oauth_takes.store(150, Ordering::Relaxed);
         let sign_in = process.client.begin_sign_in().unwrap();
         let callback = town.browse(&sign_in.url);
@@ -169,6 +170,7 @@ fn a_refresh_whose_caller_goes_away_at_any_point_is_finished() {
         let town = Town::new(6);
         let process = town.process();
         let grant = town.sign_in(&process.client, "user");
+        town.way_to_oauth.store(150, Ordering::Relaxed);
         town.oauth_takes.store(150, Ordering::Relaxed);
         poll_and_drop(&town, grant.refresh(), polls);
         town.pass(SECOND);
@@ -185,6 +187,7 @@ fn a_sign_out_whose_caller_goes_away_at_any_point_is_finished() {
         let town = Town::new(7);
         let process = town.process();
         let grant = town.sign_in(&process.client, "user");
+        town.way_to_oauth.store(150, Ordering::Relaxed);
         town.oauth_takes.store(150, Ordering::Relaxed);
         poll_and_drop(&town, grant.sign_out(), polls);
         town.pass(SECOND);
