@@ -4,7 +4,7 @@
 //! another order, so a seed that failed may have to be repeated. Variables of the environment:
 //!
 //! - `RC_SEEDS=from..to`: the seeds to run, without the last; `0..20` unless set, so that a debug build
-//!   takes less than 15 seconds. `0..150` takes about a minute.
+//!   takes less than 15 seconds. `0..150` takes a little more than a minute.
 //! - `RC_VERBOSE=1`: prints a line about each run.
 //! - `RC_TRACE=1`: prints what happens, and the log of the clients.
 //!
