@@ -73,6 +73,24 @@ fn a_revocation_that_is_refused_for_two_hours_is_done_in_the_end() {
 }
 
 #[test]
+fn a_handle_whose_grant_fell_out_of_the_cache_hears_of_a_sign_out() {
+    let town = Town::new(16);
+    let a = town.process();
+    let b = town.process_with(|builder| builder.live_grants(1));
+    town.sign_in(&a.client, "user");
+    let held = b.client.grant(&GrantKey::new("user"));
+    town.run(held.get(ME)).unwrap();
+    for other in ["other-1", "other-2", "other-3"] {
+        town.run(town.sign_in(&b.client, other).get(ME)).unwrap();
+    }
+    town.platform()
+        .queue_fault(Target::Revoke, answers(503, ""), u32::MAX);
+    sign_out(&town, &a, "user").unwrap();
+    town.pass(SECOND);
+    assert!(town.run(held.get(ME)).is_err());
+}
+
+#[test]
 fn an_answer_that_names_the_token_dead_settles_a_revocation() {
     let town = Town::new(2);
     let a = town.process();
