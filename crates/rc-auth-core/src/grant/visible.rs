@@ -9,7 +9,7 @@ use super::{
 use crate::{Now, Timestamp};
 
 impl GrantMachine {
-    /// When [`Input::Timeout`] is wanted (monotonic). May change with every input.
+    /// When [`Input::Timeout`](super::Input::Timeout) is wanted (monotonic). May change with every input.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
         match &self.state {
