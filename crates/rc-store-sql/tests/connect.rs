@@ -38,11 +38,8 @@ async fn other_databases_are_refused_by_name() {
         ("mariadb://user:pw@db.example/tokens", "no MariaDB backend"),
         ("redis://user:pw@db.example", "no Redis backend"),
     ] {
-        let built_in = match name {
-            "no PostgreSQL backend" => cfg!(feature = "postgres"),
-            "no MySQL backend" | "no MariaDB backend" => cfg!(feature = "mysql"),
-            _ => false,
-        };
+        let built_in = (cfg!(feature = "postgres") && name.contains("PostgreSQL"))
+            || (cfg!(feature = "mysql") && (name.contains("MySQL") || name.contains("MariaDB")));
         if built_in {
             continue;
         }
