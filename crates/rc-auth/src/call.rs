@@ -163,7 +163,7 @@ impl Grant {
         if let Err(closed) = open {
             return Sent::Failed(rate_limited(closed, now));
         }
-        match call.transmit(shared, access, deadline).await {
+        match call.transmit(shared, access, deadline, now.mono).await {
             Ok(incoming) => call.judge(shared, incoming, access),
             Err(error) => Sent::Failed(error),
         }
@@ -180,7 +180,7 @@ fn rate_limited(closed: Closed, now: Now) -> CallError {
 }
 
 impl Call {
-    fn outgoing(&self, shared: &Shared, access: &Serving, deadline: Duration) -> Outgoing {
+    fn outgoing(&self, shared: &Shared, access: &Serving, left: Duration) -> Outgoing {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
@@ -194,7 +194,7 @@ impl Call {
             );
         }
         Outgoing::new(request)
-            .deadline(deadline.saturating_sub(shared.now().mono))
+            .deadline(left)
             .max_body(shared.max_body)
             .redirects(Redirects::SameOrigin)
     }
@@ -206,12 +206,10 @@ impl Call {
         shared: &Shared,
         access: &Serving,
         deadline: Duration,
+        now: Duration,
     ) -> Result<Incoming, CallError> {
-        let error = match shared
-            .http
-            .send(self.outgoing(shared, access, deadline))
-            .await
-        {
+        let left = deadline.saturating_sub(now);
+        let error = match shared.http.send(self.outgoing(shared, access, left)).await {
             Ok(incoming) => return Ok(incoming),
             Err(error) => error,
         };
@@ -222,11 +220,8 @@ impl Call {
             }
         };
         let error = if may_repeat {
-            match shared
-                .http
-                .send(self.outgoing(shared, access, deadline))
-                .await
-            {
+            let left = deadline.saturating_sub(shared.now().mono);
+            match shared.http.send(self.outgoing(shared, access, left)).await {
                 Ok(incoming) => return Ok(incoming),
                 Err(error) => error,
             }

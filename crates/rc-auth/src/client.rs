@@ -14,7 +14,7 @@ use crate::{
     BuildError, Environment, Event, Grant, GrantKey, SignInError, StoreCheckError,
     SystemEnvironment, mark,
     shared::{Parts, Shared},
-    sign_in, sweep, watch,
+    sign_in, sweep, token_request, watch,
 };
 
 /// Signs users of one app in and keeps their grants alive. Cheap to clone.
@@ -294,7 +294,7 @@ impl Client {
         key: GrantKey,
         personal_jwt: Secret,
     ) -> Result<Grant, SignInError> {
-        let key = sign_in::with_jwt(&self.shared, key, personal_jwt).await?;
+        let key = token_request::with_jwt(&self.shared, key, personal_jwt).await?;
         Ok(self.grant(&key))
     }
 

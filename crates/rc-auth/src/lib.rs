@@ -83,6 +83,7 @@ mod mark;
 mod platform_time;
 mod record;
 mod revocation;
+mod saving;
 mod shared;
 mod sights;
 mod sign_in;
@@ -92,6 +93,7 @@ mod slots;
 mod sweep;
 mod tasks;
 mod telemetry;
+mod token_request;
 mod watch;
 
 pub use rc_auth_core::{

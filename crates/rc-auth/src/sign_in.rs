@@ -5,22 +5,22 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::Request;
 use rc_auth_core::{
-    AttemptId, AuthLane, AuthRequest, ChainId, CodeExchange, Endpoint, GrantRecord, Input,
-    RateGate, Refusal, Reply, SaveFailure, Secret, Timestamp, TokenError, TokenPair, TokenSet,
-    Trouble, UnknownMembers, Verdict,
+    AttemptId, ChainId, CodeExchange, SaveFailure, Timestamp, TokenSet, Trouble, UnknownMembers,
+    Verdict,
 };
 use rc_store::{Expect, RecordKey, Version};
 use tokio::sync::watch;
 
 use crate::{
-    EventKind, GrantKey, SignInError,
+    GrantKey, SignInError,
     key::state_record_key,
     record::{CodeDigest, Outcome, StoredRecord, UsedState},
-    revocation::{self, Announced},
+    saving::save_grant,
     shared::{ByState, Found, ReadFailure, Shared, lock},
+    token_request::{token_request, unavailable},
 };
 
-type Finished = Result<GrantKey, SignInError>;
+pub(crate) type Finished = Result<GrantKey, SignInError>;
 
 /// A sign-in in the air: what came with its state, and what comes of it.
 #[derive(Clone, Debug)]
@@ -33,12 +33,8 @@ struct InTheAir {
 #[derive(Debug, Default)]
 pub(crate) struct SignIns(std::sync::Mutex<ByState<InTheAir>>);
 
-/// How long a sign-in may wait for the rate gate. A browser waits at the other end.
-const GATE_PATIENCE: Duration = Duration::from_secs(5);
 /// How often the record of an exchange in another process is read.
 const POLL: Duration = Duration::from_millis(100);
-/// How often a write whose outcome is unknown is looked after before giving up.
-const SAVE_TRIES: u32 = 20;
 
 /// Finishes a sign-in, or joins the one that is finishing it.
 pub(crate) async fn finish(
@@ -325,178 +321,4 @@ const fn read_trouble(failure: ReadFailure) -> Trouble {
         ReadFailure::Unavailable => Trouble::Store,
         ReadFailure::Unreadable => Trouble::Record,
     }
-}
-
-/// Exchanges a personal JWT and saves what comes of it, in a task of its own.
-pub(crate) async fn with_jwt(
-    shared: &Arc<Shared>,
-    key: GrantKey,
-    personal_jwt: Secret,
-) -> Finished {
-    const JWT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-    let request = rc_auth_core::jwt_request(&shared.app, &personal_jwt);
-    let work = {
-        let shared = shared.clone();
-        async move {
-            let tokens = token_request(&shared, JWT, request).await?;
-            save_grant(&shared, &key, tokens).await.map(|_| key)
-        }
-    };
-    let finished = shared.tasks.run("sign-in", work).await;
-    finished.unwrap_or_else(|_| Err(unavailable(Trouble::NoAnswer, None)))
-}
-
-async fn token_request(
-    shared: &Shared,
-    grant_type: &'static str,
-    request: Request<Bytes>,
-) -> Result<TokenSet, SignInError> {
-    pass_gate(shared).await?;
-    match shared
-        .send_token_request(
-            AuthLane::SignIn,
-            grant_type,
-            request,
-            shared.policy.request_timeout,
-        )
-        .await
-    {
-        Reply::NotSent => Err(unavailable(Trouble::Unreachable, None)),
-        Reply::MaybeSent => Err(unavailable(Trouble::NoAnswer, None)),
-        Reply::Response(response) => {
-            match TokenSet::from_response(&response, shared.environment.wall()) {
-                // A sign-in without an access token is none, whatever else is in the answer.
-                Ok(tokens) if tokens.access_token.is_some() => Ok(tokens),
-                Ok(_) | Err(TokenError::Unreadable { .. }) => {
-                    Err(unavailable(Trouble::Unreadable, None))
-                }
-                Err(TokenError::Refused(refusal)) => Err(refused(shared, refusal)),
-                Err(_) => Err(unavailable(Trouble::Unreadable, None)),
-            }
-        }
-    }
-}
-
-async fn pass_gate(shared: &Shared) -> Result<(), SignInError> {
-    let began = shared.now().mono;
-    loop {
-        let now = shared.now();
-        let Err(until) = lock(&shared.gate).take_token_request(AuthRequest::SignIn, now.mono)
-        else {
-            return Ok(());
-        };
-        if until > began + GATE_PATIENCE {
-            let retry_at = now.wall.saturating_add(until.saturating_sub(now.mono));
-            return Err(unavailable(Trouble::RateLimited, Some(retry_at)));
-        }
-        shared.environment.sleep_until(until).await;
-    }
-}
-
-fn refused(shared: &Shared, refusal: Refusal) -> SignInError {
-    let verdict = refusal.verdict(Endpoint::Token);
-    let after = |delay| Some(shared.environment.wall().saturating_add(delay));
-    match verdict {
-        Verdict::SignInAgain => SignInError::CodeRefused(refusal),
-        Verdict::FixApp | Verdict::Bug | Verdict::RefreshAndRetry => {
-            SignInError::AppRefused(refusal)
-        }
-        Verdict::Permission => SignInError::NotPermitted(refusal),
-        Verdict::Wait { retry_after } => {
-            let delay = retry_after.unwrap_or(RateGate::DEFAULT_PENALTY);
-            unavailable(
-                Trouble::Refused {
-                    refusal: Box::new(refusal),
-                    verdict,
-                },
-                after(delay),
-            )
-        }
-        Verdict::BackOff { retry_after } => unavailable(
-            Trouble::Refused {
-                refusal: Box::new(refusal),
-                verdict,
-            },
-            retry_after.and_then(after),
-        ),
-    }
-}
-
-fn unavailable(trouble: Trouble, retry_at: Option<Timestamp>) -> SignInError {
-    SignInError::Unavailable { trouble, retry_at }
-}
-
-/// Saves the tokens of a sign-in, whatever stands under the key, and revokes the chain it replaces.
-///
-/// Tokens that cannot be saved are revoked: a sign-in that is not in the store does not exist.
-async fn save_grant(
-    shared: &Arc<Shared>,
-    key: &GrantKey,
-    tokens: TokenSet,
-) -> Result<ChainId, SignInError> {
-    let chain = ChainId::new(shared.draw().map_err(|_| SignInError::Entropy)?);
-    let record_key = key.record_key(&shared.app);
-    let now = shared.environment.wall();
-    let record = GrantRecord::signed_in(chain, TokenPair::new(tokens), now);
-    let Some(replaced) = replace(shared, &record_key, &record).await else {
-        if let Some(token) = record.revocable().cloned() {
-            let work = revocation::of_orphan(shared.clone(), token);
-            shared.tasks.spawn("revocation", work);
-        }
-        return Err(unavailable(Trouble::Store, None));
-    };
-    shared.slot(record_key).input(shared, Input::Changed);
-    tracing::info!(record = ?record_key, "signed in");
-    shared.emit(record_key, EventKind::SignedIn);
-    if let Some(replaced) = replaced {
-        let work = revocation::of_replaced(shared.clone(), replaced);
-        shared.tasks.spawn("revocation", work);
-    }
-    Ok(chain)
-}
-
-/// Writes `record` over whatever is there, and gives back the chain that is replaced by it, which is
-/// announced before. `None`: the store does not answer.
-async fn replace(
-    shared: &Shared,
-    key: &RecordKey,
-    record: &GrantRecord,
-) -> Option<Option<Announced>> {
-    let pair = record.pair()?;
-    let due = shared.policy.due_at(pair, &record.about);
-    let stored = StoredRecord::Grant(record.clone());
-    let mut before = None;
-    for _ in 0..SAVE_TRIES {
-        let (expect, current) = match shared.read(key).await {
-            Ok(None) => (Expect::Absent, None),
-            Ok(Some(Found {
-                record: StoredRecord::Grant(grant),
-                version,
-            })) => {
-                if grant.chain == record.chain {
-                    // Ours: a write whose outcome was unknown.
-                    return Some(before);
-                }
-                (Expect::Version(version), Some(grant))
-            }
-            Ok(Some(Found {
-                record: StoredRecord::UsedState(_) | StoredRecord::Mark(_),
-                ..
-            }))
-            | Err(ReadFailure::Unreadable) => return None,
-            Err(ReadFailure::Unavailable) => {
-                shared.sleep(shared.policy.retry_first).await;
-                continue;
-            }
-        };
-        if let Some(current) = &current {
-            before = revocation::announce(shared, key, current).await;
-        }
-        match shared.write(key, &stored, due, expect).await {
-            Ok(_) => return Some(before),
-            Err(SaveFailure::Conflict) => {}
-            Err(SaveFailure::OutcomeUnknown) => shared.sleep(shared.policy.retry_first).await,
-        }
-    }
-    None
 }

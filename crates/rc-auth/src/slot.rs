@@ -243,7 +243,9 @@ impl Slot {
             newer_than,
             deadline,
         };
-        let result = self.wait(shared, wanted, Want::Usable).await;
+        // By name: a machine that was replaced after a panic does not know that the pair was refused.
+        let want = newer_than.map_or(Want::Usable, Want::NewerThan);
+        let result = self.wait(shared, wanted, want).await;
         telemetry::token_wait(shared.now().mono.saturating_sub(began));
         result
     }

@@ -73,6 +73,24 @@ fn a_revocation_that_is_refused_for_two_hours_is_done_in_the_end() {
 }
 
 #[test]
+fn a_handle_whose_grant_fell_out_of_the_cache_hears_of_a_sign_out() {
+    let town = Town::new(16);
+    let a = town.process();
+    let b = town.process_with(|builder| builder.live_grants(1));
+    town.sign_in(&a.client, "user");
+    let held = b.client.grant(&GrantKey::new("user"));
+    town.run(held.get(ME)).unwrap();
+    for other in ["other-1", "other-2", "other-3"] {
+        town.run(town.sign_in(&b.client, other).get(ME)).unwrap();
+    }
+    town.platform()
+        .queue_fault(Target::Revoke, answers(503, ""), u32::MAX);
+    sign_out(&town, &a, "user").unwrap();
+    town.pass(SECOND);
+    assert!(town.run(held.get(ME)).is_err());
+}
+
+#[test]
 fn an_answer_that_names_the_token_dead_settles_a_revocation() {
     let town = Town::new(2);
     let a = town.process();
@@ -148,6 +166,7 @@ fn a_sign_in_whose_caller_goes_away_at_any_point_is_finished() {
     for polls in 1..12 {
         let town = Town::new(5);
         let process = town.process();
+        town.way_to_oauth.store(150, Ordering::Relaxed);
         town.oauth_takes.store(150, Ordering::Relaxed);
         let sign_in = process.client.begin_sign_in().unwrap();
         let callback = town.browse(&sign_in.url);
@@ -169,6 +188,7 @@ fn a_refresh_whose_caller_goes_away_at_any_point_is_finished() {
         let town = Town::new(6);
         let process = town.process();
         let grant = town.sign_in(&process.client, "user");
+        town.way_to_oauth.store(150, Ordering::Relaxed);
         town.oauth_takes.store(150, Ordering::Relaxed);
         poll_and_drop(&town, grant.refresh(), polls);
         town.pass(SECOND);
@@ -185,6 +205,7 @@ fn a_sign_out_whose_caller_goes_away_at_any_point_is_finished() {
         let town = Town::new(7);
         let process = town.process();
         let grant = town.sign_in(&process.client, "user");
+        town.way_to_oauth.store(150, Ordering::Relaxed);
         town.oauth_takes.store(150, Ordering::Relaxed);
         poll_and_drop(&town, grant.sign_out(), polls);
         town.pass(SECOND);

@@ -4,14 +4,20 @@
 mod processes;
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use processes::{ME, MINUTE, Process, SECOND, Town};
-use rc_auth::{GrantKey, store::TokenStore as _};
+use rc_auth::{
+    Environment, GrantKey, NoRandomness, Now, SimulatedProcess, store::TokenStore as _,
+    transport::BoxFuture,
+};
 use rc_sim::{Fault, Replacement, Target};
 
 fn keys(count: usize) -> Vec<String> {
@@ -304,12 +310,11 @@ fn an_api_that_refuses_every_token_costs_three_refreshes_a_minute_and_twenty_an_
 }
 
 #[test]
-fn a_driver_that_panics_costs_nothing_but_a_pause() {
+fn a_store_that_panics_costs_nothing_but_a_pause() {
     let town = Town::new(12);
     let process = town.process();
     town.sign_in(&process.client, "user");
     town.expire_access_tokens();
-    // A listener whose formatting panics is somebody else's code on the driver's way.
     let store = Arc::new(PanicOnce::new(town.store.clone()));
     let other = town.process_with(|builder| builder.store(store.clone()));
     for _ in 0..6 {
@@ -327,6 +332,58 @@ fn a_driver_that_panics_costs_nothing_but_a_pause() {
         }
     }
     panic!("the grant did not come back");
+}
+
+/// A process whose random numbers panic when they are told to.
+#[derive(Debug)]
+struct Unlucky {
+    process: SimulatedProcess,
+    panics: AtomicBool,
+}
+
+impl Environment for Unlucky {
+    fn now(&self) -> Now {
+        self.process.now()
+    }
+
+    fn sleep_until(&self, mono: Duration) -> BoxFuture<'static, ()> {
+        self.process.sleep_until(mono)
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        self.process.spawn(task);
+    }
+
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        // An attempt is named by 16 bytes, drawn by the driver itself.
+        assert!(
+            bytes.len() != 16 || !self.panics.swap(false, Ordering::Relaxed),
+            "out of luck"
+        );
+        self.process.fill(bytes)
+    }
+}
+
+#[test]
+fn a_driver_that_panics_itself_goes_on_from_the_record() {
+    let town = Town::new(14);
+    let first = town.process();
+    town.sign_in(&first.client, "user");
+    town.expire_access_tokens();
+    let process = town.world.process();
+    let unlucky = Arc::new(Unlucky {
+        process: process.clone(),
+        panics: AtomicBool::new(true),
+    });
+    let environment = unlucky.clone();
+    let client = town
+        .process_with(|builder| builder.environment(environment))
+        .client;
+    let grant = client.grant(&GrantKey::new("user"));
+    let began = town.now();
+    town.run(grant.get(ME)).expect("the call goes on");
+    assert!(!unlucky.panics.load(Ordering::Relaxed), "nothing panicked");
+    assert!(town.now() - began < 5 * SECOND);
 }
 
 mod panicking {

@@ -8,8 +8,10 @@ mod output;
 mod policy;
 mod reading;
 mod record;
+mod settle;
 mod state;
 mod view;
+mod visible;
 
 pub use about::{About, Person, UnknownMembers};
 pub use ids::{AttemptId, ChainId, Generation, PairId, RecordVersion};

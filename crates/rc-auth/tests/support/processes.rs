@@ -37,6 +37,8 @@ pub struct Town {
     platform: Arc<Mutex<Platform>>,
     app: App,
     login: String,
+    /// How long requests take on their way to the OAuth endpoints, in milliseconds.
+    pub way_to_oauth: Arc<AtomicU64>,
     /// How long the OAuth endpoints take to answer, in milliseconds.
     pub oauth_takes: Arc<AtomicU64>,
 }
@@ -68,6 +70,7 @@ impl Town {
             platform: Arc::new(Mutex::new(Platform::new(config))),
             app,
             login,
+            way_to_oauth: Arc::default(),
             oauth_takes: Arc::default(),
         }
     }
@@ -96,6 +99,7 @@ impl Town {
         Arc::new(Slow {
             sim,
             process: process.clone(),
+            way_to_oauth: self.way_to_oauth.clone(),
             oauth_takes: self.oauth_takes.clone(),
         })
     }
@@ -187,7 +191,18 @@ fn sim_time(world: &SimulatedWorld) -> rc_sim::Timestamp {
 struct Slow {
     sim: SimClient,
     process: SimulatedProcess,
+    way_to_oauth: Arc<AtomicU64>,
     oauth_takes: Arc<AtomicU64>,
+}
+
+impl Slow {
+    async fn pass(&self, millis: &AtomicU64) {
+        let time = Duration::from_millis(millis.load(Ordering::Relaxed));
+        if !time.is_zero() {
+            let until = self.process.now().mono + time;
+            self.process.sleep_until(until).await;
+        }
+    }
 }
 
 impl HttpClient for Slow {
@@ -195,12 +210,12 @@ impl HttpClient for Slow {
         Box::pin(async move {
             let is_oauth = outgoing.request.method() == Method::POST
                 && outgoing.request.uri().path().contains("/oauth/");
+            if is_oauth {
+                self.pass(&self.way_to_oauth).await;
+            }
             let answer = self.sim.send(outgoing).await;
-            let takes = Duration::from_millis(self.oauth_takes.load(Ordering::Relaxed));
-            if is_oauth && !takes.is_zero() {
-                self.process
-                    .sleep_until(self.process.now().mono + takes)
-                    .await;
+            if is_oauth {
+                self.pass(&self.oauth_takes).await;
             }
             answer
         })

@@ -1,24 +1,42 @@
-/// Makes one `#[test]` per check of the [conformance kit](crate::conformance).
+/// Makes two `#[test]`s per check of the [conformance kit](crate::conformance): one as fast as the store
+/// is, and one in the module `slow`.
 ///
-/// `token_store_tests!(open)`, or `token_store_tests!(open, at = new_place)` for a store that can be
-/// opened several times at one place.
+/// `token_store_tests!(open)`; or `token_store_tests!(open, at = new_place)` for a store that can be
+/// opened several times at one place; or `token_store_tests!(open, reopen = new_place)` for one that can
+/// be opened again only after it was dropped. The last two may go on with `fault = make_it_fail` and
+/// `damage = damage_one_record`, in this order; the kit says what those functions do.
 #[macro_export]
 macro_rules! token_store_tests {
     ($open:path) => {
+        $crate::token_store_tests! { @both own; (|| ()), (async |_: &()| $open().await) }
+    };
+    ($open:path, at = $place:path $(, fault = $fault:path)? $(, damage = $damage:path)?) => {
         $crate::token_store_tests! {
-            @own (|| ()), (async |_: &()| $open().await)
+            @both own shared reopened $(fault[$fault])? $(damage[$damage])? ;
+            ($place), (async |place: &_| $open(place).await)
         }
     };
-    ($open:path, at = $place:path) => {
+    ($open:path, reopen = $place:path $(, fault = $fault:path)? $(, damage = $damage:path)?) => {
         $crate::token_store_tests! {
-            @own ($place), (async |place: &_| $open(place).await)
-        }
-        $crate::token_store_tests! {
-            @shared ($place), (async |place: &_| $open(place).await)
+            @both own reopened $(fault[$fault])? $(damage[$damage])? ;
+            ($place), (async |place: &_| $open(place).await)
         }
     };
-    (@own $place:tt, $open:tt) => {
-        $crate::token_store_tests! { @tests $place, $open, payloads:
+    (@both $($group:ident $([$hook:path])?)+ ; ($place:expr), $open:tt) => {
+        $crate::token_store_tests! { @each AsIs, ($place), $open, $(($group $([$hook])?))+ }
+
+        /// The same checks while each step takes time.
+        mod slow {
+            use super::*;
+
+            $crate::token_store_tests! { @each Slow, ($place), $open, $(($group $([$hook])?))+ }
+        }
+    };
+    (@each $pace:ident, $place:tt, $open:tt, $(($group:ident $([$hook:path])?))+) => {
+        $($crate::token_store_tests! { @$group $pace, $place, $open $(, $hook)? })+
+    };
+    (@own $pace:ident, $place:tt, $open:tt) => {
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), payloads:
             absent_key_loads_none
             saved_record_loads_as_saved
             replaced_record_loads_as_replaced
@@ -28,8 +46,11 @@ macro_rules! token_store_tests {
             too_large_payload_is_refused_before_anything_is_written
             payload_can_grow_and_shrink
             keys_that_differ_in_one_bit_are_different_records
+            keys_that_are_hard_to_tell_apart_are_different_records
+            text_payload_is_kept_to_the_byte
+            a_thousand_records_are_kept
         }
-        $crate::token_store_tests! { @tests $place, $open, versions:
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), versions:
             creating_over_a_record_conflicts
             replacing_an_absent_record_conflicts
             replacing_an_older_version_conflicts
@@ -42,7 +63,7 @@ macro_rules! token_store_tests {
             deleting_another_version_conflicts
             deleting_an_absent_record_conflicts
         }
-        $crate::token_store_tests! { @tests $place, $open, races:
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), races:
             one_of_many_creations_wins
             one_of_many_replacements_wins
             one_of_deletions_and_replacements_wins
@@ -50,14 +71,18 @@ macro_rules! token_store_tests {
             loads_during_writes_are_never_torn
             answered_write_is_seen_by_every_later_load
             writes_of_different_keys_do_not_conflict
+            load_during_writes_is_of_one_write
+            one_of_two_writes_at_the_same_moment_wins
         }
-        $crate::token_store_tests! { @tests $place, $open, interrupted:
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), interrupted:
             dropped_creation_is_whole_or_absent
             dropped_replacement_is_whole_or_absent
             dropped_deletion_is_whole_or_absent
             dropped_calls_do_not_use_the_store_up
+            dropped_write_does_not_land_after_another_has_won
+            dropped_replacement_changes_record_and_due_together
         }
-        $crate::token_store_tests! { @tests $place, $open, due:
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), due:
             due_is_ordered_by_time_and_then_key
             due_includes_its_limit_in_time_and_nothing_later
             due_pages_without_gaps_and_repeats
@@ -69,51 +94,80 @@ macro_rules! token_store_tests {
             deleted_record_is_not_due
             due_keeps_every_millisecond
             due_lists_times_before_every_clock_first
+            too_large_save_does_not_move_due
+            replacing_with_the_same_due_keeps_it_listed
+            due_after_a_cursor_past_its_limit_in_time_is_empty
+            due_answers_a_hundred_at_once
+            due_lists_every_lasting_record_during_writes
+            due_changes_together_with_its_record
         }
-        $crate::token_store_tests! { @tests $place, $open, scan:
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), scan:
             scan_of_an_empty_store_is_empty
             scan_lists_records_whole_and_in_key_order
             scan_pages_without_gaps_and_repeats
             scan_keeps_the_limit
             scan_goes_on_after_a_key_that_is_gone
             scan_lists_every_lasting_record_during_writes
+            scan_answers_a_hundred_at_once
+            scan_lists_keys_that_are_hard_to_tell_apart
+            scan_during_writes_is_never_torn
         }
-        $crate::token_store_tests! { @tests $place, $open, version_queries:
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), version_queries:
             versions_are_in_the_order_asked
             versions_answers_a_repeated_key_each_time
             versions_of_absent_records_are_none
             versions_sees_every_answered_write
             versions_answers_thousands_of_keys
         }
-        $crate::token_store_tests! { @tests $place, $open, changes:
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), changes:
             changes_tells_every_kind_of_write
             changes_tells_a_write_that_follows_at_once
             changes_tells_every_reader
             changes_tells_a_slow_reader_of_everything_or_a_gap
             dropped_streams_of_changes_leave_the_store_usable
         }
-        $crate::token_store_tests! { @tests $place, $open, secrecy:
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), secrecy:
             debug_hides_payloads
             errors_hide_payloads
         }
     };
-    (@shared $place:tt, $open:tt) => {
-        $crate::token_store_tests! { @tests $place, $open, sharing:
+    (@shared $pace:ident, $place:tt, $open:tt) => {
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), sharing:
             handles_see_each_others_writes
             one_of_many_replacements_on_two_handles_wins
             increments_on_two_handles_are_never_lost
             versions_sees_writes_of_another_handle
             changes_tells_writes_of_another_handle
-            reopened_store_keeps_records
+            load_sees_writes_of_another_handle
         }
     };
-    (@tests ($place:expr), ($open:expr), $module:ident: $($check:ident)*) => {
+    (@reopened $pace:ident, $place:tt, $open:tt) => {
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), reopened:
+            reopened_store_keeps_records
+            reopened_store_does_not_reuse_versions
+        }
+    };
+    (@fault $pace:ident, $place:tt, $open:tt, $hook:path) => {
+        $crate::token_store_tests! {
+            @tests $pace, $place, $open, (|site| site.with_fault(&$hook)), hooks:
+            failing_backend_is_an_error_and_works_again
+        }
+    };
+    (@damage $pace:ident, $place:tt, $open:tt, $hook:path) => {
+        $crate::token_store_tests! {
+            @tests $pace, $place, $open, (|site| site.with_damage(&$hook)), hooks:
+            damaged_record_is_corrupt_and_hides_no_other
+        }
+    };
+    (@tests $pace:ident, ($place:expr), ($open:expr), ($hooks:expr), $module:ident: $($check:ident)*) => {
         $(
             #[test]
             fn $check() {
                 $crate::conformance::run(
+                    $crate::conformance::Pace::$pace,
                     $place,
                     $open,
+                    $hooks,
                     $crate::conformance::checks::$module::$check,
                 );
             }

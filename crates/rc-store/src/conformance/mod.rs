@@ -34,40 +34,165 @@
 //! # fn main() {}
 //! ```
 //!
-//! Put several lines into modules of their own. Checks run on a Tokio runtime of two threads and fail
-//! after a minute. Those of [`changes`](TokenStore::changes) wait, some for seconds, and pass at once where
-//! it is `None`.
+//! A store that can be opened once at a time (an engine that locks its file) names `reopen` instead of
+//! `at`: only the checks that drop one handle before they open the next run beside those of one handle.
+//!
+//! Two optional functions let the kit see what it cannot provoke by itself; they follow `at` or `reopen`,
+//! in this order:
+//!
+//! ```
+//! # use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+//! # use rc_store::{MemoryStore, RecordKey};
+//! # #[derive(Default)]
+//! # struct Place { store: Arc<MemoryStore>, down: AtomicBool }
+//! # fn new_place() -> Place { Place::default() }
+//! # async fn open(place: &Place) -> Arc<MemoryStore> { Arc::clone(&place.store) }
+//! /// Makes the backend fail (`true`), or work again (`false`): stop the server, take the file away.
+//! async fn fault(place: &Place, down: bool) {
+//!     place.down.store(down, Ordering::SeqCst);
+//! }
+//!
+//! /// Makes one record unreadable behind the back of the store: overwrite its payload.
+//! async fn damage(place: &Place, key: &RecordKey) {
+//! #   let _ = (place, key);
+//! }
+//!
+//! # mod shown_only { use super::*;
+//! # macro_rules! token_store_tests { ($($line:tt)*) => {} }
+//! token_store_tests!(open, at = new_place, fault = fault, damage = damage);
+//! # }
+//! # fn main() {}
+//! ```
+//!
+//! Put several lines into modules of their own. Each check is a test, and a second one in the module
+//! `slow`, where each step of a call yields and takes a millisecond: many faults show only when calls
+//! overlap. The functions have to be in scope by a simple name.
+//!
+//! Checks run on a Tokio runtime of two threads and fail after a minute, naming the calls that were not
+//! answered. A call that blocks its thread for ever cannot be failed alone: the test process then says so
+//! and ends. Checks of [`changes`](TokenStore::changes) wait, some for seconds, and pass at once where it
+//! is `None`.
 
 #[doc(hidden)]
 pub mod checks;
 mod macros;
 mod steps;
+mod watched;
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
-use crate::TokenStore;
+use tokio::runtime::Runtime;
+
+use self::watched::{Calls, Watched};
+use crate::{RecordKey, TokenStore};
+
+#[doc(hidden)]
+pub use self::watched::Pace;
 
 const CHECK_LIMIT: Duration = Duration::from_secs(60);
 
-type Opening<'a> = Pin<Box<dyn Future<Output = Arc<dyn TokenStore>> + 'a>>;
+/// How much longer a check may take to notice its limit before a call is taken to block its thread.
+const BLOCKED: Duration = Duration::from_secs(15);
 
-/// What a check is about: opens handles on one place.
+type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+type Damage<'a> = Box<dyn Fn(RecordKey) -> Pending<'a, ()> + 'a>;
+
+/// What a check is about: opens handles on one place, and breaks it if the author said how.
 #[doc(hidden)]
 pub struct Subject<'a> {
-    open: Box<dyn Fn() -> Opening<'a> + 'a>,
+    open: Box<dyn Fn() -> Pending<'a, Arc<dyn TokenStore>> + 'a>,
+    fault: Option<Box<dyn Fn(bool) -> Pending<'a, ()> + 'a>>,
+    damage: Option<Damage<'a>>,
+    calls: Calls,
+    pace: Pace,
 }
 
 impl Subject<'_> {
     async fn open(&self) -> Arc<dyn TokenStore> {
+        Arc::new(Watched {
+            store: self.open_bare().await,
+            calls: self.calls.clone(),
+            pace: self.pace,
+        })
+    }
+
+    /// A handle with nothing between, for races that a few instructions more would hide.
+    async fn open_bare(&self) -> Arc<dyn TokenStore> {
         (self.open)().await
+    }
+
+    /// Makes the backend fail, or work again.
+    async fn fail(&self, down: bool) {
+        let fault = self.fault.as_ref().expect("the line names `fault`");
+        fault(down).await;
+    }
+
+    /// Makes one record unreadable.
+    async fn damage(&self, key: RecordKey) {
+        let damage = self.damage.as_ref().expect("the line names `damage`");
+        damage(key).await;
+    }
+}
+
+/// A place of a store, and what can be done to it.
+#[doc(hidden)]
+pub struct Site<'a, P> {
+    place: &'a P,
+    subject: Subject<'a>,
+}
+
+impl<'a, P> Site<'a, P> {
+    fn new<S: TokenStore + 'static>(
+        place: &'a P,
+        open: &'a impl AsyncFn(&P) -> S,
+        pace: Pace,
+    ) -> Self {
+        let open = Box::new(move || -> Pending<'a, Arc<dyn TokenStore>> {
+            Box::pin(async move { Arc::new(open(place).await) as _ })
+        });
+        let subject = Subject {
+            open,
+            fault: None,
+            damage: None,
+            calls: Calls::default(),
+            pace,
+        };
+        Self { place, subject }
+    }
+
+    /// With a function that makes the backend fail (`true`) and work again (`false`).
+    #[must_use]
+    pub fn with_fault(mut self, fault: &'a impl AsyncFn(&P, bool)) -> Self {
+        let place = self.place;
+        self.subject.fault = Some(Box::new(move |down| Box::pin(fault(place, down))));
+        self
+    }
+
+    /// With a function that makes one record unreadable.
+    #[must_use]
+    pub fn with_damage(mut self, damage: &'a impl AsyncFn(&P, &RecordKey)) -> Self {
+        let place = self.place;
+        let damage =
+            move |key| -> Pending<'a, ()> { Box::pin(async move { damage(place, &key).await }) };
+        self.subject.damage = Some(Box::new(damage));
+        self
     }
 }
 
 /// Runs one check at a new place.
 #[doc(hidden)]
 pub fn run<P, S: TokenStore + 'static>(
+    pace: Pace,
     place: impl FnOnce() -> P,
     open: impl AsyncFn(&P) -> S,
+    hooks: impl for<'a> FnOnce(Site<'a, P>) -> Site<'a, P>,
     check: impl AsyncFnOnce(Subject<'_>),
 ) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -75,26 +200,61 @@ pub fn run<P, S: TokenStore + 'static>(
         .enable_all()
         .build()
         .expect("a Tokio runtime");
-    run_on(&runtime, place, open, check);
+    let runtime = Ending(Some(runtime));
+    let running = runtime.0.as_ref().expect("it has not ended");
+    run_on(running, pace, place, open, hooks, check);
+}
+
+/// A runtime that does not wait for what hangs, not after a panic either.
+struct Ending(Option<Runtime>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Runs one check at a new place, on a runtime that has a timer.
 #[doc(hidden)]
 pub fn run_on<P, S: TokenStore + 'static>(
-    runtime: &tokio::runtime::Runtime,
+    runtime: &Runtime,
+    pace: Pace,
     place: impl FnOnce() -> P,
     open: impl AsyncFn(&P) -> S,
+    hooks: impl for<'a> FnOnce(Site<'a, P>) -> Site<'a, P>,
     check: impl AsyncFnOnce(Subject<'_>),
 ) {
     let place = place();
     runtime.block_on(async {
-        let (place, open) = (&place, &open);
-        let open = Box::new(move || -> Opening<'_> {
-            Box::pin(async move { Arc::new(open(place).await) as _ })
-        });
-        let check = tokio::time::timeout(CHECK_LIMIT, check(Subject { open }));
-        check
-            .await
-            .expect("the check takes less than a minute: some call hangs");
+        let Site { subject, .. } = hooks(Site::new(&place, &open, pace));
+        let calls = subject.calls.clone();
+        let _ends_first = watchdog(calls.clone());
+        // Not dropped before the message is made: a dropped call counts as answered.
+        let mut check = std::pin::pin!(check(subject));
+        let check = tokio::time::timeout(CHECK_LIMIT, check.as_mut()).await;
+        assert!(
+            check.is_ok(),
+            "the check did not end in {CHECK_LIMIT:?}; {}",
+            calls.unanswered()
+        );
     });
+}
+
+/// Ends the process if the returned sender is still there long after the limit: then a call blocks the
+/// thread that would have failed the check.
+fn watchdog(calls: Calls) -> mpsc::Sender<()> {
+    let (alive, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let limit = CHECK_LIMIT + BLOCKED;
+        if ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+            eprintln!(
+                "a call blocks its thread for {limit:?}; {}",
+                calls.unanswered()
+            );
+            std::process::exit(101);
+        }
+    });
+    alive
 }

@@ -11,6 +11,9 @@ pub enum StoreError {
     Conflict,
     /// The store did not answer. For a write the outcome is unknown: load again and look.
     Unavailable(Box<dyn Error + Send + Sync>),
+    /// The store could not be asked, and certainly nothing was written: no connection was made, or the
+    /// backend refused to begin. Try again. A store that is not sure answers `Unavailable`.
+    NotWritten(Box<dyn Error + Send + Sync>),
     /// The record is there and cannot be read: sealed with a key that is missing, edited, moved, or of
     /// an unknown format.
     Corrupt(Box<dyn Error + Send + Sync>),
@@ -45,6 +48,7 @@ impl fmt::Display for StoreError {
             Self::Unavailable(_) => f.write_str(
                 "the store did not answer; if this was a write, load the record to see its outcome",
             ),
+            Self::NotWritten(_) => f.write_str("the store could not be asked; nothing was written"),
             Self::Corrupt(_) => f.write_str("the stored record cannot be read"),
             Self::TooLarge { size, limit } => {
                 write!(f, "the record has {size} bytes, the store accepts {limit}")
@@ -56,7 +60,9 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Unavailable(source) | Self::Corrupt(source) => Some(&**source),
+            Self::Unavailable(source) | Self::NotWritten(source) | Self::Corrupt(source) => {
+                Some(&**source)
+            }
             Self::Conflict | Self::TooLarge { .. } => None,
         }
     }

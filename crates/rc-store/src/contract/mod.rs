@@ -34,8 +34,8 @@ pub const MAX_PAYLOAD: usize = 64 * 1024;
 ///
 /// # Versions
 ///
-/// Every write draws a fresh [`Version`] of 16 random bytes ([`Version::random`]), so a version names one
-/// write for ever: it never comes back for a key, not even after the record was deleted and made again.
+/// Every write has a fresh [`Version`] of 16 bytes that never repeats for its key; [`Version::random`]
+/// draws one, and any other tag that never repeats will do. So a version names one write for ever: it never comes back for a key, not even after the record was deleted and made again.
 /// Versions have no order. A write that expects a version succeeds only if the record still is exactly
 /// what that write left; of any number of writes that expect the same thing at most one succeeds.
 ///
@@ -43,7 +43,17 @@ pub const MAX_PAYLOAD: usize = 64 * 1024;
 ///
 /// Loads and writes of one key are linearizable: an operation takes effect at one moment between its call
 /// and its answer, and every later operation on any handle sees it. So a load is never answered from a
-/// read replica or a cache that can be behind.
+/// read replica or a cache that can be behind. [`due`](Self::due) and [`scan`](Self::scan) see every write
+/// that was answered, and what a load has seen, at once.
+///
+/// A store that repeats a write on its own, because the first answer was lost, has to recognise its own
+/// version in the record before it answers [`Conflict`](StoreError::Conflict).
+///
+/// # Engines and runtimes
+///
+/// Futures run on Tokio and must not block its threads: a blocking engine goes through `spawn_blocking`.
+/// An engine that locks its file may be open once at a time; its documentation says so, and its kit line
+/// names `reopen` instead of `at`.
 ///
 /// # Durability
 ///
@@ -64,6 +74,7 @@ pub const MAX_PAYLOAD: usize = 64 * 1024;
 /// |---|---|---|
 /// | [`Conflict`](StoreError::Conflict) | no | load again and decide again |
 /// | [`Unavailable`](StoreError::Unavailable) | unknown | load again, look whether the own write is there, serve nothing that was not read back |
+/// | [`NotWritten`](StoreError::NotWritten) | no | try again |
 /// | [`Corrupt`](StoreError::Corrupt) | no (reads only) | tell an operator; other records are not concerned |
 /// | [`TooLarge`](StoreError::TooLarge) | no | a bug or an abuse: refuse the input |
 ///
@@ -89,7 +100,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// An empty payload is a payload. Every `i64` of milliseconds is kept exactly.
     ///
     /// A record that cannot be read ([`StoreError::Corrupt`]) can still be replaced or deleted by who
-    /// knows its version.
+    /// knows its version; `save` over it needs no readable payload and compares the version alone.
     ///
     /// # Errors
     ///

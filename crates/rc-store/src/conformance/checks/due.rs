@@ -1,9 +1,12 @@
+use std::{sync::Arc, time::Duration};
+
 use crate::{
-    Due, Expect, RecordKey, TokenStore,
+    Due, Expect, MAX_PAYLOAD, RecordKey, Stored, TokenStore, Version,
     conformance::{
         Subject,
         steps::{
-            all_due, assert_conflict, at, create, delete, due, key, present, replace, sorted_keys,
+            all_due, assert_loads, at, create, delete, delete_conflicts, due, key, load, present,
+            replace, save_conflicts, sorted_keys,
         },
     },
 };
@@ -39,7 +42,8 @@ pub async fn due_includes_its_limit_in_time_and_nothing_later(subject: Subject<'
 
 pub async fn due_pages_without_gaps_and_repeats(subject: Subject<'_>) {
     let store = subject.open().await;
-    let times: Vec<i64> = (0..40).map(|number| number / 9).collect();
+    // Neither in the order of the keys nor against it.
+    let times: Vec<i64> = (0..40).map(|number| number * 7 % 40 / 9).collect();
     let expected = create_due(&store, &times).await;
     for page in [1, 7, 50] {
         assert_eq!(
@@ -97,21 +101,77 @@ pub async fn replacing_moves_due(subject: Subject<'_>) {
     assert_eq!(due(&store, None, at(99), 50).await, listed(20));
 }
 
+/// The record with this key alone is due, at 10.
+async fn assert_still_due(store: &dyn TokenStore, key: RecordKey, after: &str) {
+    let expected = [Due { key, due: at(10) }];
+    let found = due(store, None, at(99), 50).await;
+    assert_eq!(found, expected, "due after {after} of {}", key.to_hex());
+}
+
 pub async fn conflict_does_not_move_due(subject: Subject<'_>) {
     let store = subject.open().await;
     create(&store, &key(1), b"one", Some(at(10))).await;
-    assert_conflict(
-        store
-            .save(&key(1), b"two", Some(at(5)), Expect::Absent)
-            .await,
+    let other = Version::new([7; 16]);
+    for expect in [Expect::Absent, Expect::Version(other)] {
+        for due in [None, Some(at(5)), Some(at(10)), Some(at(500))] {
+            save_conflicts(&store, &key(1), b"two", due, expect).await;
+            assert_still_due(&store, key(1), "a conflicting save").await;
+        }
+    }
+    delete_conflicts(&store, &key(1), other).await;
+    assert_still_due(&store, key(1), "a conflicting delete").await;
+    let other = Expect::Version(other);
+    save_conflicts(&store, &key(2), b"two", Some(at(5)), other).await;
+    assert_still_due(&store, key(1), "a conflicting save of another key").await;
+}
+
+pub async fn too_large_save_does_not_move_due(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let version = create(&store, &key(1), b"one", Some(at(10))).await;
+    let large = vec![0; MAX_PAYLOAD + 1];
+    for expect in [Expect::Version(version), Expect::Absent] {
+        for due in [None, Some(at(5)), Some(at(500))] {
+            let refused = store.save(&key(1), &large, due, expect).await;
+            assert!(
+                refused.is_err(),
+                "save of more than 64 KiB was answered with success"
+            );
+            assert_still_due(&store, key(1), "a save that is too large").await;
+        }
+    }
+    assert_loads(&store, &key(1), b"one", (version, Some(at(10))), "then").await;
+}
+
+pub async fn replacing_with_the_same_due_keeps_it_listed(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let mut version = create(&store, &key(1), b"one", Some(at(10))).await;
+    for _ in 0..3 {
+        version = replace(&store, &key(1), b"again", Some(at(10)), version).await;
+        assert_still_due(&store, key(1), "a save with the same due time").await;
+    }
+}
+
+pub async fn due_after_a_cursor_past_its_limit_in_time_is_empty(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let records = create_due(&store, &[10, 20, 30]).await;
+    for last in &records {
+        let before = at(last.due.unix_millis() - 5);
+        assert_eq!(due(&store, Some(last.cursor()), before, 50).await, []);
+    }
+}
+
+/// A store may answer fewer than asked, but 100 or more.
+pub async fn due_answers_a_hundred_at_once(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let expected = create_due(&store, &(0..130).rev().collect::<Vec<_>>()).await;
+    assert_eq!(due(&store, None, at(999), 100).await, expected[..100]);
+    let most = due(&store, None, at(999), 1_000).await;
+    let found = most.len();
+    assert!(
+        found >= 100,
+        "due with limit 1,000: expected 100 or more of 130, got {found}"
     );
-    assert_eq!(
-        due(&store, None, at(99), 50).await,
-        [Due {
-            key: key(1),
-            due: at(10)
-        }]
-    );
+    assert_eq!(most, expected[..found]);
 }
 
 pub async fn deleted_record_is_not_due(subject: Subject<'_>) {
@@ -179,4 +239,66 @@ async fn loaded_due(store: &dyn TokenStore, key: &RecordKey) -> crate::DueAt {
         .expect("load works")
         .expect("a record");
     stored.due.expect("a due time")
+}
+
+/// Replaces these records again and again; their due times stay.
+async fn replace_all(store: Arc<dyn TokenStore>, records: Vec<Due>, rounds: u32) {
+    for _ in 0..rounds {
+        for Due { key, due } in &records {
+            let version = present(&store, key).await.version;
+            replace(&store, key, b"again", Some(*due), version).await;
+        }
+    }
+}
+
+pub async fn due_lists_every_lasting_record_during_writes(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let records = create_due(&store, &[3, 1, 2, 1, 3]).await;
+    let writer = tokio::spawn(replace_all(store.clone(), records.clone(), 40));
+    while !writer.is_finished() {
+        let found = all_due(&store, at(9), 2).await;
+        assert_eq!(found, records, "due while the records are replaced");
+    }
+    writer.await.expect("the writer ends well");
+}
+
+/// Makes a record, due at first and then not, and deletes it, again and again.
+async fn come_and_go(store: Arc<dyn TokenStore>, key: RecordKey) {
+    for time in 1..=20 {
+        let version = create(&store, &key, b"one", Some(at(time))).await;
+        let version = replace(&store, &key, b"two", None, version).await;
+        let version = replace(&store, &key, b"three", Some(at(time + 50)), version).await;
+        delete(&store, &key, version).await;
+    }
+}
+
+/// What `due` answers between two loads that saw the same write is what that write left.
+pub async fn due_changes_together_with_its_record(subject: Subject<'_>) {
+    let writer = tokio::spawn(come_and_go(subject.open().await, key(1)));
+    // The reader is never slow: three calls have to fit between two writes.
+    let store = subject.open_bare().await;
+    let seen = |stored: &Option<Stored>| stored.as_ref().map(|stored| (stored.version, stored.due));
+    for round in 0_u32.. {
+        if writer.is_finished() {
+            break;
+        }
+        match round % 8 {
+            0 => tokio::time::sleep(Duration::from_millis(1)).await,
+            _ => tokio::task::yield_now().await,
+        }
+        let before = seen(&load(&store, &key(1)).await);
+        let found = due(&store, None, at(99), 50).await;
+        if before.is_none() || before != seen(&load(&store, &key(1)).await) {
+            continue;
+        }
+        let expected = before.and_then(|(_, due)| due);
+        let found = found.first().map(|due| due.due);
+        assert_eq!(
+            found,
+            expected,
+            "due of {} between two loads",
+            key(1).to_hex()
+        );
+    }
+    writer.await.expect("the writer ends well");
 }

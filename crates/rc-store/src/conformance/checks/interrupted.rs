@@ -1,14 +1,16 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
+    sync::Arc,
     task::Poll,
+    time::Duration,
 };
 
 use crate::{
     Expect, StoreError, TokenStore, Version,
     conformance::{
         Subject,
-        steps::{at, create, delete, explained, key, load, present},
+        steps::{all_due, assert_loads, at, create, delete, explained, key, load, present},
     },
 };
 
@@ -103,9 +105,62 @@ pub async fn dropped_deletion_is_whole_or_absent(subject: Subject<'_>) {
     }
 }
 
-pub async fn dropped_calls_do_not_use_the_store_up(subject: Subject<'_>) {
+/// Long enough for a write that somebody makes up for later.
+const LATER: Duration = Duration::from_millis(200);
+
+pub async fn dropped_write_does_not_land_after_another_has_won(subject: Subject<'_>) {
     let store = subject.open().await;
-    for polls in (1..=3).cycle().take(90) {
+    let mut settled = Vec::new();
+    for polls in POLLS {
+        let key = key(polls);
+        let first = create(&store, &key, b"old", Some(at(1))).await;
+        let expect = Expect::Version(first);
+        interrupted(store.save(&key, b"dropped", Some(at(2)), expect), polls).await;
+        let won = store.save(&key, b"settled", Some(at(3)), expect).await;
+        if let Ok(version) = won {
+            settled.push((key, version));
+        }
+    }
+    tokio::time::sleep(LATER).await;
+    for (key, version) in settled {
+        let state = (version, Some(at(3)));
+        assert_loads(
+            &store,
+            &key,
+            b"settled",
+            state,
+            "later, after a dropped save has lost",
+        )
+        .await;
+    }
+}
+
+pub async fn dropped_replacement_changes_record_and_due_together(subject: Subject<'_>) {
+    let store = subject.open().await;
+    for polls in POLLS {
+        let key = key(polls);
+        let first = create(&store, &key, b"old", Some(at(1))).await;
+        let expect = Expect::Version(first);
+        interrupted(store.save(&key, b"new", Some(at(2)), expect), polls).await;
+    }
+    tokio::time::sleep(LATER).await;
+    let listed = all_due(&store, at(9), 50).await;
+    for key in POLLS.map(key) {
+        let stored = present(&store, &key).await;
+        let due: Vec<_> = listed.iter().filter(|due| due.key == key).collect();
+        let due: Vec<_> = due.iter().map(|due| Some(due.due)).collect();
+        assert_eq!(
+            due,
+            [stored.due],
+            "due of {} after a dropped save, and what is loaded",
+            key.to_hex()
+        );
+    }
+}
+
+/// More calls of each kind than a pool has connections.
+async fn drop_calls(store: Arc<dyn TokenStore>) {
+    for polls in (1..=6).cycle().take(120) {
         interrupted(store.load(&key(1)), polls).await;
         interrupted(store.save(&key(2), b"x", None, Expect::Absent), polls).await;
         interrupted(store.delete(&key(3), Version::new([7; 16])), polls).await;
@@ -113,6 +168,15 @@ pub async fn dropped_calls_do_not_use_the_store_up(subject: Subject<'_>) {
         interrupted(store.scan(None, 10), polls).await;
         interrupted(store.versions(&[key(1), key(2)]), polls).await;
     }
+}
+
+pub async fn dropped_calls_do_not_use_the_store_up(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        callers.spawn(drop_calls(store.clone()));
+    }
+    callers.join_all().await;
     let version = create(&store, &key(1), b"one", None).await;
     assert_eq!(present(&store, &key(1)).await.version, version);
     delete(&store, &key(1), version).await;

@@ -3,9 +3,11 @@
 
 pub mod changes;
 pub mod due;
+pub mod hooks;
 pub mod interrupted;
 pub mod payloads;
 pub mod races;
+pub mod reopened;
 pub mod scan;
 pub mod secrecy;
 pub mod sharing;

@@ -2,15 +2,18 @@ use crate::{
     Expect, RecordKey, StoreError,
     conformance::{
         Subject,
-        steps::{at, create, key, largest_payload, load, present, replace},
+        steps::{
+            absent, assert_loads, at, create, hard_keys, key, largest_payload, load, present,
+            replace,
+        },
     },
 };
 
 pub async fn absent_key_loads_none(subject: Subject<'_>) {
     let store = subject.open().await;
-    assert!(load(&store, &key(1)).await.is_none());
+    absent(&store, &key(1)).await;
     create(&store, &key(1), b"one", None).await;
-    assert!(load(&store, &key(2)).await.is_none());
+    absent(&store, &key(2)).await;
 }
 
 pub async fn saved_record_loads_as_saved(subject: Subject<'_>) {
@@ -111,4 +114,67 @@ pub async fn keys_that_differ_in_one_bit_are_different_records(subject: Subject<
     for key in &keys {
         assert_eq!(*present(&store, key).await.payload, key.as_bytes());
     }
+}
+
+pub async fn text_payload_is_kept_to_the_byte(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let texts: [&[u8]; 12] = [
+        b"one\r\ntwo\r\n",
+        b"one\ntwo\n",
+        b"one\rtwo\r",
+        b"\xef\xbb\xbfmark",
+        b"  spaces \t ",
+        b"end\0\0",
+        b"\0start",
+        b"null",
+        b"{ \"a\" : 1 }",
+        b"100% 'quoted' \\",
+        "e\u{301} \u{e9}".as_bytes(),
+        b"\xff\xfe",
+    ];
+    for (number, text) in (0..).zip(texts) {
+        let version = create(&store, &key(number), text, None).await;
+        let when = format!("saved as {:?}", String::from_utf8_lossy(text));
+        assert_loads(&store, &key(number), text, (version, None), &when).await;
+    }
+}
+
+pub async fn keys_that_are_hard_to_tell_apart_are_different_records(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let keys = hard_keys();
+    let mut versions = Vec::new();
+    for key in &keys {
+        versions.push(create(&store, key, key.as_bytes(), None).await);
+    }
+    for (key, version) in keys.iter().zip(versions) {
+        assert_loads(&store, key, key.as_bytes(), (version, None), "among others").await;
+    }
+}
+
+/// Nothing is evicted to make room.
+pub async fn a_thousand_records_are_kept(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..10 {
+        let store = store.clone();
+        writers.spawn(async move {
+            for number in (0..1_000).skip(writer).step_by(10) {
+                create(&store, &key(number), &number.to_be_bytes(), None).await;
+            }
+        });
+    }
+    writers.join_all().await;
+    let mut readers = tokio::task::JoinSet::new();
+    for reader in 0..10 {
+        let store = store.clone();
+        readers.spawn(async move {
+            let mut missing = 0;
+            for number in (0..1_000).skip(reader).step_by(10) {
+                missing += u32::from(load(&store, &key(number)).await.is_none());
+            }
+            missing
+        });
+    }
+    let count: u32 = readers.join_all().await.into_iter().sum();
+    assert_eq!(count, 0, "load of 1,000 records: {count} are None");
 }

@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use tokio::task::JoinSet;
@@ -12,7 +13,9 @@ use crate::{
     Expect, StoreError, TokenStore, Version,
     conformance::{
         Subject,
-        steps::{at, create, explained, key, load, present, replace},
+        steps::{
+            assert_of_one_write, at, create, explained, key, load, number_writes, present, replace,
+        },
     },
 };
 
@@ -28,7 +31,7 @@ fn won<T>(result: Result<T, StoreError>) -> bool {
 }
 
 /// Writes `payload` at once from many tasks, alternating between the handles; how many won.
-pub(super) async fn winners(handles: &[Arc<dyn TokenStore>], expect: Expect) -> usize {
+async fn winners(handles: &[Arc<dyn TokenStore>], expect: Expect) -> usize {
     let mut tasks = JoinSet::new();
     for (number, store) in (0..TASKS).zip(handles.iter().cycle().cloned()) {
         tasks.spawn(async move {
@@ -45,9 +48,18 @@ pub(super) async fn winners(handles: &[Arc<dyn TokenStore>], expect: Expect) -> 
         .count()
 }
 
+/// Of many saves that expect the same, one wins.
+pub(super) async fn assert_one_wins(handles: &[Arc<dyn TokenStore>], expect: Expect) {
+    let (winners, key) = (winners(handles, expect).await, key(1).to_hex());
+    assert_eq!(
+        winners, 1,
+        "{winners} of {TASKS} saves of {key} at once, all expecting {expect:?}, were answered with success"
+    );
+}
+
 pub async fn one_of_many_creations_wins(subject: Subject<'_>) {
     let store = subject.open().await;
-    assert_eq!(winners(slice::from_ref(&store), Expect::Absent).await, 1);
+    assert_one_wins(slice::from_ref(&store), Expect::Absent).await;
     assert_eq!(present(&store, &key(1)).await.payload.len(), 4);
 }
 
@@ -58,10 +70,7 @@ pub async fn one_of_many_replacements_wins(subject: Subject<'_>) {
             Some(stored) => stored.version,
             None => create(&store, &key(1), b"zero", None).await,
         };
-        assert_eq!(
-            winners(slice::from_ref(&store), Expect::Version(version)).await,
-            1
-        );
+        assert_one_wins(slice::from_ref(&store), Expect::Version(version)).await;
     }
 }
 
@@ -88,7 +97,11 @@ pub async fn one_of_deletions_and_replacements_wins(subject: Subject<'_>) {
             .into_iter()
             .filter(|won| *won)
             .count();
-        assert_eq!(winners, 1);
+        let key = key(round).to_hex();
+        assert_eq!(
+            winners, 1,
+            "{winners} of {TASKS} deletes and saves of {key} at once were answered with success"
+        );
     }
 }
 
@@ -99,6 +112,7 @@ pub(super) async fn increment(store: Arc<dyn TokenStore>, times: u32) {
             let stored = present(&store, &key(1)).await;
             let number = u64::from_be_bytes(stored.payload[..].try_into().expect("8 bytes"));
             let next = (number + 1).to_be_bytes();
+            tokio::task::yield_now().await;
             if won(store
                 .save(&key(1), &next, None, Expect::Version(stored.version))
                 .await)
@@ -118,7 +132,9 @@ pub(super) async fn assert_increments_add_up(handles: &[Arc<dyn TokenStore>]) {
     tasks.join_all().await;
     assert_eq!(
         *present(&handles[0], &key(1)).await.payload,
-        40_u64.to_be_bytes()
+        40_u64.to_be_bytes(),
+        "load of {} after 40 increments by compare-and-swap",
+        key(1).to_hex()
     );
 }
 
@@ -166,6 +182,8 @@ pub async fn answered_write_is_seen_by_every_later_load(subject: Subject<'_>) {
         let (store, answered) = (store.clone(), answered.clone());
         readers.spawn(async move {
             while answered.load(Ordering::SeqCst) < 60 {
+                // The writer may have failed: then this task ends here.
+                tokio::task::yield_now().await;
                 let least = answered.load(Ordering::SeqCst);
                 let stored = present(&store, &key(1)).await;
                 let seen = u64::from_be_bytes(stored.payload[..].try_into().expect("8 bytes"));
@@ -193,4 +211,70 @@ pub async fn writes_of_different_keys_do_not_conflict(subject: Subject<'_>) {
         });
     }
     tasks.join_all().await;
+}
+
+pub async fn load_during_writes_is_of_one_write(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let writer = tokio::spawn(number_writes(store.clone(), key(1), 100));
+    let mut seen = Vec::new();
+    while !writer.is_finished() {
+        tokio::task::yield_now().await;
+        seen.extend(load(&store, &key(1)).await);
+    }
+    let writes = writer.await.expect("the writer ends well");
+    assert_of_one_write("load", &writes, seen);
+}
+
+/// How often two threads begin a save at the same moment, and for how long at most.
+const MEETINGS: u64 = 2_000;
+const MEETING_TIME: Duration = Duration::from_secs(2);
+
+/// Waits for the other task without giving the thread away, as long as that makes sense.
+async fn meet(arrived: &AtomicU64, everybody: u64) {
+    arrived.fetch_add(1, Ordering::SeqCst);
+    let mut spins = 0_u32;
+    while arrived.load(Ordering::SeqCst) < everybody {
+        spins += 1;
+        if spins.is_multiple_of(5_000) {
+            tokio::task::yield_now().await;
+        }
+        std::hint::spin_loop();
+    }
+}
+
+/// Saves the same record as another task does, each time at the same moment; the rounds it won.
+async fn race(store: Arc<dyn TokenStore>, arrived: Arc<AtomicU64>, rounds: u64) -> Vec<u64> {
+    let payload = vec![7; 16_000];
+    let mut won_rounds = Vec::new();
+    for round in 0..rounds {
+        let seen = load(&*store, &key(1)).await;
+        let expect = seen.map_or(Expect::Absent, |stored| Expect::Version(stored.version));
+        meet(&arrived, 4 * round + 2).await;
+        if won(store.save(&key(1), &payload, None, expect).await) {
+            won_rounds.push(round);
+        }
+        meet(&arrived, 4 * round + 4).await;
+    }
+    won_rounds
+}
+
+/// The check for a comparison and a write that are two steps with nothing to wait for between them.
+pub async fn one_of_two_writes_at_the_same_moment_wins(subject: Subject<'_>) {
+    let store = subject.open_bare().await;
+    let begin = Instant::now();
+    let mut rounds = 0;
+    while rounds < MEETINGS && begin.elapsed() < MEETING_TIME {
+        let arrived = Arc::new(AtomicU64::new(0));
+        let one = tokio::spawn(race(store.clone(), arrived.clone(), 50));
+        let two = tokio::spawn(race(store.clone(), arrived, 50));
+        let (one, two) = (one.await.expect("no panic"), two.await.expect("no panic"));
+        let winners = one.len() + two.len();
+        assert_eq!(
+            winners,
+            50,
+            "{winners} saves of {} were answered with success in 50 rounds of two at one moment",
+            key(1).to_hex()
+        );
+        rounds += 50;
+    }
 }

@@ -4,7 +4,10 @@ use crate::{
     TokenStore,
     conformance::{
         Subject,
-        steps::{at, create, delete, key, present, replace, scan, scan_all, sorted_keys},
+        steps::{
+            assert_of_one_write, at, create, delete, hard_keys, key, number_writes, present,
+            replace, scan, scan_all, sorted_keys,
+        },
     },
 };
 
@@ -108,13 +111,64 @@ pub async fn scan_lists_every_lasting_record_during_writes(subject: Subject<'_>)
             listed.iter().map(|(key, _)| *key).collect::<Vec<_>>(),
             lasting
         );
-        for (_, stored) in listed {
-            let round = stored.payload[0];
-            assert!(*stored.payload == [round; 100] && stored.due == Some(at(round.into())));
+        for (key, stored) in listed {
+            let round = stored.payload.first().copied().unwrap_or(0);
+            assert!(
+                *stored.payload == [round; 100] && stored.due == Some(at(round.into())),
+                "scan, record {}: payload and due time are of different writes, or cut",
+                key.to_hex()
+            );
         }
         if ended {
             break;
         }
     }
     writer.await.expect("the writer ends well");
+}
+
+/// A store may answer fewer than asked, but 100 or more.
+pub async fn scan_answers_a_hundred_at_once(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let keys = sorted_keys(130);
+    for key in &keys {
+        create(&store, key, b"payload", None).await;
+    }
+    for limit in [100, 1_000] {
+        let found = scan(&store, None, limit).await.len();
+        assert!(
+            found >= 100,
+            "scan with limit {limit}: expected 100 or more of 130, got {found}"
+        );
+    }
+}
+
+pub async fn scan_lists_keys_that_are_hard_to_tell_apart(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let keys = hard_keys();
+    for key in &keys {
+        create(&store, key, key.as_bytes(), None).await;
+    }
+    for page in [1, 100] {
+        let listed = scan_all(&store, page).await;
+        for key in &keys {
+            let found = listed.iter().find(|(listed, _)| listed == key);
+            let Some((_, stored)) = found else {
+                panic!("scan by {page}: {} is not listed", key.to_hex());
+            };
+            assert_eq!(*stored.payload, key.as_bytes(), "scan: {}", key.to_hex());
+        }
+        assert_eq!(listed.len(), keys.len(), "scan by {page}");
+    }
+}
+
+pub async fn scan_during_writes_is_never_torn(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let writer = tokio::spawn(number_writes(store.clone(), key(1), 60));
+    let mut seen = Vec::new();
+    while !writer.is_finished() {
+        let listed = scan(&store, None, 10).await;
+        seen.extend(listed.into_iter().map(|(_, stored)| stored));
+    }
+    let writes = writer.await.expect("the writer ends well");
+    assert_of_one_write("scan", &writes, seen);
 }

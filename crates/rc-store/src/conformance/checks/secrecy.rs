@@ -1,3 +1,5 @@
+use base64::{Engine, prelude::BASE64_STANDARD};
+
 use crate::{
     Expect, StoreError,
     conformance::{
@@ -6,18 +8,40 @@ use crate::{
     },
 };
 
-const SECRET: &str = "example-secret-payload";
+/// Made up, and without a part that anybody would print for another reason.
+const SECRET: &str = "Qzx7-Jwv4-Kqy9-Xzj3-Wvq8";
 
-/// Whether the secret shows, as text, as a list of numbers, or in hexadecimal.
+/// So many bytes of the secret in a row are a leak.
+const PART: usize = 6;
+
+/// The numbers in a text, read to this base, where they are bytes.
+fn numbers(text: &str, base: u32) -> Vec<u8> {
+    let text = text.to_lowercase().replace("0x", " ");
+    let words = text.split(|character: char| !character.is_digit(base));
+    words
+        .filter_map(|word| u8::from_str_radix(word, base).ok())
+        .collect()
+}
+
+/// Whether a part of the secret shows: as text, as a list of numbers, in hexadecimal, or in base64.
 fn shows_secret(text: &str) -> bool {
-    let numbers = format!("{:?}", &SECRET.as_bytes()[..8]);
-    let numbers = numbers.trim_matches(['[', ']']);
-    let hex: String = SECRET
-        .bytes()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    text.contains(SECRET) || text.contains(numbers) || text.to_lowercase().contains(&hex)
+    let secret = SECRET.as_bytes();
+    let lists = [numbers(text, 10), numbers(text, 16)];
+    let packed: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+    let packed = packed.to_lowercase();
+    let part_shows = secret.windows(PART).any(|part| {
+        let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+        let listed = |list: &Vec<u8>| list.windows(PART).any(|window| window == part);
+        let as_text = text.as_bytes().windows(PART).any(|window| window == part);
+        as_text || packed.contains(&hex) || lists.iter().any(listed)
+    });
+    // Three bytes are four digits, whatever stands before them.
+    let base64 = (0..3).any(|start| {
+        let digits = BASE64_STANDARD.encode(&secret[start..start + 12]);
+        let url_safe = digits.replace('+', "-").replace('/', "_");
+        text.contains(&digits[..8]) || text.contains(&url_safe[..8])
+    });
+    part_shows || base64
 }
 
 pub async fn debug_hides_payloads(subject: Subject<'_>) {

@@ -2,14 +2,16 @@
 
 use super::{
     changes::assert_writes_are_told,
-    races::{assert_increments_add_up, winners},
+    races::{assert_increments_add_up, assert_one_wins},
     version_queries::versions,
 };
 use crate::{
     Due, Expect,
     conformance::{
         Subject,
-        steps::{assert_conflict, at, create, delete, due, key, load, present, replace},
+        steps::{
+            absent, assert_loads, at, create, delete, due, key, present, replace, save_conflicts,
+        },
     },
 };
 
@@ -18,10 +20,7 @@ pub async fn handles_see_each_others_writes(subject: Subject<'_>) {
     let first = create(&one, &key(1), b"one", None).await;
     assert_eq!(present(&two, &key(1)).await.version, first);
     let second = replace(&two, &key(1), b"two", Some(at(5)), first).await;
-    assert_conflict(
-        one.save(&key(1), b"late", None, Expect::Version(first))
-            .await,
-    );
+    save_conflicts(&one, &key(1), b"late", None, Expect::Version(first)).await;
     assert_eq!(*present(&one, &key(1)).await.payload, b"two");
     assert_eq!(
         due(&one, None, at(5), 50).await,
@@ -31,15 +30,15 @@ pub async fn handles_see_each_others_writes(subject: Subject<'_>) {
         }]
     );
     delete(&one, &key(1), second).await;
-    assert!(load(&two, &key(1)).await.is_none());
+    absent(&two, &key(1)).await;
 }
 
 pub async fn one_of_many_replacements_on_two_handles_wins(subject: Subject<'_>) {
     let handles = [subject.open().await, subject.open().await];
-    assert_eq!(winners(&handles, Expect::Absent).await, 1);
+    assert_one_wins(&handles, Expect::Absent).await;
     for _ in 0..5 {
         let version = present(&handles[0], &key(1)).await.version;
-        assert_eq!(winners(&handles, Expect::Version(version)).await, 1);
+        assert_one_wins(&handles, Expect::Version(version)).await;
     }
 }
 
@@ -67,29 +66,25 @@ pub async fn changes_tells_writes_of_another_handle(subject: Subject<'_>) {
     }
 }
 
-pub async fn reopened_store_keeps_records(subject: Subject<'_>) {
-    let store = subject.open().await;
-    let first = create(&store, &key(1), b"one", Some(at(5))).await;
-    let gone = create(&store, &key(2), b"two", Some(at(6))).await;
-    delete(&store, &key(2), gone).await;
-    drop(store);
-
-    let store = subject.open().await;
-    let stored = present(&store, &key(1)).await;
-    assert_eq!(*stored.payload, b"one");
-    assert_eq!((stored.version, stored.due), (first, Some(at(5))));
-    assert!(load(&store, &key(2)).await.is_none());
-    assert_eq!(
-        due(&store, None, at(9), 50).await,
-        [Due {
-            key: key(1),
-            due: at(5)
-        }]
-    );
-    replace(&store, &key(1), b"new", None, first).await;
-    assert_conflict(
-        store
-            .save(&key(2), b"late", None, Expect::Version(gone))
-            .await,
-    );
+/// Both handles have read each state before the other one changes it.
+pub async fn load_sees_writes_of_another_handle(subject: Subject<'_>) {
+    let handles = [subject.open().await, subject.open().await];
+    for (one, two) in [(0, 1), (1, 0), (0, 1)] {
+        let (one, two) = (&handles[one], &handles[two]);
+        let first = create(one, &key(1), b"one", None).await;
+        assert_loads(
+            two,
+            &key(1),
+            b"one",
+            (first, None),
+            "created by another handle",
+        )
+        .await;
+        let second = replace(one, &key(1), b"two", Some(at(5)), first).await;
+        let state = (second, Some(at(5)));
+        assert_loads(two, &key(1), b"two", state, "replaced by another handle").await;
+        assert_loads(one, &key(1), b"two", state, "replaced by itself").await;
+        delete(one, &key(1), second).await;
+        absent(two, &key(1)).await;
+    }
 }

@@ -4,44 +4,38 @@ use crate::{
     Expect, Version,
     conformance::{
         Subject,
-        steps::{assert_conflict, at, create, delete, key, load, present, replace},
+        steps::{
+            absent, at, create, delete, delete_conflicts, key, present, replace, save_conflicts,
+        },
     },
 };
 
 pub async fn creating_over_a_record_conflicts(subject: Subject<'_>) {
     let store = subject.open().await;
     create(&store, &key(1), b"one", None).await;
-    assert_conflict(store.save(&key(1), b"two", None, Expect::Absent).await);
+    save_conflicts(&store, &key(1), b"two", None, Expect::Absent).await;
 }
 
 pub async fn replacing_an_absent_record_conflicts(subject: Subject<'_>) {
     let store = subject.open().await;
     let expect = Expect::Version(Version::new([7; 16]));
-    assert_conflict(store.save(&key(1), b"one", None, expect).await);
-    assert!(load(&store, &key(1)).await.is_none());
+    save_conflicts(&store, &key(1), b"one", None, expect).await;
+    absent(&store, &key(1)).await;
 }
 
 pub async fn replacing_an_older_version_conflicts(subject: Subject<'_>) {
     let store = subject.open().await;
     let first = create(&store, &key(1), b"one", None).await;
     replace(&store, &key(1), b"two", None, first).await;
-    assert_conflict(
-        store
-            .save(&key(1), b"three", None, Expect::Version(first))
-            .await,
-    );
+    save_conflicts(&store, &key(1), b"three", None, Expect::Version(first)).await;
 }
 
 pub async fn version_of_another_key_conflicts(subject: Subject<'_>) {
     let store = subject.open().await;
     create(&store, &key(1), b"one", None).await;
     let other = create(&store, &key(2), b"two", None).await;
-    assert_conflict(
-        store
-            .save(&key(1), b"three", None, Expect::Version(other))
-            .await,
-    );
-    assert_conflict(store.delete(&key(1), other).await);
+    save_conflicts(&store, &key(1), b"three", None, Expect::Version(other)).await;
+    delete_conflicts(&store, &key(1), other).await;
 }
 
 pub async fn version_with_one_flipped_bit_conflicts(subject: Subject<'_>) {
@@ -51,7 +45,8 @@ pub async fn version_with_one_flipped_bit_conflicts(subject: Subject<'_>) {
         let mut bytes = *version.as_bytes();
         bytes[bit / 8] ^= 1 << (bit % 8);
         let near = Expect::Version(Version::new(bytes));
-        assert_conflict(store.save(&key(1), b"two", None, near).await);
+        save_conflicts(&store, &key(1), b"two", None, near).await;
+        delete_conflicts(&store, &key(1), Version::new(bytes)).await;
     }
 }
 
@@ -59,13 +54,16 @@ pub async fn conflict_changes_nothing(subject: Subject<'_>) {
     let store = subject.open().await;
     let first = create(&store, &key(1), b"one", None).await;
     let second = replace(&store, &key(1), b"two", Some(at(2)), first).await;
-    assert_conflict(store.save(&key(1), b"lost", None, Expect::Absent).await);
-    assert_conflict(
-        store
-            .save(&key(1), b"lost", Some(at(9)), Expect::Version(first))
-            .await,
-    );
-    assert_conflict(store.delete(&key(1), first).await);
+    save_conflicts(&store, &key(1), b"lost", None, Expect::Absent).await;
+    save_conflicts(
+        &store,
+        &key(1),
+        b"lost",
+        Some(at(9)),
+        Expect::Version(first),
+    )
+    .await;
+    delete_conflicts(&store, &key(1), first).await;
     let stored = present(&store, &key(1)).await;
     assert_eq!(*stored.payload, b"two");
     assert_eq!((stored.version, stored.due), (second, Some(at(2))));
@@ -92,12 +90,8 @@ pub async fn version_is_not_reused_after_delete(subject: Subject<'_>) {
     }
     let now = create(&store, &key(1), b"same", None).await;
     for old in seen {
-        assert_conflict(
-            store
-                .save(&key(1), b"late", None, Expect::Version(old))
-                .await,
-        );
-        assert_conflict(store.delete(&key(1), old).await);
+        save_conflicts(&store, &key(1), b"late", None, Expect::Version(old)).await;
+        delete_conflicts(&store, &key(1), old).await;
     }
     assert_eq!(present(&store, &key(1)).await.version, now);
 }
@@ -107,12 +101,8 @@ pub async fn deleted_record_is_absent(subject: Subject<'_>) {
     let version = create(&store, &key(1), b"one", None).await;
     create(&store, &key(2), b"two", None).await;
     delete(&store, &key(1), version).await;
-    assert!(load(&store, &key(1)).await.is_none());
-    assert_conflict(
-        store
-            .save(&key(1), b"late", None, Expect::Version(version))
-            .await,
-    );
+    absent(&store, &key(1)).await;
+    save_conflicts(&store, &key(1), b"late", None, Expect::Version(version)).await;
     assert_eq!(*present(&store, &key(2)).await.payload, b"two");
 }
 
@@ -120,14 +110,14 @@ pub async fn deleting_another_version_conflicts(subject: Subject<'_>) {
     let store = subject.open().await;
     let first = create(&store, &key(1), b"one", None).await;
     replace(&store, &key(1), b"two", None, first).await;
-    assert_conflict(store.delete(&key(1), first).await);
+    delete_conflicts(&store, &key(1), first).await;
     assert_eq!(*present(&store, &key(1)).await.payload, b"two");
 }
 
 pub async fn deleting_an_absent_record_conflicts(subject: Subject<'_>) {
     let store = subject.open().await;
-    assert_conflict(store.delete(&key(1), Version::new([7; 16])).await);
+    delete_conflicts(&store, &key(1), Version::new([7; 16])).await;
     let version = create(&store, &key(1), b"one", None).await;
     delete(&store, &key(1), version).await;
-    assert_conflict(store.delete(&key(1), version).await);
+    delete_conflicts(&store, &key(1), version).await;
 }

@@ -1,0 +1,56 @@
+//! The kit rejects stores that break the contract: each fault by the check of its name.
+#![allow(unused_parens, reason = "a macro takes a closure as one token")]
+
+mod broken;
+mod dropped;
+mod hints;
+mod lists;
+mod writes;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tokio::runtime::Runtime;
+
+/// A runtime whose clock jumps to the next timer when there is nothing else to do.
+fn without_waiting() -> Runtime {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build();
+    runtime.expect("a Tokio runtime")
+}
+
+/// What a check says when it fails; `None` if it passes.
+fn complaint(check: impl FnOnce()) -> Option<String> {
+    let panic = catch_unwind(AssertUnwindSafe(check)).err()?;
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+    Some(text.unwrap_or_default())
+}
+
+/// One test per fault: its check fails with the fault, and passes on the right store. What `saying` names
+/// has to stand in the message of the check.
+macro_rules! rejected {
+    ($right:path; $($test:ident: $open:tt by $module:ident::$check:ident $(saying $words:literal)?;)*) => {
+        $(
+            #[test]
+            fn $test() {
+                use rc_store::conformance::{Pace, run_on};
+                for pace in [Pace::AsIs, Pace::Slow] {
+                    let right = || run_on(
+                        &$crate::without_waiting(), pace, std::sync::Arc::default, $right,
+                        |site| site, $module::$check,
+                    );
+                    assert_eq!($crate::complaint(right), None, "a right store is accepted, {pace:?}");
+                }
+                let broken = || run_on(
+                    &$crate::without_waiting(), Pace::Slow, std::sync::Arc::default, $open,
+                    |site| site, $module::$check,
+                );
+                let complaint = $crate::complaint(broken).expect("the fault is not noticed");
+                $(assert!(complaint.contains($words), "{complaint}");)?
+                let _ = complaint;
+            }
+        )*
+    };
+}
+
+pub(crate) use rejected;
