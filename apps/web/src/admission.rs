@@ -56,7 +56,8 @@ enum Named {
 
 /// The one host of a request. A request target in absolute form names it a second time, and must agree.
 fn named_host(request: &ServiceRequest) -> Named {
-    let in_target = request.uri().authority().cloned().map(Ok);
+    let in_target = request.uri().authority();
+    let in_target = in_target.map(|named| authority(named.as_str().as_bytes()));
     let in_headers = request
         .headers()
         .get_all(HOST)

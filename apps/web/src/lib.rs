@@ -11,6 +11,7 @@ pub mod config;
 mod admission;
 mod assets;
 mod browser_address;
+mod chunked;
 mod code_exchanges;
 mod command;
 mod cookies;

@@ -3,8 +3,8 @@
 use std::net::{SocketAddr, TcpListener};
 
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer,
-    dev::{Server, ServerHandle},
+    App, Either, HttpRequest, HttpResponse, HttpServer,
+    dev::{Server, ServerHandle, Service as _},
     http::{
         StatusCode,
         header::{CACHE_CONTROL, HOST, X_CONTENT_TYPE_OPTIONS},
@@ -13,7 +13,7 @@ use actix_web::{
     web,
 };
 
-use crate::{admission, telemetry};
+use crate::{admission, chunked, telemetry};
 
 /// Requests in the air after a signal to stop are short.
 const SHUTDOWN_SECONDS: u64 = 5;
@@ -60,7 +60,20 @@ pub(crate) fn on(listener: TcpListener) -> std::io::Result<Server> {
                 admission::bad_host(StatusCode::MISDIRECTED_REQUEST)
             }
         });
-        App::new().service(web::resource("/metrics").route(get))
+        App::new()
+            .service(web::resource("/metrics").route(get))
+            .wrap_fn(|mut request, service| {
+                let answer = match chunked::refusal(&mut request) {
+                    Some(refusal) => Either::Left(request.into_response(refusal)),
+                    None => Either::Right(service.call(request)),
+                };
+                async move {
+                    match answer {
+                        Either::Left(refused) => Ok(refused),
+                        Either::Right(response) => response.await,
+                    }
+                }
+            })
     };
     let server = HttpServer::new(build).workers(1).listen(listener)?;
     Ok(server

@@ -20,6 +20,8 @@ const FORMAT: u8 = 1;
 /// How many unfinished sign-ins a browser may have at once. Each takes about half a kilobyte of every
 /// request's header; nobody fills in more sign-in pages than this at a time.
 const MAX_PENDING: usize = 5;
+/// How many cookies one answer removes at most.
+const MAX_REMOVED: usize = 20;
 
 /// One unfinished sign-in, and where its browser wanted to go.
 #[derive(Debug)]
@@ -111,6 +113,8 @@ fn surplus(headers: &HeaderMap, jar: &Cookies, now: Timestamp) -> Vec<String> {
     alive.sort_unstable();
     let too_many = alive.len().saturating_sub(MAX_PENDING - 1);
     remove.extend(alive[..too_many].iter().map(|(_, name)| jar.remove(name)));
+    // A request full of junk is answered with few headers; the next one removes more.
+    remove.truncate(MAX_REMOVED);
     remove
 }
 

@@ -12,7 +12,7 @@ use actix_web::{
     web::Data,
 };
 
-use crate::{admission, request_log::Observed, routes, state::Application};
+use crate::{admission, chunked, request_log::Observed, routes, state::Application};
 
 /// How long requests in the air may take after a signal to stop: longer than the slowest token request.
 const SHUTDOWN_SECONDS: u64 = 45;
@@ -31,11 +31,13 @@ pub(crate) fn on(listener: TcpListener, application: Application) -> std::io::Re
             .app_data(Data::new(application.clone()))
             .configure(|config| routes::configure(config, &callback_path))
             // Inner services turn their errors into responses, so that this sees every answer there is.
-            .wrap_fn(move |request, service| {
+            .wrap_fn(move |mut request, service| {
                 let route = routes::name_of(request.path(), observed.redirect_uri());
                 let observation = Observed::start(request.method(), route);
                 let headers = Rc::clone(&headers);
-                let answer = match admission::refusal(&request, observed.redirect_uri()) {
+                let refusal = chunked::refusal(&mut request)
+                    .or_else(|| admission::refusal(&request, observed.redirect_uri()));
+                let answer = match refusal {
                     Some(refusal) => Either::Left(request.into_response(refusal)),
                     None => Either::Right(service.call(request)),
                 };

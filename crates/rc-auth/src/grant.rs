@@ -170,12 +170,14 @@ impl Grant {
     /// Signs the user out: writes down that the grant is over, revokes its tokens at the platform, and
     /// deletes it. Runs in a task of its own.
     ///
-    /// The user is signed out as soon as it is written down. A revocation that fails does not change
-    /// that; it is tried again by [`Client::keep_alive`](crate::Client::keep_alive).
+    /// In this process nobody is served with the grant from the moment of the call. Everywhere, the user is
+    /// signed out as soon as it is written down. A revocation that fails does not change that; it is tried
+    /// again by [`Client::keep_alive`](crate::Client::keep_alive).
     ///
     /// # Errors
     ///
-    /// [`GrantError::Unavailable`] when the store does not answer: the grant may still stand.
+    /// [`GrantError::Unavailable`] when the store has not answered in time: the grant may still stand. It is
+    /// tried on for a day, as long as this process lives.
     pub async fn sign_out(&self) -> Result<SignedOut, GrantError> {
         sign_out::sign_out(&self.shared, self.slot.key).await
     }

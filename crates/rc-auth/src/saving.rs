@@ -35,7 +35,9 @@ pub(crate) async fn save_grant(
         }
         return Err(unavailable(Trouble::Store, None));
     };
-    shared.slot(record_key).input(shared, Input::Changed);
+    let slot = shared.slot(record_key);
+    slot.set_leaving(shared, false);
+    slot.input(shared, Input::Changed);
     tracing::info!(record = ?record_key, "signed in");
     shared.emit(record_key, EventKind::SignedIn);
     if let Some(replaced) = replaced {

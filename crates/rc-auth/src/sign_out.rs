@@ -28,7 +28,11 @@ pub enum SignedOut {
 
 /// How long the caller waits for the platform's word. The revocation goes on after that.
 const PATIENCE: Duration = Duration::from_secs(5);
-const SAVE_TRIES: u32 = 8;
+/// How long a sign-out is tried to be written down while the store does not answer. By then an access
+/// token that is still in use somewhere has ended several times over.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 type Progress = Option<Result<SignedOut, GrantError>>;
 
@@ -42,9 +46,15 @@ pub(crate) async fn sign_out(
     shared.tasks.spawn("sign-out", task);
     let is_over =
         |progress: &Progress| !matches!(progress, None | Some(Ok(SignedOut::RevocationPending)));
-    // First until it is written down, however long the store takes; then for the platform's word.
-    if told.wait_for(Option::is_some).await.is_err() {
-        return Err(lost());
+    // First until it is written down; then for the platform's word.
+    tokio::select! {
+        biased;
+        told = told.wait_for(Option::is_some) => {
+            told.map_err(|_| lost())?;
+        }
+        () = shared.environment.sleep_until(shared.deadline()) => {
+            return Err(unavailable(Trouble::Store));
+        }
     }
     let deadline = shared.now().mono + PATIENCE;
     tokio::select! {
@@ -57,13 +67,19 @@ pub(crate) async fn sign_out(
 }
 
 async fn run(shared: Arc<Shared>, key: RecordKey, tell: watch::Sender<Progress>) {
-    let stone = match begin(&shared, key, None).await {
+    let slot = shared.slot(key);
+    // From now on this process serves nobody with it, whatever the store says.
+    slot.set_leaving(&shared, true);
+    let begun = begin(&shared, key, None).await;
+    slot.set_leaving(&shared, false);
+    let stone = match begun {
         Ok(Begun::Stone(stone)) => stone,
         Ok(Begun::Done(done)) => {
             tell.send_replace(Some(Ok(done)));
             return;
         }
         Err(error) => {
+            tracing::error!(record = ?key, %error, "a sign-out could not be written down: the grant stands");
             tell.send_replace(Some(Err(error)));
             return;
         }
@@ -90,7 +106,13 @@ pub(crate) async fn begin(
 ) -> Result<Begun, GrantError> {
     // A write whose outcome is unknown may have been ours, and a sweeper may have finished it since.
     let mut may_be_ours = false;
-    for _ in 0..SAVE_TRIES {
+    // Who signs in again meanwhile is not signed out.
+    let mut chain = None;
+    // A grant that is ended by the clock is found again by the next sweep.
+    let patience = reason.map_or(GIVE_UP_AFTER, |_| shared.call_timeout);
+    let give_up = shared.now().mono + patience;
+    let mut pause = shared.policy.retry_first;
+    while shared.now().mono < give_up && !shared.tasks.closing.is_cancelled() {
         let (record, version) = match shared.read(&key).await {
             Ok(Some(Found {
                 record: StoredRecord::Grant(record),
@@ -100,13 +122,17 @@ pub(crate) async fn begin(
             Ok(_) => return Ok(Begun::Done(SignedOut::AlreadyOver)),
             Err(ReadFailure::Unreadable) => return Err(unavailable(Trouble::Record)),
             Err(ReadFailure::Unavailable) => {
-                shared.sleep(shared.policy.retry_first).await;
+                wait(shared, &mut pause).await;
                 continue;
             }
         };
         if matches!(record.state, RecordState::SignedOut { .. }) {
             shared.slot(key).input(shared, Input::SignedOut);
             return Ok(Begun::Stone(Box::new(Tombstone { record, version })));
+        }
+        let again = *chain.get_or_insert(record.chain) != record.chain;
+        if again || (reason.is_none() && !shared.slot(key).is_leaving()) {
+            return Ok(Begun::Done(SignedOut::AlreadyOver));
         }
         let Some(record) = record.signed_out(reason) else {
             shared.delete(&key, version).await;
@@ -127,11 +153,21 @@ pub(crate) async fn begin(
             Err(SaveFailure::Conflict) => {}
             Err(SaveFailure::OutcomeUnknown) => {
                 may_be_ours = true;
-                shared.sleep(shared.policy.retry_first).await;
+                wait(shared, &mut pause).await;
             }
         }
     }
     Err(unavailable(Trouble::Store))
+}
+
+async fn wait(shared: &Shared, pause: &mut Duration) {
+    let sleep = shared.sleep(*pause);
+    tokio::select! {
+        biased;
+        () = shared.tasks.closing.cancelled() => {}
+        () = sleep => {}
+    }
+    *pause = (*pause * 2).min(LONGEST_PAUSE);
 }
 
 /// Then the chain is revoked, then the record deleted. `true`: nothing is left to do.

@@ -1,7 +1,10 @@
 //! One grant in this process: its machine, the token that may be used, and who waits for it.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -40,6 +43,8 @@ pub(crate) struct Slot {
     /// What a call uses: one atomic load.
     serving: ArcSwapOption<Serving>,
     pub(crate) inner: Mutex<Inner>,
+    /// Its user is leaving: nothing is served any more, although that may not be written down yet.
+    leaving: AtomicBool,
     /// Moves whenever something can be seen to have changed. Its receivers are those who wait.
     moved: watch::Sender<()>,
     /// Wakes a driver that waits for a moment.
@@ -129,6 +134,7 @@ impl Slot {
         Self {
             key,
             serving: ArcSwapOption::empty(),
+            leaving: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 shown: None,
                 machine: machine(key, shared),
@@ -141,6 +147,18 @@ impl Slot {
 
     pub(crate) fn has_waiters(&self) -> bool {
         self.moved.receiver_count() > 0
+    }
+
+    /// Its user leaves, or has left, or is here again: shows that at once.
+    pub(crate) fn set_leaving(&self, shared: &Shared, leaving: bool) {
+        let mut inner = lock(&self.inner);
+        self.leaving.store(leaving, Ordering::Release);
+        inner.shown = None;
+        self.publish(&mut inner, shared, shared.now());
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
     }
 
     /// The driver is gone without a word: goes on from what is in the store. Those who wait ask again.
@@ -189,7 +207,8 @@ impl Slot {
         *last = Some(showing);
         let usable = view
             .pair
-            .filter(|_| !view.refused && !matches!(view.phase, Phase::Over(_)));
+            .filter(|_| !view.refused && !matches!(view.phase, Phase::Over(_)))
+            .filter(|_| !self.is_leaving());
         let shown = usable.and_then(|(pair, id)| {
             let token = pair.access_token()?;
             let early_at = machine.early_at(pair, id.generation);
@@ -325,6 +344,9 @@ impl Slot {
         seen: Option<PairId>,
     ) -> Look {
         let now = shared.now();
+        if self.is_leaving() {
+            return Look::Over(EndReason::SignedOut);
+        }
         let serving = self.serving.load_full();
         if let Some(serving) = serving.filter(|serving| serving.is_newer_than(wanted.newer_than)) {
             // A token that came while waiting is used once, however short it lives.
@@ -353,6 +375,10 @@ impl Slot {
         self.input(shared, Input::Want(want));
         loop {
             moved.mark_unchanged();
+            if self.is_leaving() {
+                let reason = EndReason::SignedOut;
+                return Err(GrantError::SignInAgain { reason });
+            }
             let trouble = {
                 let inner = lock(&self.inner);
                 let now = shared.now();

@@ -4,7 +4,10 @@
 mod processes;
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -203,6 +206,110 @@ impl TokenStore for SlowToAnswer {
     fn changes(&self) -> Option<ChangeStream> {
         self.inner.changes()
     }
+}
+
+/// A store that cannot be written to for a while.
+#[derive(Debug)]
+struct ReadOnly {
+    inner: Arc<dyn TokenStore>,
+    is_read_only: Arc<AtomicBool>,
+}
+
+impl TokenStore for ReadOnly {
+    fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+        self.inner.load(key)
+    }
+
+    fn save<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        payload: &'a [u8],
+        due: Option<DueAt>,
+        expect: Expect,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        if self.is_read_only.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(StoreError::unavailable("read-only")) });
+        }
+        self.inner.save(key, payload, due, expect)
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        expect: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.inner.delete(key, expect)
+    }
+
+    fn due<'a>(
+        &'a self,
+        after: Option<DueCursor>,
+        before: DueAt,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>> {
+        self.inner.due(after, before, limit)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        after: Option<RecordKey>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
+        self.inner.scan(after, limit)
+    }
+
+    fn versions<'a>(
+        &'a self,
+        keys: &'a [RecordKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>> {
+        self.inner.versions(keys)
+    }
+
+    fn changes(&self) -> Option<ChangeStream> {
+        self.inner.changes()
+    }
+}
+
+#[test]
+fn a_sign_out_during_an_outage_of_the_store_is_written_down_after_it() {
+    let is_read_only = Arc::new(AtomicBool::new(false));
+    let store = ReadOnly {
+        inner: Arc::new(MemoryStore::new()),
+        is_read_only: is_read_only.clone(),
+    };
+    let town = Town::with(9, Arc::new(store), |_| {});
+    let process = town.process();
+    let grant = town.sign_in(&process.client, "user");
+    town.run(grant.get(processes::ME)).expect("an answer");
+    is_read_only.store(true, Ordering::Relaxed);
+    let answer = town.run(async { grant.sign_out().await });
+    assert!(answer.is_err(), "not written down: {answer:?}");
+    // This process serves nobody with it all the same.
+    assert!(town.run(grant.get(processes::ME)).is_err());
+    town.pass(10 * MINUTE);
+    assert!(town.run(grant.get(processes::ME)).is_err());
+    assert_eq!(town.counters().live_sessions, 1);
+    is_read_only.store(false, Ordering::Relaxed);
+    town.until(MINUTE, || town.counters().live_sessions == 0);
+}
+
+#[test]
+fn who_signs_in_again_during_such_a_sign_out_stays_signed_in() {
+    let is_read_only = Arc::new(AtomicBool::new(false));
+    let store = ReadOnly {
+        inner: Arc::new(MemoryStore::new()),
+        is_read_only: is_read_only.clone(),
+    };
+    let town = Town::with(10, Arc::new(store), |_| {});
+    let process = town.process().sweeps();
+    let grant = town.sign_in(&process.client, "user");
+    town.run(grant.get(processes::ME)).expect("an answer");
+    is_read_only.store(true, Ordering::Relaxed);
+    let _ = town.run(async { grant.sign_out().await });
+    is_read_only.store(false, Ordering::Relaxed);
+    town.sign_in(&process.client, "user");
+    town.pass(5 * MINUTE);
+    is_well(&town, &process.client, 1);
 }
 
 /// As in actix: the worker's runtime ends in the middle of an exchange, and the process goes on.

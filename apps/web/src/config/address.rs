@@ -35,6 +35,12 @@ impl RedirectUri {
                 url.path()
             ));
         }
+        if url.path().contains('%') {
+            return Err(format!(
+                "has the path {}: give it one of letters, digits, `/`, `-`, `_` and `.`, without escapes",
+                url.path()
+            ));
+        }
         Ok(Self {
             text: text.to_owned(),
             url,

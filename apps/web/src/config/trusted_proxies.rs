@@ -32,7 +32,10 @@ impl FromStr for TrustedProxies {
                 .map(|address| IpNet::from(address.to_canonical()));
             address
                 .or_else(|_| entry.parse())
-                .map_err(|_| InvalidTrustedProxies)
+                .ok()
+                // Everybody would choose their own address.
+                .filter(|network| network.prefix_len() > 0)
+                .ok_or(InvalidTrustedProxies)
         };
         text.split(',')
             .map(network)

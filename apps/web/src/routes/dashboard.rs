@@ -135,6 +135,11 @@ fn signed_out(request: &HttpRequest) -> Option<Notice> {
             text,
         ));
     }
+    if done(request, "sign-out-begun") {
+        let text = "You are signed out in this browser. The database has not answered yet, so the sign-in may \
+            still be used elsewhere; ending it is tried until the database answers.";
+        return Some(Notice::warning("Signing out takes longer.", text));
+    }
     if done(request, "sign-out-pending") {
         let text = "You are signed out here and everywhere this sign-in was used. RingCentral has not \
             confirmed yet that it ended the sign-in; it is asked again until it has.";

@@ -34,7 +34,9 @@ pub(super) async fn sign_out(
     let mut done = "/?done=sign-out";
     let grant = application.client().grant(session.grant());
     match application.within(PAGE_PATIENCE, grant.sign_out()).await {
-        Some(Ok(SignedOut::RevocationPending)) | None => done = "/?done=sign-out-pending",
+        Some(Ok(SignedOut::RevocationPending)) => done = "/?done=sign-out-pending",
+        // Not written down yet; it is tried on.
+        None => done = "/?done=sign-out-begun",
         Some(Ok(_) | Err(GrantError::SignInAgain { .. })) => {} // or over before
         Some(Err(error)) => {
             tracing::warn!(%error, "signed out in the browser only");

@@ -234,3 +234,30 @@ async fn refreshing_without_a_session_is_refused() {
     let stage = Stage::start().await;
     assert_eq!(stage.browser().post("/refresh", "").await.status, 401);
 }
+
+/// One small request must not hold a connection for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_unknown_length_is_refused_and_its_connection_closed() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let stage = Stage::start().await;
+    for target in ["/healthz", "/", "/nowhere", "/logout"] {
+        for method in ["GET", "POST"] {
+            let mut connection = tokio::net::TcpStream::connect(stage.address())
+                .await
+                .expect("a connection");
+            let request = format!(
+                "{method} {target} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+            );
+            connection
+                .write_all(request.as_bytes())
+                .await
+                .expect("sent");
+            let mut answer = Vec::new();
+            let limit = std::time::Duration::from_secs(10);
+            let closed = tokio::time::timeout(limit, connection.read_to_end(&mut answer)).await;
+            assert!(closed.is_ok(), "{method} {target}: still open");
+            assert!(answer.starts_with(b"HTTP/1.1 411"), "{method} {target}");
+        }
+    }
+}
