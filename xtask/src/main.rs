@@ -9,6 +9,7 @@ mod deny;
 mod e2e;
 mod layers;
 mod spdx;
+mod stores;
 mod stress;
 
 /// What a chore says when it did not work out: what happened, to what, what to do next.
@@ -22,7 +23,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 6] = [
+const CHORES: [Chore; 7] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -46,6 +47,12 @@ const CHORES: [Chore; 6] = [
         arguments: "[-- TEST ARGUMENTS..]",
         purpose: "runs the browser tests (needs Chromium and its driver)",
         run: e2e::run,
+    },
+    Chore {
+        name: "stores",
+        arguments: "",
+        purpose: "tests the stores on PostgreSQL and MySQL (RC_TEST_POSTGRES_URL, RC_TEST_MYSQL_URL; default: this machine)",
+        run: stores::run,
     },
     Chore {
         name: "stress",

@@ -2,14 +2,24 @@
 
 use std::{error::Error, fmt, path::PathBuf, time::Duration};
 
-use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, sqlx};
+use sea_orm::{
+    DatabaseConnection, DbErr, RuntimeErr,
+    sqlx::{self, error::DatabaseError},
+};
 
 use crate::{migration, sqlite};
+
+/// After this time nothing is tried again: a server that is down is said to be.
+const OPEN_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a URL names.
 #[derive(Debug)]
 pub(crate) enum Target {
     Sqlite(sqlite::File),
+    #[cfg(feature = "postgres")]
+    Postgres(crate::postgres::Server),
+    #[cfg(feature = "mysql")]
+    MySql(crate::mysql::Server),
 }
 
 impl Target {
@@ -21,8 +31,17 @@ impl Target {
         };
         let database = match scheme.to_ascii_lowercase().as_str() {
             "sqlite" => return sqlite::File::parse(rest).map(Self::Sqlite),
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                return crate::postgres::Server::parse(url).map(Self::Postgres);
+            }
+            #[cfg(feature = "mysql")]
+            "mysql" | "mariadb" => return crate::mysql::Server::parse(rest).map(Self::MySql),
+            #[cfg(not(feature = "postgres"))]
             "postgres" | "postgresql" => "PostgreSQL",
+            #[cfg(not(feature = "mysql"))]
             "mysql" => "MySQL",
+            #[cfg(not(feature = "mysql"))]
             "mariadb" => "MariaDB",
             "redis" | "rediss" | "valkey" | "valkeys" => "Redis",
             scheme if is_scheme(scheme) => {
@@ -41,6 +60,7 @@ impl Target {
 
     /// Connects and brings the schema up to date. Tries again while others do the same.
     pub(crate) async fn open(self) -> Result<DatabaseConnection, ConnectError> {
+        let started = tokio::time::Instant::now();
         let mut delays = [50, 100, 200, 400, 800, 1600]
             .map(Duration::from_millis)
             .into_iter();
@@ -49,7 +69,8 @@ impl Target {
                 Ok(database) => return Ok(database),
                 Err(error) => error,
             };
-            let Some(delay) = delays.next().filter(|_| error.may_pass()) else {
+            let in_time = started.elapsed() < OPEN_LIMIT;
+            let Some(delay) = delays.next().filter(|_| in_time && error.may_pass()) else {
                 return Err(error);
             };
             tracing::debug!(error = %error, ?delay, "connecting again");
@@ -60,6 +81,10 @@ impl Target {
     async fn open_once(&self) -> Result<DatabaseConnection, ConnectError> {
         let database = match self {
             Self::Sqlite(file) => file.connect().await?,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(server) => server.connect().await?,
+            #[cfg(feature = "mysql")]
+            Self::MySql(server) => server.connect().await?,
         };
         match migration::run(&database).await {
             Ok(()) => Ok(database),
@@ -147,6 +172,7 @@ impl ConnectError {
     }
 }
 
+/// The result code of SQLite; those of servers are text, and mean something else.
 fn sqlite_code(error: &DbErr) -> Option<u32> {
     let (DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error)) = error else {
         return None;
@@ -157,7 +183,17 @@ fn sqlite_code(error: &DbErr) -> Option<u32> {
     let sqlx::Error::Database(error) = &**error else {
         return None;
     };
-    error.code()?.parse().ok()
+    let error = error.try_downcast_ref::<sqlx::sqlite::SqliteError>()?;
+    DatabaseError::code(error)?.parse().ok()
+}
+
+/// What to do about a kind of database that was not compiled in.
+fn feature(database: &str) -> &'static str {
+    match database {
+        "PostgreSQL" => "; build it in with `cargo build --features postgres`",
+        "MySQL" | "MariaDB" => "; build it in with `cargo build --features mysql`",
+        _ => "",
+    }
 }
 
 const EXAMPLE: &str = "`sqlite:///path/tokens.db?mode=rwc`";
@@ -175,7 +211,8 @@ impl fmt::Display for ConnectError {
             ),
             Self::NotBuiltIn { database } => write!(
                 f,
-                "this build has no {database} backend; use another database, for example {EXAMPLE}"
+                "this build has no {database} backend{}; or use another database, for example {EXAMPLE}",
+                feature(database)
             ),
             Self::NotDurable => write!(
                 f,

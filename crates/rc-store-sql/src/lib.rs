@@ -6,7 +6,13 @@ compile_error!("rc-store-sql needs a database: turn on the feature `sqlite`");
 mod changes;
 mod connect;
 mod migration;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod session;
 mod sqlite;
 mod store;
 #[cfg(test)]

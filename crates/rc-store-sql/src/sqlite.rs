@@ -7,12 +7,20 @@ use std::{
     time::Duration,
 };
 
+use rc_store::{RecordKey, StoreError, Version};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection,
+    ActiveValue::Set,
+    ColumnTrait as _, ConnectOptions, Database, DatabaseConnection, EntityTrait as _,
+    QueryFilter as _, SqlErr,
+    sea_query::Expr,
     sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use crate::ConnectError;
+use crate::{
+    ConnectError,
+    record::{ActiveModel, Column, Entity},
+    store::{Row, exactly_one},
+};
 
 /// How long a statement waits for another process's write: many times what a write takes on a slow
 /// disk, and less than a request's patience.
@@ -152,4 +160,49 @@ pub(crate) fn options(url: &str, busy_timeout: Duration) -> ConnectOptions {
                 .pragma("fullfsync", "ON")
         });
     options
+}
+
+pub(crate) async fn insert(database: &DatabaseConnection, row: Row<'_>) -> Result<(), StoreError> {
+    let row = ActiveModel {
+        record_key: Set(row.key.to_hex()),
+        version: Set(row.version.as_bytes().to_vec()),
+        payload: Set(row.payload.to_vec()),
+        due: Set(row.due),
+    };
+    let inserted = Entity::insert(row).exec_without_returning(database).await;
+    match inserted.map_err(|error| (error.sql_err(), error)) {
+        Ok(_) => Ok(()),
+        Err((Some(SqlErr::UniqueConstraintViolation(_)), _)) => Err(StoreError::Conflict),
+        Err((_, error)) => Err(StoreError::unavailable(error)),
+    }
+}
+
+pub(crate) async fn replace(
+    database: &DatabaseConnection,
+    row: Row<'_>,
+    expected: Version,
+) -> Result<(), StoreError> {
+    let update = Entity::update_many()
+        .col_expr(
+            Column::Version,
+            Expr::value(row.version.as_bytes().to_vec()),
+        )
+        .col_expr(Column::Payload, Expr::value(row.payload.to_vec()))
+        .col_expr(Column::Due, Expr::value(row.due))
+        .filter(Column::RecordKey.eq(row.key.to_hex()))
+        .filter(Column::Version.eq(expected.as_bytes().to_vec()));
+    let updated = update.exec(database).await;
+    exactly_one(updated.map_err(StoreError::unavailable)?.rows_affected)
+}
+
+pub(crate) async fn delete(
+    database: &DatabaseConnection,
+    key: &RecordKey,
+    expected: Version,
+) -> Result<(), StoreError> {
+    let delete = Entity::delete_many()
+        .filter(Column::RecordKey.eq(key.to_hex()))
+        .filter(Column::Version.eq(expected.as_bytes().to_vec()));
+    let deleted = delete.exec(database).await;
+    exactly_one(deleted.map_err(StoreError::unavailable)?.rows_affected)
 }

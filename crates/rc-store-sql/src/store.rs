@@ -7,16 +7,15 @@ use rc_store::{
     StoreError, Stored, TokenStore, Version,
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseConnection, EntityTrait as _,
-    FromQueryResult as _, QueryFilter as _, QueryResult, SqlErr, sea_query::Expr,
+    ConnectionTrait as _, DatabaseConnection, DbBackend, QueryResult, sea_query::SelectStatement,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{
-    ConnectError, changes,
-    connect::Target,
-    record::{self, ActiveModel, Column, Entity, Model},
-};
+#[cfg(feature = "mysql")]
+use crate::mysql;
+#[cfg(feature = "postgres")]
+use crate::postgres;
+use crate::{ConnectError, changes, connect::Target, record, sqlite};
 
 /// No call takes longer: then it is [`StoreError::Unavailable`].
 pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -98,69 +97,103 @@ impl SqlStore {
         self.writer.lock().await
     }
 
-    async fn insert(&self, row: ActiveModel) -> Result<(), StoreError> {
-        let _turn = self.turn().await;
-        let inserted = Entity::insert(row)
-            .exec_without_returning(&self.database)
-            .await;
-        match inserted.map_err(|error| (error.sql_err(), error)) {
-            Ok(_) => Ok(()),
-            Err((Some(SqlErr::UniqueConstraintViolation(_)), _)) => Err(StoreError::Conflict),
-            Err((_, error)) => Err(StoreError::unavailable(error)),
+    fn backend(&self) -> DbBackend {
+        self.database.get_database_backend()
+    }
+
+    async fn rows(&self, query: &SelectStatement) -> Result<Vec<QueryResult>, StoreError> {
+        match self.backend() {
+            #[cfg(feature = "postgres")]
+            DbBackend::Postgres => {
+                let statement = DbBackend::Postgres.build(query);
+                postgres::rows(self.database.get_postgres_connection_pool(), &statement).await
+            }
+            #[cfg(feature = "mysql")]
+            DbBackend::MySql => {
+                let statement = DbBackend::MySql.build(query);
+                mysql::rows(self.database.get_mysql_connection_pool(), &statement).await
+            }
+            _ => {
+                let rows = self.database.query_all(query).await;
+                rows.map_err(StoreError::unavailable)
+            }
+        }
+    }
+
+    async fn insert(&self, row: Row<'_>) -> Result<(), StoreError> {
+        match self.backend() {
+            #[cfg(feature = "postgres")]
+            DbBackend::Postgres => {
+                let Row {
+                    key,
+                    version,
+                    payload,
+                    due,
+                } = row;
+                self.notified(&postgres::insert(key, version, payload, due))
+                    .await
+            }
+            #[cfg(feature = "mysql")]
+            DbBackend::MySql => mysql::insert(&self.database, row).await,
+            _ => {
+                let _turn = self.turn().await;
+                sqlite::insert(&self.database, row).await
+            }
         }
     }
 
     async fn replace(&self, row: Row<'_>, expected: Version) -> Result<(), StoreError> {
-        let update = Entity::update_many()
-            .col_expr(
-                Column::Version,
-                Expr::value(row.version.as_bytes().to_vec()),
-            )
-            .col_expr(Column::Payload, Expr::value(row.payload.to_vec()))
-            .col_expr(Column::Due, Expr::value(row.due))
-            .filter(Column::RecordKey.eq(row.key.to_hex()))
-            .filter(Column::Version.eq(expected.as_bytes().to_vec()));
-        let _turn = self.turn().await;
-        let updated = update
-            .exec(&self.database)
-            .await
-            .map_err(StoreError::unavailable)?;
-        exactly_one(updated.rows_affected)
+        match self.backend() {
+            #[cfg(feature = "postgres")]
+            DbBackend::Postgres => {
+                let Row {
+                    key,
+                    version,
+                    payload,
+                    due,
+                } = row;
+                self.notified(&postgres::replace(key, version, payload, due, expected))
+                    .await
+            }
+            #[cfg(feature = "mysql")]
+            DbBackend::MySql => mysql::replace(&self.database, row, expected).await,
+            _ => {
+                let _turn = self.turn().await;
+                sqlite::replace(&self.database, row, expected).await
+            }
+        }
     }
 
     async fn remove(&self, key: &RecordKey, expected: Version) -> Result<(), StoreError> {
-        let delete = Entity::delete_many()
-            .filter(Column::RecordKey.eq(key.to_hex()))
-            .filter(Column::Version.eq(expected.as_bytes().to_vec()));
-        let _turn = self.turn().await;
-        let deleted = delete
-            .exec(&self.database)
-            .await
-            .map_err(StoreError::unavailable)?;
-        exactly_one(deleted.rows_affected)
+        match self.backend() {
+            #[cfg(feature = "postgres")]
+            DbBackend::Postgres => self.notified(&postgres::delete(key, expected)).await,
+            #[cfg(feature = "mysql")]
+            DbBackend::MySql => mysql::delete(&self.database, key, expected).await,
+            _ => {
+                let _turn = self.turn().await;
+                sqlite::delete(&self.database, key, expected).await
+            }
+        }
+    }
+
+    /// A write of PostgreSQL, which answers a row for each record that was written.
+    #[cfg(feature = "postgres")]
+    async fn notified(&self, statement: &sea_orm::Statement) -> Result<(), StoreError> {
+        let pool = self.database.get_postgres_connection_pool();
+        exactly_one(postgres::rows(pool, statement).await?.len() as u64)
     }
 }
 
 /// A record about to be written.
-struct Row<'a> {
-    key: &'a RecordKey,
-    version: Version,
-    payload: &'a [u8],
-    due: Option<i64>,
+pub(crate) struct Row<'a> {
+    pub(crate) key: &'a RecordKey,
+    pub(crate) version: Version,
+    pub(crate) payload: &'a [u8],
+    pub(crate) due: Option<i64>,
 }
 
-impl From<Row<'_>> for ActiveModel {
-    fn from(row: Row<'_>) -> Self {
-        Self {
-            record_key: Set(row.key.to_hex()),
-            version: Set(row.version.as_bytes().to_vec()),
-            payload: Set(row.payload.to_vec()),
-            due: Set(row.due),
-        }
-    }
-}
-
-fn exactly_one(rows: u64) -> Result<(), StoreError> {
+pub(crate) fn exactly_one(rows: u64) -> Result<(), StoreError> {
     if rows == 1 {
         Ok(())
     } else {
@@ -174,25 +207,10 @@ async fn within<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<
     done.unwrap_or_else(|elapsed| Err(StoreError::unavailable(elapsed)))
 }
 
-/// A row that does not have the shape of a record is that record's fault, not the database's.
-fn stored(row: &QueryResult) -> Result<Stored, StoreError> {
-    Model::from_query_result(row, "")
-        .map_err(StoreError::corrupt)?
-        .try_into()
-}
-
-fn key(row: &QueryResult) -> Result<RecordKey, StoreError> {
-    let hex: String = row
-        .try_get("", "record_key")
-        .map_err(StoreError::unavailable)?;
-    let key = RecordKey::from_hex(&hex);
-    key.ok_or_else(|| StoreError::unavailable("a row of the table has a key that is no record key"))
-}
-
 fn due(row: &QueryResult) -> Result<Due, StoreError> {
     let due = row.try_get("", "due").map_err(StoreError::unavailable)?;
     Ok(Due {
-        key: key(row)?,
+        key: record::key(row)?,
         due: DueAt::from_unix_millis(due),
     })
 }
@@ -201,7 +219,7 @@ fn due(row: &QueryResult) -> Result<Due, StoreError> {
 fn versioned(row: &QueryResult) -> Result<(RecordKey, Version), StoreError> {
     let bytes = row.try_get("", "version").map_err(StoreError::corrupt);
     let version = bytes.and_then(record::version);
-    Ok((key(row)?, version.unwrap_or(UNREADABLE)))
+    Ok((record::key(row)?, version.unwrap_or(UNREADABLE)))
 }
 
 fn page(limit: usize, cap: usize) -> u64 {
@@ -211,13 +229,9 @@ fn page(limit: usize, cap: usize) -> u64 {
 impl TokenStore for SqlStore {
     fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
         Box::pin(within(async move {
-            let query = record::one(key);
-            let row = self
-                .database
-                .query_one(&query)
-                .await
-                .map_err(StoreError::unavailable)?;
-            row.as_ref().map(stored).transpose()
+            let query = record::one(self.backend(), key);
+            let rows = self.rows(&query).await?;
+            rows.first().map(record::stored).transpose()
         }))
     }
 
@@ -243,7 +257,7 @@ impl TokenStore for SqlStore {
                 due: due.map(DueAt::unix_millis),
             };
             match expect {
-                Expect::Absent => self.insert(row.into()).await?,
+                Expect::Absent => self.insert(row).await?,
                 Expect::Version(expected) => self.replace(row, expected).await?,
             }
             Ok(version)
@@ -265,12 +279,8 @@ impl TokenStore for SqlStore {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>> {
         Box::pin(within(async move {
-            let query = record::due(after, before, page(limit, DUE_PAGE));
-            let rows = self
-                .database
-                .query_all(&query)
-                .await
-                .map_err(StoreError::unavailable)?;
+            let query = record::due(self.backend(), after, before, page(limit, DUE_PAGE));
+            let rows = self.rows(&query).await?;
             rows.iter().map(due).collect()
         }))
     }
@@ -281,16 +291,12 @@ impl TokenStore for SqlStore {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
         Box::pin(within(async move {
-            let query = record::scan(after, page(limit, SCAN_PAGE));
-            let rows = self
-                .database
-                .query_all(&query)
-                .await
-                .map_err(StoreError::unavailable)?;
+            let query = record::scan(self.backend(), after, page(limit, SCAN_PAGE));
+            let rows = self.rows(&query).await?;
             let listed = |row| {
                 Ok(Listed {
-                    key: key(row)?,
-                    stored: stored(row),
+                    key: record::key(row)?,
+                    stored: record::stored(row),
                 })
             };
             rows.iter().map(listed).collect()
@@ -304,8 +310,8 @@ impl TokenStore for SqlStore {
         Box::pin(within(async move {
             let mut found = HashMap::with_capacity(keys.len());
             for part in keys.chunks(VERSIONS_PART) {
-                let rows = self.database.query_all(&record::versions(part)).await;
-                for row in rows.map_err(StoreError::unavailable)? {
+                let query = record::versions(self.backend(), part);
+                for row in self.rows(&query).await? {
                     let (key, version) = versioned(&row)?;
                     found.insert(key, version);
                 }
@@ -315,8 +321,16 @@ impl TokenStore for SqlStore {
     }
 
     fn changes(&self) -> Option<ChangeStream> {
-        // Databases in memory, which a second connection would not see, are refused by `connect`.
-        Some(changes::stream(self.database.get_sqlite_connection_pool()))
+        match self.backend() {
+            #[cfg(feature = "postgres")]
+            DbBackend::Postgres => Some(postgres::stream(
+                self.database.get_postgres_connection_pool(),
+            )),
+            #[cfg(feature = "mysql")]
+            DbBackend::MySql => None,
+            // Databases in memory, which a second connection would not see, are refused by `connect`.
+            _ => Some(changes::stream(self.database.get_sqlite_connection_pool())),
+        }
     }
 }
 

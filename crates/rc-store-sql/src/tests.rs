@@ -111,9 +111,13 @@ async fn due_is_answered_from_its_index_alone() {
         key: key("a"),
     };
     let index = "SEARCH rc_records USING COVERING INDEX rc_records_by_due";
-    let first = plan(&store, &record::due(None, before, 100)).await;
+    let first = plan(&store, &record::due(DbBackend::Sqlite, None, before, 100)).await;
     assert_eq!(first, format!("{index} (due<?)"));
-    let next = plan(&store, &record::due(Some(cursor), before, 100)).await;
+    let next = plan(
+        &store,
+        &record::due(DbBackend::Sqlite, Some(cursor), before, 100),
+    )
+    .await;
     assert_eq!(next, format!("{index} ((due,record_key)>(?,?) AND due<?)"));
 }
 
@@ -122,17 +126,17 @@ async fn load_and_scan_use_the_primary_key() {
     let (_directory, store) = settled_store().await;
     let index = "SEARCH rc_records USING INDEX sqlite_autoindex_rc_records_1";
     assert_eq!(
-        plan(&store, &record::one(&key("a"))).await,
+        plan(&store, &record::one(DbBackend::Sqlite, &key("a"))).await,
         format!("{index} (record_key=?)")
     );
-    let scan = record::scan(Some(key("a")), 100);
+    let scan = record::scan(DbBackend::Sqlite, Some(key("a")), 100);
     assert_eq!(plan(&store, &scan).await, format!("{index} (record_key>?)"));
 }
 
 #[tokio::test]
 async fn versions_use_the_primary_key() {
     let (_directory, store) = settled_store().await;
-    let query = record::versions(&[key("a"), key("b")]);
+    let query = record::versions(DbBackend::Sqlite, &[key("a"), key("b")]);
     let index = "SEARCH rc_records USING INDEX sqlite_autoindex_rc_records_1";
     let plan = plan(&store, &query).await;
     assert_eq!(plan, format!("{index} (record_key=?)"));

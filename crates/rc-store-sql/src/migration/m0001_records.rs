@@ -1,5 +1,5 @@
 use sea_orm::{
-    DbBackend, DbErr, DeriveIden,
+    ConnectionTrait as _, DbBackend, DbErr, DeriveIden,
     sea_query::{ColumnDef, Expr, Index, SimpleExpr, Table},
 };
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
@@ -25,6 +25,13 @@ impl MigrationName for Migration {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        if let Some(steps) = server(backend) {
+            for sql in steps {
+                manager.get_connection().execute_unprepared(sql).await?;
+            }
+            return Ok(());
+        }
         let mut table = Table::create();
         table
             .table(RcRecords::Table)
@@ -38,7 +45,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new(RcRecords::Version).binary_len(16).not_null())
             .col(ColumnDef::new(RcRecords::Payload).blob().not_null())
             .col(ColumnDef::new(RcRecords::Due).big_integer());
-        for check in checks(manager.get_database_backend()) {
+        for check in checks(backend) {
             table.check(check);
         }
         manager.create_table(table).await?;
@@ -51,6 +58,25 @@ impl MigrationTrait for Migration {
             .col(RcRecords::Due)
             .col(RcRecords::RecordKey);
         manager.create_index(by_due).await
+    }
+}
+
+/// On servers keys are bytes, compared as bytes, in half the space.
+fn server(backend: DbBackend) -> Option<&'static [&'static str]> {
+    match backend {
+        DbBackend::Postgres => Some(&[
+            "CREATE TABLE IF NOT EXISTS rc_records (\
+             record_key bytea PRIMARY KEY CHECK (octet_length(record_key) = 32), \
+             version bytea NOT NULL CHECK (octet_length(version) = 16), \
+             payload bytea NOT NULL, due bigint)",
+            "CREATE INDEX IF NOT EXISTS rc_records_by_due ON rc_records (due, record_key) \
+             WHERE due IS NOT NULL",
+        ]),
+        DbBackend::MySql => Some(&["CREATE TABLE IF NOT EXISTS rc_records (\
+             record_key binary(32) NOT NULL PRIMARY KEY, version binary(16) NOT NULL, \
+             payload mediumblob NOT NULL, due bigint, \
+             INDEX rc_records_by_due (due, record_key)) ENGINE = InnoDB"]),
+        _ => None,
     }
 }
 

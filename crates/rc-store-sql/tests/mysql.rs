@@ -1,0 +1,202 @@
+//! The kit of `rc-store` on a MySQL or MariaDB server, and what only a server does.
+#![cfg(feature = "mysql")]
+
+use std::{env, time::Duration};
+
+use rc_store::{Expect, KeyRing, RecordKey, Sealed, TokenStore, Version};
+use rc_store_sql::{ConnectError, SqlStore};
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement};
+
+const HOW_TO_START: &str = "no MySQL or MariaDB server answers; start one and name it in \
+    RC_TEST_MYSQL_URL (default: mysql://root@127.0.0.1:3306), or leave out the feature `mysql`";
+
+fn server() -> String {
+    env::var("RC_TEST_MYSQL_URL").unwrap_or("mysql://root@127.0.0.1:3306".into())
+}
+
+/// Runs an administrator's command on a runtime of its own.
+fn administer(sql: String) {
+    let work = async move {
+        let admin = Database::connect(format!("{}/mysql", server())).await;
+        let admin = admin.expect(HOW_TO_START);
+        admin.execute_unprepared(&sql).await.expect("a command");
+        admin.close().await.expect("closes");
+    };
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.expect("a runtime").block_on(work);
+    });
+    thread.join().expect(HOW_TO_START);
+}
+
+/// A database of the test's own, dropped with it.
+struct Place {
+    name: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        let version = Version::random().expect("random bytes");
+        let name = format!("rc_test_{:032x}", u128::from_be_bytes(*version.as_bytes()));
+        administer(format!("CREATE DATABASE {name}"));
+        Self { name }
+    }
+
+    fn url(&self) -> String {
+        format!("{}/{}", server(), self.name)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        administer(format!("DROP DATABASE {}", self.name));
+    }
+}
+
+async fn connect(place: &Place) -> SqlStore {
+    SqlStore::connect(&place.url()).await.expect("a store")
+}
+
+async fn side(place: &Place) -> DatabaseConnection {
+    Database::connect(place.url()).await.expect("connects")
+}
+
+mod plain {
+    use super::*;
+
+    rc_store::token_store_tests!(connect, at = Place::new);
+}
+
+mod sealed {
+    use super::*;
+
+    fn new_place() -> (Place, KeyRing) {
+        (Place::new(), KeyRing::generate("test").expect("a ring"))
+    }
+
+    async fn open((place, ring): &(Place, KeyRing)) -> Sealed<Box<dyn TokenStore>> {
+        Sealed::new(Box::new(connect(place).await), ring.clone())
+    }
+
+    rc_store::token_store_tests!(open, at = new_place);
+}
+
+fn key() -> RecordKey {
+    RecordKey::derive(&[b"grant"])
+}
+
+/// Ends the connections of everybody else to this database, as a restart of the server does.
+async fn disconnect_all(place: &Place) {
+    let admin = Database::connect(format!("{}/mysql", server())).await;
+    let admin = admin.expect("connects");
+    let listed = format!(
+        "SELECT CAST(id AS SIGNED) AS id FROM information_schema.processlist WHERE db = '{}'",
+        place.name
+    );
+    let listed = Statement::from_string(DbBackend::MySql, listed);
+    for row in admin.query_all_raw(listed).await.expect("lists") {
+        let id: i64 = row.try_get("", "id").expect("a number");
+        // It may have ended by itself.
+        admin.execute_unprepared(&format!("KILL {id}")).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_store_goes_on_after_all_its_connections_were_ended() {
+    let place = Place::new();
+    let store = connect(&place).await;
+    let version = store.save(&key(), b"a", None, Expect::Absent).await;
+    let version = version.expect("saves");
+    disconnect_all(&place).await;
+    // Each connection of the pool may fail one call.
+    let mut loaded = store.load(&key()).await;
+    for _ in 0..10 {
+        if loaded.is_ok() {
+            break;
+        }
+        loaded = store.load(&key()).await;
+    }
+    let loaded = loaded.expect("loads").expect("a record");
+    assert_eq!(loaded.version, version);
+}
+
+#[tokio::test]
+async fn keys_and_versions_are_compared_as_bytes() {
+    let place = Place::new();
+    let store = connect(&place).await;
+    // Same letters in another case, and bytes that padding or a character set would change.
+    let keys = [[b'a'; 32], [b'A'; 32], [0; 32], [b' '; 32], [0xff; 32]].map(RecordKey::new);
+    for key in &keys {
+        let saved = store.save(key, b"x", None, Expect::Absent).await;
+        saved.expect("saves");
+    }
+    let listed = store.scan(None, 100).await.expect("lists");
+    let mut sorted = keys.to_vec();
+    sorted.sort_by_key(|key| *key.as_bytes());
+    let listed: Vec<_> = listed.into_iter().map(|listed| listed.key).collect();
+    assert_eq!(listed, sorted);
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_leaves_no_connection_behind() {
+    let place = Place::new();
+    let store = connect(&place).await;
+    let version = store.save(&key(), b"a", None, Expect::Absent).await;
+    let version = version.expect("saves");
+    let admin = side(&place).await;
+    let lock = sea_orm::TransactionTrait::begin(&admin).await;
+    let lock = lock.expect("a transaction");
+    let sql = "SELECT 1 FROM rc_records FOR UPDATE";
+    lock.execute_unprepared(sql).await.expect("locks");
+    for _ in 0..20 {
+        let key = key();
+        let waiting = store.save(&key, b"b", None, Expect::Version(version));
+        let dropped = tokio::time::timeout(Duration::from_millis(20), waiting).await;
+        assert!(dropped.is_err(), "the row was not locked");
+    }
+    let loaded = store.load(&key()).await.expect("loads");
+    assert_eq!(loaded.expect("a record").version, version);
+    lock.rollback().await.expect("unlocks");
+}
+
+#[tokio::test]
+async fn replicas_that_start_at_once_all_find_the_schema() {
+    let place = Place::new();
+    let starts: Vec<_> = (0..8)
+        .map(|_| {
+            let url = place.url();
+            tokio::spawn(async move { SqlStore::connect(&url).await })
+        })
+        .collect();
+    for start in starts {
+        let store = start.await.expect("ends").expect("a store");
+        store.load(&key()).await.expect("loads");
+    }
+}
+
+#[tokio::test]
+async fn a_schema_of_a_newer_version_is_refused() {
+    let place = Place::new();
+    connect(&place).await;
+    let sql = "INSERT INTO rc_store_migrations (version, applied_at) VALUES ('m9999_later', 0)";
+    let side = side(&place).await;
+    side.execute_unprepared(sql).await.expect("inserts");
+    let refused = SqlStore::connect(&place.url()).await;
+    assert!(
+        matches!(&refused, Err(ConnectError::NewerSchema { migration }) if migration == "m9999_later"),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_unavailable_and_no_password_is_shown() {
+    let refused = SqlStore::connect("mysql://app:hunter2@127.0.0.1:9/app").await;
+    let shown = format!("{refused:?}");
+    assert!(
+        matches!(refused, Err(ConnectError::Unavailable { .. })),
+        "{shown}"
+    );
+    assert!(!shown.contains("hunter2"), "{shown}");
+}

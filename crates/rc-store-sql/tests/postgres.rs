@@ -1,0 +1,266 @@
+//! The kit of `rc-store` on a PostgreSQL server, and what only a server does.
+#![cfg(feature = "postgres")]
+
+use std::{env, time::Duration};
+
+use futures_util::StreamExt as _;
+use rc_store::{Change, Expect, KeyRing, RecordKey, Sealed, StoreError, TokenStore, Version};
+use rc_store_sql::{ConnectError, SqlStore};
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
+
+const HOW_TO_START: &str = "no PostgreSQL server answers; start one and name it in \
+    RC_TEST_POSTGRES_URL (default: postgres://postgres@127.0.0.1:5432), or leave out the feature `postgres`";
+
+fn server() -> String {
+    env::var("RC_TEST_POSTGRES_URL").unwrap_or("postgres://postgres@127.0.0.1:5432".into())
+}
+
+/// Runs an administrator's command on a runtime of its own.
+fn administer(sql: String) {
+    let work = async move {
+        let admin = Database::connect(format!("{}/postgres", server())).await;
+        let admin = admin.expect(HOW_TO_START);
+        admin.execute_unprepared(&sql).await.expect("a command");
+        admin.close().await.expect("closes");
+    };
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.expect("a runtime").block_on(work);
+    });
+    thread.join().expect(HOW_TO_START);
+}
+
+/// A database of the test's own, dropped with it.
+struct Place {
+    name: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        let version = Version::random().expect("random bytes");
+        let name = format!("rc_test_{:032x}", u128::from_be_bytes(*version.as_bytes()));
+        administer(format!("CREATE DATABASE {name}"));
+        Self { name }
+    }
+
+    fn url(&self) -> String {
+        format!("{}/{}", server(), self.name)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        administer(format!("DROP DATABASE {} WITH (FORCE)", self.name));
+    }
+}
+
+async fn connect(place: &Place) -> SqlStore {
+    SqlStore::connect(&place.url()).await.expect("a store")
+}
+
+async fn side(place: &Place) -> DatabaseConnection {
+    Database::connect(place.url()).await.expect("connects")
+}
+
+/// Ends the connections of everybody else, as a restart of the server does.
+async fn disconnect_all(place: &Place) {
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let ended = side(place).await.execute_unprepared(sql).await;
+    ended.expect("ends connections");
+}
+
+mod plain {
+    use super::*;
+
+    rc_store::token_store_tests!(connect, at = Place::new);
+}
+
+mod sealed {
+    use super::*;
+
+    fn new_place() -> (Place, KeyRing) {
+        (Place::new(), KeyRing::generate("test").expect("a ring"))
+    }
+
+    async fn open((place, ring): &(Place, KeyRing)) -> Sealed<Box<dyn TokenStore>> {
+        Sealed::new(Box::new(connect(place).await), ring.clone())
+    }
+
+    rc_store::token_store_tests!(open, at = new_place);
+}
+
+fn key() -> RecordKey {
+    RecordKey::derive(&[b"grant"])
+}
+
+#[tokio::test]
+async fn a_write_is_told_by_key_and_version() {
+    let place = Place::new();
+    let (store, other) = (connect(&place).await, connect(&place).await);
+    let mut changes = store.changes().expect("a stream");
+    assert_eq!(changes.next().await, Some(Change::Gap));
+    let version = other.save(&key(), b"a", None, Expect::Absent).await;
+    let version = version.expect("saves");
+    let told = |version| {
+        Some(Change::Key {
+            key: key(),
+            version,
+        })
+    };
+    assert_eq!(changes.next().await, told(Some(version)));
+    other.delete(&key(), version).await.expect("deletes");
+    assert_eq!(changes.next().await, told(None));
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_a_gap_and_the_stream_goes_on() {
+    let place = Place::new();
+    let store = connect(&place).await;
+    let mut changes = store.changes().expect("a stream");
+    assert_eq!(changes.next().await, Some(Change::Gap));
+    disconnect_all(&place).await;
+    assert_eq!(changes.next().await, Some(Change::Gap), "lost");
+    assert_eq!(changes.next().await, Some(Change::Gap), "opened again");
+    let other = connect(&place).await;
+    let version = other.save(&key(), b"a", None, Expect::Absent).await;
+    let version = Some(version.expect("saves"));
+    let key = key();
+    assert_eq!(changes.next().await, Some(Change::Key { key, version }));
+}
+
+#[tokio::test]
+async fn a_store_goes_on_after_all_its_connections_were_ended() {
+    let place = Place::new();
+    let store = connect(&place).await;
+    let version = store.save(&key(), b"a", None, Expect::Absent).await;
+    let version = version.expect("saves");
+    disconnect_all(&place).await;
+    // Each connection of the pool may fail one call.
+    let mut loaded = store.load(&key()).await;
+    for _ in 0..10 {
+        if loaded.is_ok() {
+            break;
+        }
+        loaded = store.load(&key()).await;
+    }
+    let loaded = loaded.expect("loads").expect("a record");
+    assert_eq!(loaded.version, version);
+}
+
+#[tokio::test]
+async fn a_server_that_may_only_be_read_is_unavailable_until_it_may_be_written() {
+    let place = Place::new();
+    let store = connect(&place).await;
+    let read_only = |on| {
+        let name = &place.name;
+        administer(format!(
+            "ALTER DATABASE {name} SET default_transaction_read_only = {on}"
+        ));
+    };
+    read_only("on");
+    disconnect_all(&place).await;
+    // More often than the pool has connections that were ended.
+    for _ in 0..12 {
+        let saved = store.save(&key(), b"a", None, Expect::Absent).await;
+        assert!(
+            matches!(saved, Err(StoreError::Unavailable(_))),
+            "{saved:?}"
+        );
+    }
+    read_only("off");
+    // Nothing ended the connections: the store has to have let go of them itself.
+    let saved = store.save(&key(), b"a", None, Expect::Absent).await;
+    saved.expect("saves");
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_leaves_no_connection_behind() {
+    let place = Place::new();
+    let store = connect(&place).await;
+    let version = store.save(&key(), b"a", None, Expect::Absent).await;
+    let version = version.expect("saves");
+    let admin = side(&place).await;
+    let lock = sea_orm::TransactionTrait::begin(&admin).await;
+    let lock = lock.expect("a transaction");
+    let sql = "SELECT 1 FROM rc_records FOR UPDATE";
+    lock.execute_unprepared(sql).await.expect("locks");
+    // More calls than the pool has connections, each dropped while it waits for the row.
+    for _ in 0..20 {
+        let key = key();
+        let waiting = store.save(&key, b"b", None, Expect::Version(version));
+        let dropped = tokio::time::timeout(Duration::from_millis(20), waiting).await;
+        assert!(dropped.is_err(), "the row was not locked");
+    }
+    let loaded = store.load(&key()).await.expect("loads");
+    assert_eq!(loaded.expect("a record").version, version);
+    lock.rollback().await.expect("unlocks");
+}
+
+#[tokio::test]
+async fn replicas_that_start_at_once_all_find_the_schema() {
+    let place = Place::new();
+    let starts: Vec<_> = (0..8)
+        .map(|_| {
+            let url = place.url();
+            tokio::spawn(async move { SqlStore::connect(&url).await })
+        })
+        .collect();
+    for start in starts {
+        let store = start.await.expect("ends").expect("a store");
+        store.load(&key()).await.expect("loads");
+    }
+}
+
+#[tokio::test]
+async fn a_schema_of_a_newer_version_is_refused() {
+    let place = Place::new();
+    connect(&place).await;
+    let sql = "INSERT INTO rc_store_migrations (version, applied_at) VALUES ('m9999_later', 0)";
+    let side = side(&place).await;
+    side.execute_unprepared(sql).await.expect("inserts");
+    let refused = SqlStore::connect(&place.url()).await;
+    assert!(
+        matches!(&refused, Err(ConnectError::NewerSchema { migration }) if migration == "m9999_later"),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_next_due_records_come_from_their_index() {
+    let place = Place::new();
+    connect(&place).await;
+    let side = side(&place).await;
+    let fill = "INSERT INTO rc_records SELECT sha256(i::text::bytea), decode(md5(i::text), 'hex'), \
+                'x', i FROM generate_series(1, 20000) i; ANALYZE rc_records";
+    side.execute_unprepared(fill).await.expect("fills");
+    let explain = "EXPLAIN SELECT record_key, due FROM rc_records WHERE due <= 15000 \
+                   AND (due, record_key) > (5000, '\\x00') ORDER BY due, record_key LIMIT 100";
+    let rows = side
+        .query_all_raw(sea_orm::Statement::from_string(
+            side.get_database_backend(),
+            explain,
+        ))
+        .await
+        .expect("explains");
+    let line = |row: &sea_orm::QueryResult| row.try_get_by_index::<String>(0).expect("text");
+    let plan: Vec<String> = rows.iter().map(line).collect();
+    let plan = plan.join("\n");
+    assert!(
+        plan.contains("rc_records_by_due") && !plan.contains("Sort"),
+        "{plan}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_unavailable_and_no_password_is_shown() {
+    let refused = SqlStore::connect("postgres://app:hunter2@127.0.0.1:9/app").await;
+    let shown = format!("{refused:?}");
+    assert!(
+        matches!(refused, Err(ConnectError::Unavailable { .. })),
+        "{shown}"
+    );
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
