@@ -1,6 +1,5 @@
 //! The application on a real port, against the simulated platform, with SQLite on disk.
 #![recursion_limit = "256"]
-
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod callback;
