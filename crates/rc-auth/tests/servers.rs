@@ -206,6 +206,10 @@ impl TokenStore for SlowToAnswer {
     fn changes(&self) -> Option<ChangeStream> {
         self.inner.changes()
     }
+
+    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.health()
+    }
 }
 
 /// A store that cannot be written to for a while.
@@ -267,6 +271,10 @@ impl TokenStore for ReadOnly {
 
     fn changes(&self) -> Option<ChangeStream> {
         self.inner.changes()
+    }
+
+    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.health()
     }
 }
 

@@ -32,6 +32,9 @@ const VERSIONS_PART: usize = 1000;
 /// What [`TokenStore::versions`] answers for a row whose version cannot be read: no write draws it.
 const UNREADABLE: Version = Version::new([0; 16]);
 
+/// No record has this key: real ones are digests.
+const NOBODY: RecordKey = RecordKey::new([0; 32]);
+
 /// Records in a SQL database. Clones share its connections.
 ///
 /// Payloads are stored as they are given: put [`Sealed`](rc_store::Sealed) around it. Every call is one
@@ -331,6 +334,16 @@ impl TokenStore for SqlStore {
             // Databases in memory, which a second connection would not see, are refused by `connect`.
             _ => Some(changes::stream(self.database.get_sqlite_connection_pool())),
         }
+    }
+
+    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(within(async move {
+            // A write that finds no record to change: a server that may only be read refuses it.
+            match self.remove(&NOBODY, UNREADABLE).await {
+                Ok(()) | Err(StoreError::Conflict) => Ok(()),
+                Err(error) => Err(error),
+            }
+        }))
     }
 }
 

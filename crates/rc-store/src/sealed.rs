@@ -144,4 +144,8 @@ impl<S: TokenStore> TokenStore for Sealed<S> {
     fn changes(&self) -> Option<ChangeStream> {
         self.inner.changes()
     }
+
+    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.health()
+    }
 }

@@ -178,6 +178,10 @@ mod sealed_shared {
         fn changes(&self) -> Option<ChangeStream> {
             self.inner.changes()
         }
+
+        fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+            self.unless_down(self.inner.health())
+        }
     }
 
     rc_store::token_store_tests!(open, at = new_place, fault = fail, damage = damage);

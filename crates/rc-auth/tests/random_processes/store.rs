@@ -181,4 +181,8 @@ impl TokenStore for FarStore {
     fn changes(&self) -> Option<ChangeStream> {
         self.store.changes().filter(|_| self.weather.tells_changes)
     }
+
+    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.health()
+    }
 }

@@ -260,4 +260,8 @@ impl TokenStore for Silent {
     fn changes(&self) -> Option<ChangeStream> {
         None
     }
+
+    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(std::future::pending())
+    }
 }

@@ -99,4 +99,8 @@ impl TokenStore for PanicOnce {
     fn changes(&self) -> Option<ChangeStream> {
         panic!("a store that panics")
     }
+
+    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        panic!("a store that panics")
+    }
 }

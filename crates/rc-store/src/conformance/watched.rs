@@ -226,4 +226,8 @@ impl TokenStore for Watched {
     fn changes(&self) -> Option<ChangeStream> {
         self.store.changes()
     }
+
+    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.watch("health", None, None, self.store.health())
+    }
 }

@@ -35,7 +35,8 @@ pub const MAX_PAYLOAD: usize = 64 * 1024;
 /// # Versions
 ///
 /// Every write has a fresh [`Version`] of 16 bytes that never repeats for its key; [`Version::random`]
-/// draws one, and any other tag that never repeats will do. So a version names one write for ever: it never comes back for a key, not even after the record was deleted and made again.
+/// draws one, and any other tag that never repeats will do. So a version names one write for ever: it
+/// never comes back for a key, not even after the record was deleted and made again.
 /// Versions have no order. A write that expects a version succeeds only if the record still is exactly
 /// what that write left; of any number of writes that expect the same thing at most one succeeds.
 ///
@@ -59,6 +60,14 @@ pub const MAX_PAYLOAD: usize = 64 * 1024;
 ///
 /// A durable store answers a write only after the write survives the death of the process and, where the
 /// system allows, a power cut. A store that is not durable says so in its documentation.
+///
+/// # Failover
+///
+/// A key has one home at a time. A store whose server can fail over to another one promises what this page
+/// says only if the new server has every write that was answered (a synchronous standby). Where it may
+/// lack some (asynchronous replication), the store's documentation says how many, and that a record can
+/// go back to an older version. A server that may only be read any more is an error and loses its
+/// connection, so that the next call finds the new one; no restart is needed.
 ///
 /// # Interrupted calls
 ///
@@ -193,6 +202,17 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// A hint only, never a reason to believe that a record is what it was: whoever wants to act loads the
     /// record and wins it by compare-and-swap.
     fn changes(&self) -> Option<ChangeStream>;
+
+    /// Whether the backend answers and takes writes now: what a readiness probe asks.
+    ///
+    /// Asks the backend itself, never a cache, and changes no record. A server that may only be read is
+    /// not healthy, because tokens that are refreshed could not be saved there. `Ok` promises nothing about
+    /// the next call.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] or [`StoreError::NotWritten`], with the cause.
+    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
 macro_rules! forward {
@@ -249,6 +269,10 @@ macro_rules! forward {
 
             fn changes(&self) -> Option<ChangeStream> {
                 (**self).changes()
+            }
+
+            fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+                (**self).health()
             }
         }
     };

@@ -194,6 +194,10 @@ impl TokenStore for MemoryStore {
     fn changes(&self) -> Option<ChangeStream> {
         Some(self.shelf().readers.add())
     }
+
+    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 impl fmt::Debug for MemoryStore {

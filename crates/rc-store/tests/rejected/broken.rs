@@ -105,4 +105,8 @@ impl<B: Broken> TokenStore for Through<B> {
     fn changes(&self) -> Option<ChangeStream> {
         self.0.inner().changes()
     }
+
+    fn health(&self) -> Answer<'_, ()> {
+        self.0.inner().health()
+    }
 }

@@ -233,6 +233,10 @@ impl TokenStore for Broken {
         Box::pin(self.answer(keys))
     }
 
+    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.health()
+    }
+
     fn changes(&self) -> Option<ChangeStream> {
         assert!(self.fault != Fault::ChangesPanic, "not supported");
         let again = self.subscribed.swap(true, Ordering::SeqCst);

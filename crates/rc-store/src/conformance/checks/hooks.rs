@@ -30,7 +30,13 @@ pub async fn failing_backend_is_an_error_and_works_again(subject: Subject<'_>) {
     assert_failed("versions", store.versions(&[key(1)]).await);
     let save = store.save(&key(2), b"two", None, Expect::Absent).await;
     assert_failed("save", save);
+    assert_failed("health", store.health().await);
     subject.fail(false).await;
+    let health = store.health().await;
+    assert!(
+        health.is_ok(),
+        "health of a backend that works again: {health:?}"
+    );
     assert_loads(&store, &key(1), b"one", (version, Some(at(1))), "later").await;
     replace(&store, &key(1), b"two", None, version).await;
 }
