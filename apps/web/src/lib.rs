@@ -31,9 +31,11 @@ mod server;
 mod session;
 mod start;
 mod state;
+mod store;
 mod telemetry;
 
 pub use command::run;
 pub use keys::KeyFileError;
 pub use lock::LockError;
 pub use start::{Running, StartError, Summary};
+pub use store::OpenStoreError;

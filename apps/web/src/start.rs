@@ -12,14 +12,14 @@ use actix_web::dev::ServerHandle;
 use rc_auth::{
     BuildError, Client, Environment, InvalidApp, RefreshPolicy, RefreshReplay, StoreCheckError,
     SystemEnvironment,
-    store::{KeyRing, Sealed, StoreError, TokenStore},
+    store::{Sealed, StoreError, TokenStore},
 };
-use rc_store_sql::{ConnectError, SqlStore};
 use tokio::task::JoinHandle;
 
 use crate::{
     config::{
-        Config, DatabaseUrl, Keys, Platform, RedirectUri, Registration, origin_on_this_machine,
+        Config, DatabaseUrl, Engine, Keys, Platform, RedirectUri, Registration,
+        origin_on_this_machine,
     },
     cookies::Cookies,
     demo,
@@ -29,6 +29,7 @@ use crate::{
     permissions, server,
     session::BrowserSession,
     state::{Application, Parts, PlatformName},
+    store::{self, OpenStoreError},
     telemetry,
 };
 
@@ -77,9 +78,9 @@ pub enum StartError {
     /// The key file is unusable.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
-    /// The database cannot be opened.
+    /// The store cannot be opened.
     #[error("DATABASE_URL: {0}")]
-    Connect(#[from] ConnectError),
+    Connect(#[from] OpenStoreError),
     /// The system does not say who may open the database.
     #[error("DATABASE_URL: who may open the files of the database cannot be found out: {0}")]
     Permissions(#[source] io::Error),
@@ -113,7 +114,8 @@ pub struct Running {
     metrics: Option<MetricsServer>,
     sweeping: JoinHandle<()>,
     simulator: Option<rc_sim::Server>,
-    lock: DatabaseLock,
+    /// Only where the store is on this machine.
+    lock: Option<DatabaseLock>,
 }
 
 /// What the operator should know after start. Holds no secret.
@@ -165,13 +167,14 @@ impl Running {
         let (simulator, registration) = platform(config.platform, address).await?;
         let keys_from = describe_keys(&config.keys);
         if simulator.is_some() {
-            make_folder(&config.database)?;
+            make_folder(&config.database, &config.keys)?;
         }
         let ring = match config.keys {
             Keys::Given(ring) => ring,
             Keys::File(path) => keys::load_or_create(&path)?,
         };
-        let store = open_store(&config.database, ring.clone()).await?;
+        let store = store::open(&config.database).await?;
+        let store: Arc<dyn TokenStore> = Arc::new(Sealed::new(store, ring.clone()));
         let mut client = Client::builder(registration.app()?.require_iss(config.require_iss))
             .store(Arc::clone(&store))
             .refresh_policy(policy(config.refresh_replay))
@@ -296,28 +299,34 @@ async fn platform(
     }
 }
 
-fn make_folder(database: &DatabaseUrl) -> Result<(), StartError> {
-    let made = keys::create_private_folder(database.file());
-    made.map_err(|source| StartError::Folder {
-        database: database.to_string(),
-        source,
-    })
-}
-
-async fn open_store(
-    database: &DatabaseUrl,
-    ring: KeyRing,
-) -> Result<Arc<dyn TokenStore>, StartError> {
-    let store = SqlStore::connect(database.as_str()).await?;
-    Ok(Arc::new(Sealed::new(store, ring)))
+/// The folders of a demo's database and keys.
+fn make_folder(database: &DatabaseUrl, keys: &Keys) -> Result<(), StartError> {
+    let keys = match keys {
+        Keys::File(path) => Some(path.as_path()),
+        Keys::Given(_) => None,
+    };
+    for path in database.path().into_iter().chain(keys) {
+        keys::create_private_folder(path).map_err(|source| StartError::Folder {
+            database: database.to_string(),
+            source,
+        })?;
+    }
+    Ok(())
 }
 
 /// Recovers at once what a crashed process left, if nobody else is alive; see [`crate::lock`].
-async fn take_over(client: &Client, database: &DatabaseUrl) -> Result<DatabaseLock, StartError> {
-    let files = LockFiles {
-        start: database.beside("start-lock"),
-        presence: database.beside("lock"),
+///
+/// Of a store on a server it cannot be known who else uses it: unfinished refreshes are taken over when
+/// their time is up.
+async fn take_over(
+    client: &Client,
+    database: &DatabaseUrl,
+) -> Result<Option<DatabaseLock>, StartError> {
+    let (Some(start), Some(presence)) = (database.beside("start-lock"), database.beside("lock"))
+    else {
+        return Ok(None);
     };
+    let files = LockFiles { start, presence };
     let looking = tokio::task::spawn_blocking({
         let files = files.clone();
         move || Starting::wait(&files, lock::PATIENCE)
@@ -335,13 +344,19 @@ async fn take_over(client: &Client, database: &DatabaseUrl) -> Result<DatabaseLo
             );
         }
     }
-    Ok(starting.serve())
+    Ok(Some(starting.serve()))
 }
 
 /// Files made here are their owner's alone. Older ones may be open to others: what is in them is sealed,
 /// but others could delete or replace it, so the operator is told; see [`Summary::exposed`].
 fn exposed_files(database: &DatabaseUrl) -> Result<Vec<PathBuf>, StartError> {
-    let exposed = permissions::exposed(database.file()).map_err(StartError::Permissions)?;
+    let Some(file) = database
+        .path()
+        .filter(|_| database.engine() == Engine::Sqlite)
+    else {
+        return Ok(Vec::new());
+    };
+    let exposed = permissions::exposed(file).map_err(StartError::Permissions)?;
     for path in &exposed {
         tracing::warn!(path = %path.display(), "others than its owner may open this file; run chmod 600");
     }

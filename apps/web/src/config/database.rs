@@ -5,15 +5,90 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A database address that passed the checks. Prints without user name, password and parameters.
+use url::Url;
+
+/// Where records are kept: what `DATABASE_URL` names, checked. Prints without user name, password and
+/// parameters.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     url: String,
-    file: PathBuf,
+    engine: Engine,
+    place: Place,
+}
+
+/// The kinds of store that a `DATABASE_URL` can name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Engine {
+    /// `sqlite:`, always built in.
+    Sqlite,
+    /// `postgres:`, `postgresql:`; feature `postgres`.
+    Postgres,
+    /// `mysql:`, `mariadb:`; feature `mysql`.
+    MySql,
+    /// `redis:`, `redis-cluster:`, `redis-sentinel:`, `valkey:`; feature `redis`.
+    Redis,
+    /// `file:`, one file for each record; feature `file`.
+    Files,
+}
+
+#[derive(Clone)]
+enum Place {
+    /// On this machine, at this path.
+    Here(PathBuf),
+    /// Somewhere a network leads to: what may be printed of it.
+    Server(String),
+}
+
+impl Engine {
+    fn of_scheme(scheme: &str) -> Option<Self> {
+        Some(match scheme {
+            "sqlite" => Self::Sqlite,
+            "postgres" | "postgresql" => Self::Postgres,
+            "mysql" | "mariadb" => Self::MySql,
+            "redis" | "rediss" | "redis-cluster" | "redis-sentinel" | "valkey" | "valkeys" => {
+                Self::Redis
+            }
+            "file" => Self::Files,
+            _ => return None,
+        })
+    }
+
+    /// The Cargo feature that builds it in; `None` if it always is.
+    const fn feature(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("postgres"),
+            Self::MySql => Some("mysql"),
+            Self::Redis => Some("redis"),
+            Self::Files => Some("file"),
+        }
+    }
+
+    const fn is_built_in(self) -> bool {
+        match self {
+            Self::Sqlite => true,
+            Self::Postgres => cfg!(feature = "postgres"),
+            Self::MySql => cfg!(feature = "mysql"),
+            Self::Redis | Self::Files => false,
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+            Self::MySql => "MySQL or MariaDB",
+            Self::Redis => "Redis or Valkey",
+            Self::Files => "a folder of files",
+        })
+    }
 }
 
 impl DatabaseUrl {
-    /// Checks the scheme and that the database outlives the process.
+    /// Checks the scheme, that its driver is built in, and that the database outlives the process.
     ///
     /// # Errors
     ///
@@ -22,22 +97,24 @@ impl DatabaseUrl {
         let Some((scheme, rest)) = url.split_once(':') else {
             return Err("is not a URL".to_owned());
         };
-        if !scheme.eq_ignore_ascii_case("sqlite") {
-            return Err(unknown_scheme(scheme));
+        let Some(engine) = Engine::of_scheme(&scheme.to_ascii_lowercase()) else {
+            return Err(unknown_scheme());
+        };
+        if let Some(feature) = engine.feature().filter(|_| !engine.is_built_in()) {
+            return Err(format!(
+                "asks for {engine}, which is not built into this program. Build it in: \
+                 cargo build --release -p rc-web --features {feature}"
+            ));
         }
-        let rest = rest.strip_prefix("//").unwrap_or(rest);
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let in_memory = query.split('&').any(|pair| pair == "mode=memory");
-        if in_memory || path.is_empty() || path.starts_with(":memory:") {
-            return Err(
-                "names an in-memory database, which would forget every sign-in at the next start"
-                    .to_owned(),
-            );
-        }
-        let file = PathBuf::from(percent_decoded(path)?);
+        let place = match engine {
+            Engine::Sqlite => Place::Here(sqlite_file(rest)?),
+            Engine::Files => Place::Here(folder(rest)?),
+            _ => Place::Server(address(url)),
+        };
         Ok(Self {
             url: url.to_owned(),
-            file,
+            engine,
+            place,
         })
     }
 
@@ -46,23 +123,35 @@ impl DatabaseUrl {
         &self.url
     }
 
-    /// The SQLite file.
-    pub fn file(&self) -> &Path {
-        &self.file
+    /// The kind of store.
+    pub const fn engine(&self) -> Engine {
+        self.engine
     }
 
-    /// A file beside the database file: same folder, same name, `.extension` added.
-    pub fn beside(&self, extension: &str) -> PathBuf {
-        let mut name = self.file.clone().into_os_string();
+    /// The SQLite file, or the folder of files; `None` if a server keeps the records.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Here(path) => Some(path),
+            Place::Server(_) => None,
+        }
+    }
+
+    /// A file beside what is at [`path`](Self::path): same folder, same name, `.extension` added.
+    pub fn beside(&self, extension: &str) -> Option<PathBuf> {
+        let mut name = self.path()?.as_os_str().to_owned();
         name.push(".");
         name.push(extension);
-        PathBuf::from(name)
+        Some(PathBuf::from(name))
     }
 }
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SQLite, {}", self.file.display())
+        match &self.place {
+            Place::Here(path) => write!(f, "{}, {}", self.engine, path.display()),
+            Place::Server(address) if address.is_empty() => write!(f, "{}", self.engine),
+            Place::Server(address) => write!(f, "{}, {address}", self.engine),
+        }
     }
 }
 
@@ -72,24 +161,59 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// A scheme is named only when it is one; anything else could be part of a password.
-fn unknown_scheme(scheme: &str) -> String {
-    const KNOWN: &[&str] = &[
-        "postgres",
-        "postgresql",
-        "mysql",
-        "mariadb",
-        "redis",
-        "rediss",
-        "valkey",
+/// The scheme is not repeated: it could be part of a password.
+fn unknown_scheme() -> String {
+    const ALL: [Engine; 5] = [
+        Engine::Sqlite,
+        Engine::Postgres,
+        Engine::MySql,
+        Engine::Redis,
+        Engine::Files,
     ];
-    let lower = scheme.to_ascii_lowercase();
-    match KNOWN.iter().find(|known| **known == lower) {
-        Some(known) => {
-            format!("asks for {known}, which is not built into this binary; built in: sqlite")
-        }
-        None => "has an unknown scheme; built in: sqlite".to_owned(),
+    let built_in = ALL.iter().filter(|engine| engine.is_built_in());
+    let built_in: Vec<_> = built_in.map(ToString::to_string).collect();
+    format!(
+        "has an unknown scheme. Built into this program: {}",
+        built_in.join("; ")
+    )
+}
+
+/// Host, port and database of a server's URL: nothing if it cannot be told surely what is a password.
+fn address(url: &str) -> String {
+    let Ok(parsed) = Url::parse(url) else {
+        return String::new();
+    };
+    // A `/` in a password that is not escaped would make half of it a host.
+    let odd =
+        parsed.path().contains('@') || parsed.query().is_some_and(|query| query.contains('@'));
+    let Some(host) = parsed.host_str().filter(|_| !odd) else {
+        return String::new();
+    };
+    let port = parsed
+        .port()
+        .map_or_else(String::new, |port| format!(":{port}"));
+    format!("{host}{port}{}", parsed.path())
+}
+
+fn sqlite_file(rest: &str) -> Result<PathBuf, String> {
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let in_memory = query.split('&').any(|pair| pair == "mode=memory");
+    if in_memory || path.is_empty() || path.starts_with(":memory:") {
+        return Err(
+            "names an in-memory database, which would forget every sign-in at the next start"
+                .to_owned(),
+        );
     }
+    Ok(PathBuf::from(percent_decoded(path)?))
+}
+
+fn folder(rest: &str) -> Result<PathBuf, String> {
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if path.is_empty() || path.contains('?') {
+        return Err("names no folder; write for example file:///var/lib/app/tokens".to_owned());
+    }
+    Ok(PathBuf::from(percent_decoded(path)?))
 }
 
 /// The driver decodes percent escapes in the path, so the files beside it must follow.
@@ -123,11 +247,8 @@ mod tests {
             ("sqlite:a.db", "a.db"),
             ("SQLITE://with%20space.db", "with space.db"),
         ] {
-            assert_eq!(
-                DatabaseUrl::parse(url).unwrap().file(),
-                Path::new(file),
-                "{url}"
-            );
+            let parsed = DatabaseUrl::parse(url).unwrap();
+            assert_eq!(parsed.path(), Some(Path::new(file)), "{url}");
         }
     }
 
@@ -145,19 +266,57 @@ mod tests {
     }
 
     #[test]
-    fn other_backends_are_refused_by_name_and_passwords_stay_unsaid() {
-        let problem = DatabaseUrl::parse("postgres://app:hunter2@db.example/app").unwrap_err();
-        assert!(
-            problem.contains("postgres") && !problem.contains("hunter2"),
-            "{problem}"
-        );
+    fn a_driver_is_built_in_or_refused_with_the_command_that_builds_it() {
+        for (scheme, feature) in [
+            ("postgres", "postgres"),
+            ("postgresql", "postgres"),
+            ("mysql", "mysql"),
+            ("mariadb", "mysql"),
+            ("redis", "redis"),
+            ("redis-cluster", "redis"),
+            ("valkey", "redis"),
+            ("file", "file"),
+        ] {
+            let url = format!("{scheme}://app:hunter2@db.example/app");
+            match DatabaseUrl::parse(&url) {
+                Ok(parsed) => assert!(parsed.engine().is_built_in(), "{scheme}"),
+                Err(problem) => {
+                    let command = format!("cargo build --release -p rc-web --features {feature}");
+                    assert!(problem.contains(&command), "{problem}");
+                    assert!(!problem.contains("hunter2"), "{problem}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_scheme_is_not_repeated() {
         let problem = DatabaseUrl::parse("hunter2:x").unwrap_err();
         assert!(!problem.contains("hunter2"), "{problem}");
     }
 
     #[test]
+    fn of_a_server_host_and_database_are_printed_and_nothing_else() {
+        for (url, printed) in [
+            (
+                "postgres://app:hunter2@db.example:5433/app?x=hunter2",
+                "db.example:5433/app",
+            ),
+            ("postgres:///app?host=/run/postgresql", ""),
+            ("postgres://app:hunt/er2@db.example/app", ""),
+            ("postgres://app:12/hunter2@db.example/app", ""),
+            ("redis-cluster://:hunter2@a.example:7000,b.example:7001", ""),
+        ] {
+            assert_eq!(address(url), printed, "{url}");
+        }
+    }
+
+    #[test]
     fn companions_lie_beside_the_file() {
         let url = DatabaseUrl::parse("sqlite://dir/a.db?mode=rwc").unwrap();
-        assert_eq!(url.beside("lock"), Path::new("dir/a.db.lock"));
+        assert_eq!(
+            url.beside("lock").as_deref(),
+            Some(Path::new("dir/a.db.lock"))
+        );
     }
 }

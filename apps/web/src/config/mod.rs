@@ -15,12 +15,15 @@ mod variables;
 
 pub use address::{RedirectUri, origin_on_this_machine};
 pub use callback_limit::{CallbackLimit, InvalidCallbackLimit};
-pub use database::DatabaseUrl;
+pub use database::{DatabaseUrl, Engine};
 pub use trusted_proxies::{InvalidTrustedProxies, TrustedProxies};
 pub use variables::{VARIABLES, Variable, help};
 
 /// Longer than any browser needs for a form of ours, short enough that nobody holds connections by it.
 const FORM_LIMIT: Duration = Duration::from_secs(10);
+
+/// Where the demo's keys are if a server keeps its records.
+const DEMO_KEYS: &str = "rc-demo/rc-demo.keys";
 
 /// Everything the application is told from outside.
 #[derive(Debug)]
@@ -232,7 +235,10 @@ impl Reader<'_> {
             Some(text) => text.parse().map(Keys::Given).map_err(|problem| {
                 ConfigError::new("RC_ENCRYPTION_KEYS", format!("is unusable: {problem}"))
             }),
-            None if demo => Ok(Keys::File(database.beside("keys"))),
+            None if demo => {
+                let beside = database.beside("keys");
+                Ok(Keys::File(beside.unwrap_or_else(|| DEMO_KEYS.into())))
+            }
             None => {
                 let problem = "is missing although RC_CLIENT_ID is set. \
                     It encrypts what is stored; keep it apart from the database and its backups";

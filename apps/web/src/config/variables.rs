@@ -60,7 +60,11 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "DATABASE_URL",
-        about: &["Where sign-ins are kept, encrypted. In-memory databases are refused."],
+        about: &[
+            "Where sign-ins are kept, encrypted: sqlite://FILE for one machine. Other stores have to be",
+            "built in (cargo build -p rc-web --features postgres,mysql,redis,file): postgres://, mysql://,",
+            "redis://, redis-cluster://, redis-sentinel:// for any number of machines; file://FOLDER.",
+        ],
         default: "demo mode: sqlite://rc-demo/rc-demo.db?mode=rwc; otherwise sqlite://rc-web.db?mode=rwc",
         example: "sqlite:///var/lib/rc-web/rc-web.db?mode=rwc",
     },
@@ -70,7 +74,7 @@ pub const VARIABLES: &[Variable] = &[
             "Keys that encrypt the database and the cookies: id:base64 of 32 bytes[,id:…].",
             "The first one is active, the others still open what they sealed.",
         ],
-        default: "demo mode: a key file beside the database, made on first start; otherwise required",
+        default: "demo mode: a key file beside the database (rc-demo/rc-demo.keys if that is a server), made on first start; otherwise required",
         example: "2026a:$(openssl rand -base64 32)",
     },
     Variable {
