@@ -8,12 +8,18 @@ mod demo;
 mod deny;
 mod e2e;
 mod layers;
+mod processes;
+mod services;
 mod spdx;
 mod stores;
 mod stress;
+mod wire;
 
 /// What a chore says when it did not work out: what happened, to what, what to do next.
-type Outcome = Result<(), String>;
+type Outcome = Fallible<()>;
+
+/// The answer of a step of a chore, or what is wrong as a sentence.
+type Fallible<T> = Result<T, String>;
 
 /// One command.
 struct Chore {
@@ -23,7 +29,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 7] = [
+const CHORES: [Chore; 8] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -51,19 +57,25 @@ const CHORES: [Chore; 7] = [
     Chore {
         name: "stores",
         arguments: "",
-        purpose: "tests the stores on PostgreSQL and MySQL (RC_TEST_POSTGRES_URL, RC_TEST_MYSQL_URL; default: this machine)",
+        purpose: "tests the stores on PostgreSQL, MySQL or MariaDB, and Redis: throw-away servers, or those of RC_TEST_…_URL",
         run: stores::run,
+    },
+    Chore {
+        name: "services",
+        arguments: "[NAME..] [-- COMMAND..]",
+        purpose: "starts throw-away servers from installed programs: postgres mysql redis redis-cluster",
+        run: services::run,
     },
     Chore {
         name: "stress",
         arguments: "[NAME..]",
-        purpose: "measures release builds under crashes and floods against bounds: kill flood pages (Linux; minutes)",
+        purpose: "measures release builds under crashes and floods against bounds: kill flood pages replicas (Linux; minutes)",
         run: stress::run,
     },
     Chore {
         name: "demo",
-        arguments: "[ARGUMENTS..]",
-        purpose: "runs the web application with the simulated platform beside it",
+        arguments: "[--replicas N]",
+        purpose: "runs the web application with the simulated platform; or N behind HAProxy on one PostgreSQL",
         run: demo::run,
     },
 ];

@@ -1,11 +1,12 @@
 //! The tests of the stores that need a server, which plain `cargo test --workspace` leaves out.
 
-use crate::{Outcome, cargo, no_arguments};
+use crate::{Outcome, cargo, no_arguments, services};
 
-/// Runs the tests of `rc-store-sql` on SQLite, PostgreSQL and MySQL or MariaDB. A server that does not
-/// answer fails them.
+/// Runs the tests of the stores on SQLite, PostgreSQL and MySQL or MariaDB. A server that no variable names
+/// is started for the time of the tests; one that does not answer fails them.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     no_arguments(arguments)?;
+    let (_running, variables) = services::missing()?;
     let arguments = ["test", "-p", "rc-store-sql", "--features", "postgres,mysql"];
-    cargo::run(&mut cargo::cargo(&arguments))
+    cargo::run(cargo::cargo(&arguments).envs(variables))
 }

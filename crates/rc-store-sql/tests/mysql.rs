@@ -10,8 +10,14 @@ use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Sta
 const HOW_TO_START: &str = "no MySQL or MariaDB server answers; start one and name it in \
     RC_TEST_MYSQL_URL (default: mysql://root@127.0.0.1:3306), or leave out the feature `mysql`";
 
+/// Without a database, should the variable name one: each test makes its own.
 fn server() -> String {
-    env::var("RC_TEST_MYSQL_URL").unwrap_or("mysql://root@127.0.0.1:3306".into())
+    let mut url = env::var("RC_TEST_MYSQL_URL").unwrap_or("mysql://root@127.0.0.1:3306".into());
+    let host = url.find("://").map_or(0, |scheme| scheme + 3);
+    if let Some(path) = url[host..].find('/') {
+        url.truncate(host + path);
+    }
+    url
 }
 
 /// Runs an administrator's command on a runtime of its own.

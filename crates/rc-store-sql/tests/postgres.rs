@@ -11,8 +11,15 @@ use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 const HOW_TO_START: &str = "no PostgreSQL server answers; start one and name it in \
     RC_TEST_POSTGRES_URL (default: postgres://postgres@127.0.0.1:5432), or leave out the feature `postgres`";
 
+/// Without a database, should the variable name one: each test makes its own.
 fn server() -> String {
-    env::var("RC_TEST_POSTGRES_URL").unwrap_or("postgres://postgres@127.0.0.1:5432".into())
+    let mut url =
+        env::var("RC_TEST_POSTGRES_URL").unwrap_or("postgres://postgres@127.0.0.1:5432".into());
+    let host = url.find("://").map_or(0, |scheme| scheme + 3);
+    if let Some(path) = url[host..].find('/') {
+        url.truncate(host + path);
+    }
+    url
 }
 
 /// Runs an administrator's command on a runtime of its own.

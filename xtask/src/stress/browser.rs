@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use super::{
+use crate::{
     Fallible,
     processes::{Simulator, User},
     wire::{self, Answer, Request, target_of},

@@ -9,11 +9,13 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use super::{
-    Fallible,
     browser::Browser,
     figures::{Figures, seconds},
-    processes::{Programs, Simulator, Web},
     together,
+};
+use crate::{
+    Fallible,
+    processes::{NO_REDIRECT_URI, Programs, Simulator, Web},
 };
 
 const CALLBACKS: usize = 3_000;
@@ -74,7 +76,7 @@ struct Scene {
 impl Scene {
     async fn set(programs: &Programs, arguments: &[&str]) -> Fallible<Self> {
         let folder = TempDir::new().map_err(|error| format!("no temporary folder: {error}"))?;
-        let simulator = Simulator::start(programs, arguments).await?;
+        let simulator = Simulator::start(programs, NO_REDIRECT_URI, arguments).await?;
         let web = Web::start(programs, &simulator, folder.path(), "web").await?;
         let mut user = Browser::new(web.address).forwarded_for(USER.to_owned());
         user.sign_in(&simulator, simulator.user(0)?).await?;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -9,11 +10,13 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use super::{
-    Fallible,
     browser::Browser,
     figures::{Figures, count, seconds},
-    processes::{Programs, Simulator, Web},
     together,
+};
+use crate::{
+    Fallible,
+    processes::{NO_REDIRECT_URI, Programs, Simulator, Web},
 };
 
 const USERS: usize = 200;
@@ -44,11 +47,11 @@ impl Scene {
         let folder = TempDir::new().map_err(|error| format!("no temporary folder: {error}"))?;
         let sessions = USERS.to_string();
         let arguments = ["--limits", "off", "--sessions", &sessions];
-        let simulator = Simulator::start(programs, &arguments).await?;
+        let simulator = Simulator::start(programs, NO_REDIRECT_URI, &arguments).await?;
         let doomed = Web::start(programs, &simulator, folder.path(), "a").await?;
         let b = Web::start(programs, &simulator, folder.path(), "b").await?;
         let c = Web::start(programs, &simulator, folder.path(), "c").await?;
-        let browsers = signed_in(&simulator, &doomed, USERS).await?;
+        let browsers = signed_in(&simulator, doomed.address, USERS).await?;
         simulator.delay_tokens(TOKEN_DELAY_MS).await?;
         simulator.expire_access_tokens().await?;
         let calls: Vec<_> = browsers
@@ -86,12 +89,12 @@ impl Scene {
 /// So many browsers of one user, each with a session of its own.
 pub(super) async fn signed_in(
     simulator: &Simulator,
-    web: &Web,
+    address: SocketAddr,
     browsers: usize,
 ) -> Fallible<Vec<Browser>> {
     let mut signed_in = Vec::with_capacity(browsers);
     for _ in 0..browsers {
-        let mut browser = Browser::new(web.address);
+        let mut browser = Browser::new(address);
         browser.sign_in(simulator, simulator.user(0)?).await?;
         signed_in.push(browser);
     }

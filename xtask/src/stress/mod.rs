@@ -1,31 +1,28 @@
-//! Bounds proved with real processes: release builds on loopback, one SQLite file, real signals.
+//! Bounds proved with real processes: release builds on loopback, one SQLite file or a throw-away PostgreSQL,
+//! real signals.
 
 use std::future::Future;
 
 use tokio::task::JoinSet;
 
-use crate::Outcome;
+use crate::{Fallible, Outcome, processes::Programs};
 
 mod browser;
 mod figures;
 mod flood;
 mod kill;
+mod load;
 mod pages;
-mod processes;
-mod wire;
+mod replicas;
 
 use figures::Figures;
-use processes::Programs;
 
-/// What goes wrong with a scenario itself, as a sentence; a broken bound is a [`Figures`] matter.
-type Fallible<T> = Result<T, String>;
-
-const SCENARIOS: [&str; 3] = ["kill", "flood", "pages"];
+const SCENARIOS: [&str; 4] = ["kill", "flood", "pages", "replicas"];
 
 /// Runs the scenarios named, or all of them, and fails when a bound is broken.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let chosen = chosen(arguments)?;
-    let programs = Programs::build()?;
+    let programs = Programs::release(&[])?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -35,7 +32,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         let played = match scenario {
             "kill" => runtime.block_on(kill::play(&programs, &mut figures)),
             "flood" => runtime.block_on(flood::play(&programs, &mut figures)),
-            _ => runtime.block_on(pages::play(&programs, &mut figures)),
+            "pages" => runtime.block_on(pages::play(&programs, &mut figures)),
+            _ => runtime.block_on(replicas::play(&mut figures)),
         };
         played.map_err(|error| format!("scenario {scenario}: {error}"))?;
     }

@@ -6,12 +6,14 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use super::{
-    Fallible,
     browser::Browser,
     figures::{Figures, milliseconds, percentile},
     kill::signed_in,
-    processes::{Programs, Simulator, Web},
     together,
+};
+use crate::{
+    Fallible,
+    processes::{NO_REDIRECT_URI, Programs, Simulator, Web},
 };
 
 const BROWSERS: usize = 200;
@@ -37,9 +39,9 @@ pub(super) async fn play(programs: &Programs, figures: &mut Figures) -> Fallible
         "--access-token-ttl",
         &life,
     ];
-    let simulator = Simulator::start(programs, &arguments).await?;
+    let simulator = Simulator::start(programs, NO_REDIRECT_URI, &arguments).await?;
     let web = Web::start(programs, &simulator, folder.path(), "web").await?;
-    let browsers = signed_in(&simulator, &web, BROWSERS).await?;
+    let browsers = signed_in(&simulator, web.address, BROWSERS).await?;
     simulator.delay_tokens(TOKEN_DELAY_MS).await?;
     sleep(ACCESS_TOKEN_LIFE).await;
 

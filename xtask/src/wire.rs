@@ -8,44 +8,44 @@ use tokio::{
     time::timeout,
 };
 
-use super::Fallible;
+use crate::Fallible;
 
 /// No answer of the application takes as long.
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// What is sent.
 #[derive(Debug)]
-pub(super) struct Request<'a> {
-    pub(super) method: &'a str,
-    pub(super) target: &'a str,
-    pub(super) headers: Vec<(&'a str, &'a str)>,
-    pub(super) body: &'a str,
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) target: &'a str,
+    pub(crate) headers: Vec<(&'a str, &'a str)>,
+    pub(crate) body: &'a str,
 }
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     headers: Vec<(String, String)>,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
     /// The values of the headers called `name`, which is in lower case.
-    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = self.headers.iter().filter(move |(other, _)| other == name);
         named.map(|(_, value)| value.as_str())
     }
 
     /// Where the answer leads.
-    pub(super) fn location(&self) -> Fallible<&str> {
+    pub(crate) fn location(&self) -> Fallible<&str> {
         self.all("location")
             .next()
             .ok_or_else(|| format!("status {} leads nowhere: {}", self.status, self.body))
     }
 
     /// How long to wait before the next try, one second where the answer does not say.
-    pub(super) fn retry_after(&self) -> Duration {
+    pub(crate) fn retry_after(&self) -> Duration {
         let said = self.all("retry-after").next();
         let seconds = said.and_then(|seconds| seconds.parse().ok());
         Duration::from_secs(seconds.unwrap_or(1))
@@ -71,7 +71,7 @@ impl Answer {
 }
 
 /// Sends `request` and reads the answer.
-pub(super) async fn exchange(to: SocketAddr, request: &Request<'_>) -> Fallible<Answer> {
+pub(crate) async fn exchange(to: SocketAddr, request: &Request<'_>) -> Fallible<Answer> {
     let asked = timeout(LIMIT, ask(to, request)).await;
     let asked = asked.unwrap_or_else(|_| Err(format!("no answer in {} s", LIMIT.as_secs())));
     // Without the query: it may hold a code.
@@ -103,7 +103,7 @@ async fn ask(to: SocketAddr, request: &Request<'_>) -> Fallible<Answer> {
 }
 
 /// Path and query of an absolute address; what is no absolute address is returned as it is.
-pub(super) fn target_of(address: &str) -> &str {
+pub(crate) fn target_of(address: &str) -> &str {
     if address.starts_with('/') {
         return address;
     }

@@ -4,7 +4,8 @@ use std::{
     fs::File,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{ExitStatus, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,38 +16,48 @@ use tokio::{
     time::timeout,
 };
 
-use super::{
-    Fallible,
+use crate::{
+    Fallible, cargo,
     wire::{self, Request},
 };
-use crate::cargo;
 
 /// How long a program may take to say where it listens.
 const START_LIMIT: Duration = Duration::from_secs(30);
-/// Nothing listens there: the scenarios carry callbacks to the application.
-const REDIRECT_URI: &str = "http://127.0.0.1:1/oauth/callback";
-/// Of the bytes 0 to 31; it protects a database that lives as long as a scenario.
-const KEYS: &str = "stress:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+/// Nothing listens there: who drives the applications carries callbacks to them.
+pub(crate) const NO_REDIRECT_URI: &str = "http://127.0.0.1:1/oauth/callback";
+/// Of the bytes 0 to 31; it protects sign-ins at a simulated platform, which forgets them when it ends.
+const KEYS: &str = "throwaway:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-/// Where the release builds are.
+/// Where the programs are.
 #[derive(Debug)]
-pub(super) struct Programs {
+pub(crate) struct Programs {
     web: PathBuf,
     simulator: PathBuf,
 }
 
 impl Programs {
-    /// Builds them.
-    pub(super) fn build() -> Fallible<Self> {
-        let arguments = [
+    /// Builds them for measuring, with these features of rc-web.
+    pub(crate) fn release(features: &[&str]) -> Fallible<Self> {
+        Self::build(&["--release"], features)
+    }
+
+    /// Builds them as `cargo run` does, with these features of rc-web.
+    pub(crate) fn debug(features: &[&str]) -> Fallible<Self> {
+        Self::build(&[], features)
+    }
+
+    fn build(more: &[&str], features: &[&str]) -> Fallible<Self> {
+        let mut command = cargo::cargo(&[
             "build",
-            "--release",
             "--bins",
             "--package=rc-web",
             "--package=rc-sim",
             "--message-format=json-render-diagnostics",
-        ];
-        let messages = cargo::output(&mut cargo::cargo(&arguments))?;
+        ]);
+        let features = features
+            .iter()
+            .map(|feature| format!("--features=rc-web/{feature}"));
+        let messages = cargo::output(command.args(more).args(features))?;
         Ok(Self {
             web: executable(&messages, "rc-web")?,
             simulator: executable(&messages, "rc-sim")?,
@@ -68,27 +79,32 @@ fn executable(messages: &str, name: &str) -> Fallible<PathBuf> {
 
 /// Somebody who can sign in.
 #[derive(Clone, Debug)]
-pub(super) struct User {
-    pub(super) login: String,
-    pub(super) password: String,
+pub(crate) struct User {
+    pub(crate) login: String,
+    pub(crate) password: String,
 }
 
-/// A running platform. Killed when dropped.
-#[derive(Debug)]
-pub(super) struct Simulator {
+/// A running platform. Killed when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Simulator {
     address: SocketAddr,
     client_id: String,
     client_secret: String,
+    redirect_uri: String,
     users: Vec<User>,
-    _child: Child,
+    _child: Arc<Child>,
 }
 
 impl Simulator {
-    /// Starts one with these arguments.
-    pub(super) async fn start(programs: &Programs, arguments: &[&str]) -> Fallible<Self> {
+    /// Starts one with an app for this redirect URI, and with these arguments.
+    pub(crate) async fn start(
+        programs: &Programs,
+        redirect_uri: &str,
+        arguments: &[&str],
+    ) -> Fallible<Self> {
         let mut command = Command::new(&programs.simulator);
         command
-            .args(["--port", "0", "--redirect-uri", REDIRECT_URI])
+            .args(["--port", "0", "--redirect-uri", redirect_uri])
             .args(arguments)
             .stderr(Stdio::inherit());
         let (child, said) = start(&mut command, "/sim/counters").await?;
@@ -100,30 +116,36 @@ impl Simulator {
             address: address.ok_or("rc-sim did not say where it listens")?,
             client_id: app.next().unwrap_or_default().to_owned(),
             client_secret: app.nth(2).unwrap_or_default().to_owned(),
+            redirect_uri: redirect_uri.to_owned(),
             users: said.lines().filter_map(user).collect(),
-            _child: child,
+            _child: Arc::new(child),
         })
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
+    /// Everybody who can sign in.
+    pub(crate) fn users(&self) -> &[User] {
+        &self.users
+    }
+
     /// The user at this place of the platform's list.
-    pub(super) fn user(&self, place: usize) -> Fallible<&User> {
+    pub(crate) fn user(&self, place: usize) -> Fallible<&User> {
         let user = self.users.get(place);
         user.ok_or_else(|| "rc-sim named too few users".to_owned())
     }
 
     /// Every access token ends.
-    pub(super) async fn expire_access_tokens(&self) -> Fallible<()> {
+    pub(crate) async fn expire_access_tokens(&self) -> Fallible<()> {
         self.control("POST", "access-tokens/expire", "")
             .await
             .map(drop)
     }
 
     /// From now on token requests are answered so much later than they are carried out.
-    pub(super) async fn delay_tokens(&self, milliseconds: u64) -> Fallible<()> {
+    pub(crate) async fn delay_tokens(&self, milliseconds: u64) -> Fallible<()> {
         let fault = json!({
             "target": "token", "fault": "delay", "milliseconds": milliseconds, "times": 1_000_000,
         });
@@ -133,7 +155,7 @@ impl Simulator {
     }
 
     /// Refreshes that the platform has received.
-    pub(super) async fn refreshes(&self) -> Fallible<u64> {
+    pub(crate) async fn refreshes(&self) -> Fallible<u64> {
         let counters = self.control("GET", "counters", "").await?;
         let received = counters["token_refresh"]["received"].as_u64();
         received.ok_or_else(|| "the counters have no token_refresh".to_owned())
@@ -164,37 +186,65 @@ fn user(line: &str) -> Option<User> {
     })
 }
 
+/// What a replica of the application is told, beside the platform.
+#[derive(Debug)]
+pub(crate) struct Replica<'a> {
+    /// What its log file is called.
+    pub(crate) name: &'a str,
+    /// Where its log file is.
+    pub(crate) folder: &'a Path,
+    /// `DATABASE_URL`
+    pub(crate) database: &'a str,
+    /// Where it listens; port 0 takes a free one.
+    pub(crate) port: u16,
+}
+
 /// A running application. Killed when dropped.
 #[derive(Debug)]
-pub(super) struct Web {
-    pub(super) address: SocketAddr,
+pub(crate) struct Web {
+    pub(crate) address: SocketAddr,
     child: Child,
     log: PathBuf,
 }
 
 impl Web {
-    /// Starts one that keeps its database in `folder` and its log in a file called `name` there.
-    pub(super) async fn start(
+    /// Starts one that keeps its database, a SQLite file, in `folder`, and its log in a file called `name`
+    /// there.
+    pub(crate) async fn start(
         programs: &Programs,
         simulator: &Simulator,
         folder: &Path,
         name: &str,
     ) -> Fallible<Self> {
-        let log = folder.join(format!("{name}.log"));
-        let log_file = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
         let database = folder.join("web.db");
+        let database = format!("sqlite://{}?mode=rwc", database.display());
+        let replica = Replica {
+            name,
+            folder,
+            database: &database,
+            port: 0,
+        };
+        Self::start_replica(programs, simulator, &replica).await
+    }
+
+    /// Starts one.
+    pub(crate) async fn start_replica(
+        programs: &Programs,
+        simulator: &Simulator,
+        replica: &Replica<'_>,
+    ) -> Fallible<Self> {
+        let log = replica.folder.join(format!("{}.log", replica.name));
+        let log_file = File::options().append(true).create(true).open(&log);
+        let log_file = log_file.map_err(|error| format!("{}: {error}", log.display()))?;
         let mut command = Command::new(&programs.web);
         command
             .env_clear()
-            .env("BIND", "127.0.0.1:0")
-            .env(
-                "DATABASE_URL",
-                format!("sqlite://{}?mode=rwc", database.display()),
-            )
+            .env("BIND", format!("127.0.0.1:{}", replica.port))
+            .env("DATABASE_URL", replica.database)
             .env("RC_CLIENT_ID", &simulator.client_id)
             .env("RC_CLIENT_SECRET", &simulator.client_secret)
             .env("RC_ENCRYPTION_KEYS", KEYS)
-            .env("RC_REDIRECT_URI", REDIRECT_URI)
+            .env("RC_REDIRECT_URI", &simulator.redirect_uri)
             .env("RC_REFRESH_REPLAY", "grace")
             .env("RC_SERVER_URL", format!("http://{}", simulator.address))
             .env("RC_TRUSTED_PROXIES", "127.0.0.1")
@@ -210,14 +260,25 @@ impl Web {
         })
     }
 
+    /// The number of its process, while it runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits until it has ended, and says how.
+    pub(crate) async fn ended(&mut self) -> Fallible<ExitStatus> {
+        let ended = self.child.wait().await;
+        ended.map_err(|error| format!("cannot wait for rc-web: {error}"))
+    }
+
     /// `kill -9`.
-    pub(super) async fn kill(mut self) -> Fallible<()> {
+    pub(crate) async fn kill(mut self) -> Fallible<()> {
         let killed = self.child.kill().await;
         killed.map_err(|error| format!("cannot kill rc-web: {error}"))
     }
 
     /// The most memory it has held so far, in KiB.
-    pub(super) fn peak_memory(&self) -> Fallible<u64> {
+    pub(crate) fn peak_memory(&self) -> Fallible<u64> {
         let id = self.child.id().ok_or("rc-web has ended")?;
         let path = format!("/proc/{id}/status");
         let status = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
@@ -227,7 +288,7 @@ impl Web {
     }
 
     /// How many lines of its log say `words`.
-    pub(super) fn logged(&self, words: &str) -> Fallible<usize> {
+    pub(crate) fn logged(&self, words: &str) -> Fallible<usize> {
         let log = std::fs::read_to_string(&self.log);
         let log = log.map_err(|error| format!("{}: {error}", self.log.display()))?;
         Ok(log.lines().filter(|line| line.contains(words)).count())

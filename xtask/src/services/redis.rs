@@ -1,0 +1,131 @@
+//! Redis: one server, or a cluster of six.
+
+use std::{
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use super::{Process, finish, free_port, installed, succeeds};
+use crate::Outcome;
+
+/// A cluster may take so long to agree on who has which slots.
+const AGREE_LIMIT: Duration = Duration::from_secs(30);
+
+/// A server that writes everything to disk before it answers.
+pub(crate) struct Redis {
+    _process: Process,
+    _folder: TempDir,
+    port: u16,
+}
+
+impl Redis {
+    /// A new one, on its own.
+    pub(crate) fn start() -> Result<Self, String> {
+        Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    fn start_with(more: &[&str]) -> Result<Self, String> {
+        let folder =
+            tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
+        let port = free_port()?;
+        let process = serve(&folder, port, more)?;
+        Ok(Self {
+            _process: process,
+            _folder: folder,
+            port,
+        })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+}
+
+fn serve(folder: &TempDir, port: u16, more: &[&str]) -> Result<Process, String> {
+    let server = installed("redis-server", &["/usr/bin"], "redis-server")?;
+    let mut command = Command::new(server);
+    command
+        .args([
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--port",
+            &port.to_string(),
+            "--dir",
+        ])
+        .arg(folder.path())
+        .args(more);
+    let mut process = Process::start(&mut command, folder.path().join("log"))?;
+    let mut ask = client(port)?;
+    ask.arg("ping");
+    process.wait_until(|| succeeds(&mut ask))?;
+    Ok(process)
+}
+
+fn client(port: u16) -> Result<Command, String> {
+    let mut command = Command::new(installed("redis-cli", &["/usr/bin"], "redis-tools")?);
+    command.args(["-e", "-p", &port.to_string()]);
+    Ok(command)
+}
+
+/// Three masters, each with a replica that takes its place two seconds after it has died.
+pub(crate) struct Cluster {
+    nodes: Vec<Redis>,
+}
+
+impl Cluster {
+    /// A new one.
+    pub(crate) fn start() -> Result<Self, String> {
+        const NODE: &[&str] = &[
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--cluster-enabled",
+            "yes",
+            "--cluster-node-timeout",
+            "2000",
+        ];
+        let nodes = (0..6).map(|_| Redis::start_with(NODE));
+        let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
+        let mut create = client(nodes[0].port)?;
+        create.args(["--cluster", "create"]);
+        create.args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)));
+        finish(create.args(["--cluster-replicas", "1", "--cluster-yes"]))?;
+        let cluster = Self { nodes };
+        cluster.wait_until_agreed()?;
+        Ok(cluster)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let nodes = self
+            .nodes
+            .iter()
+            .map(|node| format!("127.0.0.1:{}", node.port));
+        format!("redis-cluster://{}", nodes.collect::<Vec<_>>().join(","))
+    }
+
+    /// Every node knows all slots to be served.
+    fn wait_until_agreed(&self) -> Outcome {
+        let started = Instant::now();
+        for node in &self.nodes {
+            let mut ask = client(node.port)?;
+            ask.args(["cluster", "info"]);
+            loop {
+                let said = crate::cargo::output(&mut ask)?;
+                if said.contains("cluster_state:ok") && said.contains("cluster_slots_ok:16384") {
+                    break;
+                }
+                if started.elapsed() > AGREE_LIMIT {
+                    return Err(format!("the nodes of the cluster did not agree\n{said}"));
+                }
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+        Ok(())
+    }
+}

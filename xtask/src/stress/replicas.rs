@@ -1,0 +1,260 @@
+//! Three replicas behind HAProxy on PostgreSQL, itself a primary with a synchronous standby behind another:
+//! each is ended, killed or stopped under load.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::time::{interval, sleep};
+
+use super::{
+    browser::Browser,
+    figures::{Figures, seconds},
+    kill::signed_in,
+    load::{Calls, Load},
+};
+use crate::{
+    Fallible, Outcome,
+    processes::{Programs, Replica, Simulator, Web},
+    services::{Postgres, Standby, free_port, haproxy::Haproxy},
+};
+
+const BROWSERS: usize = 60;
+const REPLICAS: usize = 3;
+
+/// How often all access tokens end, so that there is always something to refresh and to save.
+const EXPIRE: Duration = Duration::from_secs(2);
+
+/// Between two things that happen, so that each is seen alone.
+const CALM: Duration = Duration::from_secs(4);
+
+/// What a replica is stopped for, longer than the proxy waits.
+const FREEZE: Duration = Duration::from_secs(8);
+
+/// How long a failover may leave one browser without an answer of 200.
+const OUTAGE: Duration = Duration::from_secs(30);
+
+pub(super) async fn play(figures: &mut Figures) -> Fallible<()> {
+    let programs = Programs::release(&["postgres"])?;
+    let mut stage = Stage::set(&programs).await?;
+    stage.rolling_restart(figures).await?;
+    stage.kills(figures).await?;
+    stage.freeze(figures).await?;
+    stage.failover(figures).await?;
+    stage.everybody_is_signed_in(figures).await
+}
+
+struct Stage<'a> {
+    programs: &'a Programs,
+    simulator: Simulator,
+    primary: Postgres,
+    standby: Standby,
+    database: String,
+    ports: Vec<u16>,
+    replicas: Vec<Web>,
+    browsers: Vec<Browser>,
+    folder: TempDir,
+    _proxies: [Haproxy; 2],
+}
+
+impl<'a> Stage<'a> {
+    async fn set(programs: &'a Programs) -> Fallible<Self> {
+        let mut primary = Postgres::start()?;
+        let standby = primary.standby()?;
+        let to_primary = Haproxy::for_postgres(&[primary.port(), standby.port()])?;
+        let database = format!(
+            "postgres://postgres@127.0.0.1:{}/postgres",
+            to_primary.port()
+        );
+        let ports = (0..REPLICAS).map(|_| free_port());
+        let ports = ports.collect::<Fallible<Vec<_>>>()?;
+        let port = free_port()?;
+        let to_replicas = Haproxy::for_replicas(port, &ports)?;
+        let redirect_uri = format!("http://127.0.0.1:{port}/oauth/callback");
+        let sessions = BROWSERS.to_string();
+        let arguments = ["--limits", "off", "--sessions", &sessions];
+        let simulator = Simulator::start(programs, &redirect_uri, &arguments).await?;
+        let folder = TempDir::new().map_err(|error| format!("no temporary folder: {error}"))?;
+        let mut stage = Self {
+            programs,
+            simulator,
+            primary,
+            standby,
+            database,
+            ports,
+            replicas: Vec::new(),
+            browsers: Vec::new(),
+            folder,
+            _proxies: [to_primary, to_replicas],
+        };
+        for place in 0..REPLICAS {
+            let replica = stage.start_replica(place).await?;
+            stage.replicas.push(replica);
+        }
+        // The proxy has to notice them.
+        sleep(CALM / 2).await;
+        let proxy = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        stage.browsers = signed_in(&stage.simulator, proxy, BROWSERS).await?;
+        Ok(stage)
+    }
+
+    async fn start_replica(&self, place: usize) -> Fallible<Web> {
+        let replica = Replica {
+            name: &format!("replica-{place}"),
+            folder: self.folder.path(),
+            database: &self.database,
+            port: self.ports[place],
+        };
+        Web::start_replica(self.programs, &self.simulator, &replica).await
+    }
+
+    /// `SIGTERM` to one after the other, each started again before the next.
+    async fn rolling_restart(&mut self, figures: &mut Figures) -> Fallible<()> {
+        let load = self.load();
+        for place in 0..REPLICAS {
+            signal(&self.replicas[place], "TERM")?;
+            self.during(async |stage| {
+                stage.replicas[place].ended().await?;
+                stage.replicas[place] = stage.start_replica(place).await?;
+                sleep(CALM).await;
+                Ok(())
+            })
+            .await?;
+        }
+        let calls = self.end(load).await?;
+        figures.note("rolling restart: answers", calls.shown());
+        figures.exactly("rolling restart: failed calls", calls.failed(), 0);
+        Ok(())
+    }
+
+    /// `kill -9` of one after the other.
+    async fn kills(&mut self, figures: &mut Figures) -> Fallible<()> {
+        let load = self.load();
+        for place in 0..REPLICAS {
+            signal(&self.replicas[place], "KILL")?;
+            self.during(async |stage| {
+                stage.replicas[place].ended().await?;
+                stage.replicas[place] = stage.start_replica(place).await?;
+                sleep(CALM).await;
+                Ok(())
+            })
+            .await?;
+        }
+        let calls = self.end(load).await?;
+        figures.note("kill -9 of each replica: answers", calls.shown());
+        figures.at_most(
+            "kill -9 of each replica: longest without a 200",
+            calls.longest_outage,
+            OUTAGE,
+            seconds,
+        );
+        Ok(())
+    }
+
+    /// One is stopped for a while and goes on.
+    async fn freeze(&mut self, figures: &mut Figures) -> Fallible<()> {
+        let load = self.load();
+        signal(&self.replicas[0], "STOP")?;
+        self.during(async |_| {
+            sleep(FREEZE).await;
+            Ok(())
+        })
+        .await?;
+        signal(&self.replicas[0], "CONT")?;
+        self.during(async |_| {
+            sleep(CALM).await;
+            Ok(())
+        })
+        .await?;
+        let calls = self.end(load).await?;
+        figures.note("one replica stopped for 8 s: answers", calls.shown());
+        figures.at_most(
+            "one replica stopped for 8 s: longest without a 200",
+            calls.longest_outage,
+            OUTAGE,
+            seconds,
+        );
+        Ok(())
+    }
+
+    /// The primary dies, and two seconds later its standby takes its place.
+    async fn failover(&mut self, figures: &mut Figures) -> Fallible<()> {
+        let load = self.load();
+        self.during(async |stage| {
+            stage.primary.kill();
+            sleep(Duration::from_secs(2)).await;
+            stage.standby.promote()?;
+            sleep(OUTAGE / 2).await;
+            Ok(())
+        })
+        .await?;
+        let calls = self.end(load).await?;
+        figures.note("failover of PostgreSQL: answers", calls.shown());
+        figures.at_most(
+            "failover of PostgreSQL: longest without a 200",
+            calls.longest_outage,
+            OUTAGE,
+            seconds,
+        );
+        Ok(())
+    }
+
+    async fn everybody_is_signed_in(&mut self, figures: &mut Figures) -> Fallible<()> {
+        self.simulator.expire_access_tokens().await?;
+        let mut served = 0;
+        for browser in &mut self.browsers {
+            served += usize::from(browser.get("/me").await?.status == 200);
+        }
+        figures.exactly("after all of it: browsers signed out", BROWSERS - served, 0);
+        Ok(())
+    }
+
+    fn load(&mut self) -> Load {
+        Load::start(std::mem::take(&mut self.browsers))
+    }
+
+    async fn end(&mut self, load: Load) -> Fallible<Calls> {
+        let (browsers, calls) = load.stop().await?;
+        self.browsers = browsers;
+        Ok(calls)
+    }
+
+    /// Does something while access tokens keep ending.
+    async fn during(&mut self, work: impl AsyncFnOnce(&mut Self) -> Outcome) -> Outcome {
+        let simulator = self.simulator.clone();
+        let expiring = tokio::spawn(async move {
+            let mut ticks = interval(EXPIRE);
+            loop {
+                ticks.tick().await;
+                if let Err(error) = simulator.expire_access_tokens().await {
+                    return error;
+                }
+            }
+        });
+        let done = work(self).await;
+        if expiring.is_finished() {
+            let error = expiring.await.map_err(|error| error.to_string())?;
+            return Err(error);
+        }
+        expiring.abort();
+        done
+    }
+}
+
+/// `kill -NAME` of a replica.
+fn signal(web: &Web, name: &str) -> Outcome {
+    let id = web
+        .id()
+        .ok_or("the replica has ended by itself")?
+        .to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-s", name, &id])
+        .status();
+    match sent {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("kill -s {name} {id} failed ({status})")),
+        Err(error) => Err(format!("cannot start kill: {error}")),
+    }
+}
