@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod contract;
+pub mod copy;
 mod keyring;
 mod memory;
+mod rotation;
 mod sealed;
 
 #[cfg(feature = "conformance")]
@@ -12,8 +14,12 @@ pub use contract::{
     BoxFuture, Change, ChangeStream, Due, DueAt, DueCursor, Expect, Listed, MAX_PAYLOAD, RecordKey,
     StoreError, Stored, TokenStore, Version,
 };
-pub use keyring::{InvalidKeyRing, KeyRing, OpenError, SealError};
+pub use keyring::{
+    EnvironmentKeys, InvalidKeyRing, KeyFile, KeyProvider, KeyProviderError, KeyRing, OpenError,
+    SealError,
+};
 pub use memory::MemoryStore;
+pub use rotation::{KeyUsage, Rotation};
 pub use sealed::Sealed;
 
 // They stand in public signatures.

@@ -1,5 +1,7 @@
 //! Encryption around any store.
 
+use std::sync::{PoisonError, RwLock};
+
 use crate::{
     BoxFuture, ChangeStream, Due, DueAt, DueCursor, Expect, KeyRing, Listed, MAX_PAYLOAD,
     RecordKey, StoreError, Stored, TokenStore, Version,
@@ -28,13 +30,30 @@ use crate::{
 #[derive(Debug)]
 pub struct Sealed<S> {
     inner: S,
-    ring: KeyRing,
+    ring: RwLock<KeyRing>,
 }
 
 impl<S: TokenStore> Sealed<S> {
     /// Puts `ring` around `inner`.
     pub const fn new(inner: S, ring: KeyRing) -> Self {
-        Self { inner, ring }
+        Self {
+            inner,
+            ring: RwLock::new(ring),
+        }
+    }
+
+    /// Takes other keys from now on. [`rotate`](Self::rotate) seals what is stored with the new active key.
+    ///
+    /// Keep the old keys behind the new one until [`key_usage`](Self::key_usage) counts nothing for them.
+    pub fn set_key_ring(&self, ring: KeyRing) {
+        // A ring is replaced whole, so a panic elsewhere leaves none half changed.
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
+    }
+
+    /// The keys in use.
+    pub(crate) fn ring(&self) -> KeyRing {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        ring.clone()
     }
 
     /// The store below, where payloads are sealed.
@@ -42,13 +61,14 @@ impl<S: TokenStore> Sealed<S> {
         &self.inner
     }
 
-    fn seal(
+    pub(crate) fn seal(
         &self,
         key: &RecordKey,
         due: Option<DueAt>,
         payload: &[u8],
     ) -> Result<Vec<u8>, StoreError> {
-        let limit = MAX_PAYLOAD - self.ring.overhead();
+        let ring = self.ring();
+        let limit = MAX_PAYLOAD - ring.overhead();
         if payload.len() > limit {
             return Err(StoreError::TooLarge {
                 size: payload.len(),
@@ -56,16 +76,14 @@ impl<S: TokenStore> Sealed<S> {
             });
         }
         let due = due_bytes(due);
-        let sealed = self
-            .ring
-            .seal(&[PURPOSE, key.as_bytes(), due.as_slice()], payload);
+        let sealed = ring.seal(&[PURPOSE, key.as_bytes(), due.as_slice()], payload);
         sealed.map_err(StoreError::unavailable)
     }
 
-    fn open(&self, key: &RecordKey, stored: Stored) -> Result<Stored, StoreError> {
+    pub(crate) fn open(&self, key: &RecordKey, stored: Stored) -> Result<Stored, StoreError> {
         let due = due_bytes(stored.due);
         let opened = self
-            .ring
+            .ring()
             .open(&[PURPOSE, key.as_bytes(), due.as_slice()], &stored.payload);
         Ok(Stored {
             payload: opened.map_err(StoreError::corrupt)?,

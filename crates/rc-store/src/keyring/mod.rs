@@ -1,6 +1,7 @@
 //! The keys that seal records and cookies.
 
 mod envelope;
+mod provider;
 mod text;
 
 use std::{error::Error, fmt, sync::Arc};
@@ -9,6 +10,7 @@ use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
 use envelope::{Envelope, NONCE_LEN, TAG_LEN};
+pub use provider::{EnvironmentKeys, KeyFile, KeyProvider, KeyProviderError};
 pub use text::InvalidKeyRing;
 
 const KEY_LEN: usize = 32;
@@ -120,6 +122,12 @@ impl KeyRing {
             .decrypt_in_place(&XNonce::from(*envelope.nonce), &data, &mut *plaintext)
             .map_err(|_| OpenError::NotAuthentic)?;
         Ok(plaintext)
+    }
+
+    /// The id of the key that sealed this; `None` if it is not in a known format. Nothing is opened.
+    pub(crate) fn key_id_of(sealed: &[u8]) -> Option<String> {
+        let envelope = Envelope::parse(sealed).ok()?;
+        Some(envelope.key_id.to_owned())
     }
 
     /// How many bytes [`seal`](Self::seal) adds with the key that is active now.

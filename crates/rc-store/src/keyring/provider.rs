@@ -1,0 +1,173 @@
+//! Where keys come from.
+
+use std::{
+    env,
+    error::Error,
+    fmt,
+    fs::File,
+    io::{self, Read as _},
+    path::PathBuf,
+};
+
+use zeroize::Zeroizing;
+
+use super::{InvalidKeyRing, KeyRing};
+use crate::BoxFuture;
+
+/// Gives out the keys of a [`Sealed`](crate::Sealed) store: at start, and again whenever keys are changed.
+///
+/// For a key management service, implement it: keep the ring's text (see [`KeyRing`]) encrypted by the
+/// service beside the application, and have the service decrypt it here. One call serves a whole process;
+/// records are sealed and opened without asking anybody.
+///
+/// A [`KeyRing`] provides itself.
+pub trait KeyProvider: fmt::Debug + Send + Sync {
+    /// The keys as they are now.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyProviderError`], which holds no key material.
+    fn key_ring(&self) -> BoxFuture<'_, Result<KeyRing, KeyProviderError>>;
+}
+
+impl KeyProvider for KeyRing {
+    fn key_ring(&self) -> BoxFuture<'_, Result<KeyRing, KeyProviderError>> {
+        Box::pin(async { Ok(self.clone()) })
+    }
+}
+
+/// Keys in an environment variable, read anew each time.
+///
+/// Other processes of the same user, and whoever may look into the process, can read the environment; a
+/// [`KeyFile`] or a key management service is the better place on a server.
+#[derive(Clone, Debug)]
+pub struct EnvironmentKeys {
+    variable: String,
+}
+
+impl EnvironmentKeys {
+    /// Keys in the variable of this name.
+    #[must_use]
+    pub fn new(variable: impl Into<String>) -> Self {
+        Self {
+            variable: variable.into(),
+        }
+    }
+}
+
+impl KeyProvider for EnvironmentKeys {
+    fn key_ring(&self) -> BoxFuture<'_, Result<KeyRing, KeyProviderError>> {
+        Box::pin(async {
+            let place = || format!("the environment variable {}", self.variable);
+            let text = env::var(&self.variable).map(Zeroizing::new);
+            let text = text.map_err(|error| KeyProviderError {
+                place: place(),
+                // An error over bytes that are no text would show them.
+                problem: match error {
+                    env::VarError::NotPresent => Problem::Absent,
+                    env::VarError::NotUnicode(_) => Problem::NotText,
+                },
+            })?;
+            text.parse().map_err(|error| KeyProviderError {
+                place: place(),
+                problem: Problem::Invalid(error),
+            })
+        })
+    }
+}
+
+/// Keys in a file that only its owner may read, read anew each time.
+#[derive(Clone, Debug)]
+pub struct KeyFile {
+    path: PathBuf,
+}
+
+impl KeyFile {
+    /// Keys in the file at this path.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    fn read(&self) -> Result<KeyRing, Problem> {
+        let mut file = File::open(&self.path).map_err(Problem::Io)?;
+        if let Some(mode) = open_to_others(&file).map_err(Problem::Io)? {
+            return Err(Problem::Exposed { mode });
+        }
+        // Room for it, so that growing leaves no copy of a key behind.
+        let size = file.metadata().map_err(Problem::Io)?.len().min(1 << 16);
+        let mut text = Zeroizing::new(String::with_capacity(size as usize + 1));
+        file.read_to_string(&mut text).map_err(Problem::Io)?;
+        text.parse().map_err(Problem::Invalid)
+    }
+}
+
+impl KeyProvider for KeyFile {
+    fn key_ring(&self) -> BoxFuture<'_, Result<KeyRing, KeyProviderError>> {
+        Box::pin(async {
+            self.read().map_err(|problem| KeyProviderError {
+                place: format!("the key file {}", self.path.display()),
+                problem,
+            })
+        })
+    }
+}
+
+#[cfg(unix)]
+fn open_to_others(file: &File) -> io::Result<Option<u32>> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    Ok((mode & 0o077 != 0).then_some(mode))
+}
+
+#[cfg(not(unix))]
+fn open_to_others(_file: &File) -> io::Result<Option<u32>> {
+    Ok(None)
+}
+
+/// Why there are no keys: where they were looked for, and what is wrong there. No key is in it.
+#[derive(Debug)]
+pub struct KeyProviderError {
+    place: String,
+    problem: Problem,
+}
+
+#[derive(Debug)]
+enum Problem {
+    Absent,
+    NotText,
+    Io(io::Error),
+    Exposed { mode: u32 },
+    Invalid(InvalidKeyRing),
+    Other(Box<dyn Error + Send + Sync>),
+}
+
+impl KeyProviderError {
+    /// Of another provider: where it looked, and what went wrong, which must show no key.
+    pub fn new(place: impl Into<String>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            place: place.into(),
+            problem: Problem::Other(cause.into()),
+        }
+    }
+}
+
+impl fmt::Display for KeyProviderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = &self.place;
+        match &self.problem {
+            Problem::Absent => write!(f, "{place} is not set; put the key ring there"),
+            Problem::NotText => write!(f, "{place} is not UTF-8"),
+            Problem::Io(error) => write!(f, "{place} cannot be read: {error}"),
+            Problem::Exposed { mode } => write!(
+                f,
+                "{place} can be read by others than its owner (mode {mode:o}); run chmod 600"
+            ),
+            Problem::Invalid(error) => write!(f, "{place} holds no key ring: {error}"),
+            Problem::Other(error) => write!(f, "{place} gave no keys: {error}"),
+        }
+    }
+}
+
+// Its text shows the cause already.
+impl Error for KeyProviderError {}
