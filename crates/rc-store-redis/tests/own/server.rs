@@ -25,17 +25,8 @@ impl Server {
         Self::serve(settings)
     }
 
-    /// A Sentinel: its configuration is a file that it rewrites.
-    pub(crate) fn sentinel(master: u16) -> Self {
-        let watched = format!(
-            "sentinel monitor tokens 127.0.0.1 {master} 1\n\
-             sentinel down-after-milliseconds tokens 500\n\
-             sentinel failover-timeout tokens 3000\n"
-        );
-        Self::serve(vec![watched, "--sentinel".to_owned()])
-    }
-
-    fn serve(settings: Vec<String>) -> Self {
+    /// With all settings given; one of several lines is a file of settings that the server rewrites.
+    pub(crate) fn serve(settings: Vec<String>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let child = spawn(&folder, port, &settings);
@@ -130,44 +121,5 @@ pub(crate) fn until(mut done: impl FnMut() -> bool) {
     while !done() {
         assert!(started.elapsed() < Duration::from_secs(30), "not in 30 s");
         thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Six servers: three masters, each with a replica.
-pub(crate) struct Cluster {
-    pub(crate) servers: Vec<Server>,
-}
-
-impl Cluster {
-    pub(crate) fn start() -> Self {
-        let settings = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
-        let servers: Vec<Server> = (0..6).map(|_| Server::start(&settings)).collect();
-        let addresses: Vec<String> = servers
-            .iter()
-            .map(|server| format!("127.0.0.1:{}", server.port))
-            .collect();
-        let mut words: Vec<&str> = vec!["--cluster", "create"];
-        words.extend(addresses.iter().map(String::as_str));
-        words.extend(["--cluster-replicas", "1", "--cluster-yes"]);
-        let made = servers[0].ask(&words);
-        assert!(made.contains("All 16384 slots covered"), "{made}");
-        let cluster = Self { servers };
-        for server in &cluster.servers {
-            until(|| {
-                server
-                    .ask(&["CLUSTER", "INFO"])
-                    .contains("cluster_state:ok")
-            });
-        }
-        cluster
-    }
-
-    pub(crate) fn url(&self) -> String {
-        let hosts: Vec<String> = self
-            .servers
-            .iter()
-            .map(|server| format!("127.0.0.1:{}", server.port))
-            .collect();
-        format!("redis-cluster://{}", hosts.join(","))
     }
 }

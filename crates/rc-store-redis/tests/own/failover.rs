@@ -1,8 +1,4 @@
-//! The kit on a Redis Cluster, and failovers of Cluster and Sentinel: on servers of the tests' own.
-#![cfg(feature = "server-tests")]
-
-#[path = "servers/own.rs"]
-mod own;
+//! Redis Cluster and Sentinel: the kit, moved slots, and failovers.
 
 use std::{
     sync::{Arc, Mutex, Weak},
@@ -13,9 +9,12 @@ use futures_util::StreamExt as _;
 use rc_store::{Change, Expect, RecordKey, StoreError, TokenStore, Version};
 use rc_store_redis::{ConnectError, RedisStore};
 
-use crate::own::{Cluster, Server, until};
+use crate::{
+    cluster::Cluster,
+    server::{Server, until},
+};
 
-mod cluster {
+mod kit {
     use super::*;
 
     /// One Cluster for the tests that run at the same time; it ends with the last of them.
@@ -134,6 +133,16 @@ async fn a_slot_that_moves_is_followed() {
     assert_eq!(store.scan(None, 100).await.expect("lists").len(), 100);
 }
 
+/// Watches a master, and makes its replica the master half a second after it is gone.
+fn sentinel(master: u16) -> Server {
+    let watched = format!(
+        "sentinel monitor tokens 127.0.0.1 {master} 1\n\
+         sentinel down-after-milliseconds tokens 500\n\
+         sentinel failover-timeout tokens 3000\n"
+    );
+    Server::serve(vec![watched, "--sentinel".to_owned()])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sentinel_leads_to_the_new_master() {
     let mut master = Server::start(&[]);
@@ -144,7 +153,7 @@ async fn sentinel_leads_to_the_new_master() {
             .ask(&["INFO", "replication"])
             .contains("state=online")
     });
-    let sentinel = Server::sentinel(master.port);
+    let sentinel = sentinel(master.port);
     let url = format!(
         "redis-sentinel://127.0.0.1:9,127.0.0.1:{}/tokens",
         sentinel.port

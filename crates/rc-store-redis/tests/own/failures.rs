@@ -1,8 +1,4 @@
-//! What happens when servers die, refuse or change their minds: on servers of the tests' own.
-#![cfg(feature = "server-tests")]
-
-#[path = "servers/own.rs"]
-mod own;
+//! What happens when servers die, refuse or change their minds.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +6,7 @@ use futures_util::StreamExt as _;
 use rc_store::{Change, DueAt, Expect, RecordKey, StoreError, TokenStore, Version};
 use rc_store_redis::{ConnectError, Durability, RedisStore};
 
-use crate::own::{Server, until};
+use crate::server::{Server, until};
 
 const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
@@ -54,9 +50,9 @@ mod killed {
     async fn fault(place: &Mutex<Server>, down: bool) {
         let mut server = place.lock().expect("no panic");
         if down {
-            server.kill()
+            server.kill();
         } else {
-            server.restart()
+            server.restart();
         }
     }
 
