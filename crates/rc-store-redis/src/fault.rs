@@ -35,6 +35,8 @@ pub(crate) struct Fault {
     not_written: bool,
     /// The connection is of no use any more.
     elsewhere: bool,
+    /// No connection was made.
+    unconnected: bool,
 }
 
 #[derive(Clone)]
@@ -52,12 +54,14 @@ impl Fault {
                 cause: Cause::of(error),
                 not_written: false,
                 elsewhere: true,
+                unconnected: false,
             };
         };
         Self {
             cause: Cause::of(error),
             not_written: REFUSALS.contains(&code),
             elsewhere: ELSEWHERE.contains(&code),
+            unconnected: false,
         }
     }
 
@@ -67,6 +71,7 @@ impl Fault {
             cause: Cause::of(error),
             not_written: true,
             elsewhere: true,
+            unconnected: true,
         }
     }
 
@@ -76,6 +81,7 @@ impl Fault {
             cause: Cause::Client(problem),
             not_written: true,
             elsewhere: true,
+            unconnected: true,
         }
     }
 
@@ -85,6 +91,7 @@ impl Fault {
             cause: Cause::Client(problem),
             not_written: false,
             elsewhere: false,
+            unconnected: false,
         }
     }
 
@@ -94,6 +101,10 @@ impl Fault {
 
     pub(crate) fn elsewhere(&self) -> bool {
         self.elsewhere
+    }
+
+    pub(crate) fn unconnected(&self) -> bool {
+        self.unconnected
     }
 
     pub(crate) fn code(&self) -> &str {

@@ -17,8 +17,8 @@ use crate::{
     url::{Kind, Target},
 };
 
-/// A call goes on after this many servers that were not the right ones.
-const TRIES: usize = 4;
+/// A call asks this many times: the server that was known, the one that has followed it, and once more.
+const TRIES: usize = 3;
 
 /// A value of a kind that is not asked for: somebody else has written the key.
 pub(crate) struct WrongKind;
@@ -91,7 +91,9 @@ impl Servers {
         if fault.elsewhere() {
             self.look_again();
         }
-        fault.elsewhere() && attempt + 1 < TRIES
+        // The only server there is does not answer sooner for being asked again.
+        let hopeless = fault.unconnected() && self.target.kind == Kind::Single;
+        fault.elsewhere() && !hopeless && attempt + 1 < TRIES
     }
 
     /// Reads, each with the tag of its key; the answers are in the same order.

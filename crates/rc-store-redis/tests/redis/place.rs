@@ -1,4 +1,4 @@
-//! Where the tests find or start their servers.
+//! Where the kit finds its server.
 
 use std::env;
 

@@ -1,13 +1,13 @@
 //! The kit of `rc-store` on a Redis server.
 #![cfg(feature = "server-tests")]
 
-mod servers;
+mod place;
 
 use futures_util::StreamExt as _;
 use rc_store::{Change, Expect, KeyRing, RecordKey, Sealed, TokenStore};
 use rc_store_redis::{ConnectError, RedisStore};
 
-use crate::servers::{Place, command};
+use crate::place::{Place, command};
 
 async fn connect(place: &Place) -> RedisStore {
     RedisStore::connect(&place.url()).await.expect("a store")
