@@ -3,6 +3,7 @@
 use std::fmt;
 
 use rc_store::{DueAt, StoreError, Stored, Version};
+use redis::Cmd;
 
 use crate::names::{due_at, due_text};
 
@@ -46,6 +47,13 @@ pub(crate) fn decode(value: &[u8]) -> Result<Stored, StoreError> {
         version: version(value),
         due,
     })
+}
+
+/// Asks for the whole value.
+pub(crate) fn get(name: &str) -> Cmd {
+    let mut command = redis::cmd("GET");
+    command.arg(name);
+    command
 }
 
 /// The version of a value, or of its beginning.

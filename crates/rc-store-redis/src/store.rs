@@ -146,7 +146,7 @@ impl RedisStore {
     ) -> Result<Vec<Result<Option<Vec<u8>>, StoreError>>, StoreError> {
         let commands: Vec<(Tag, Cmd)> = keys
             .iter()
-            .map(|key| (Tag::of(key), get(&self.names().record(key))))
+            .map(|key| (Tag::of(key), record::get(&self.names().record(key))))
             .collect();
         let answers = self.servers.read(&commands).await?;
         Ok(answers.into_iter().map(value).collect())
@@ -209,7 +209,9 @@ async fn mark(servers: &Servers) -> Result<(), ConnectError> {
     };
     let mut set = cmd("SET");
     set.arg(&name).arg(SCHEMA).arg("NX");
-    let answers = servers.read(&[(tag, set), (tag, get(&name))]).await?;
+    let answers = servers
+        .read(&[(tag, set), (tag, record::get(&name))])
+        .await?;
     let found = match answers.into_iter().nth(1) {
         Some(Ok(found)) => from_redis_value::<String>(found).unwrap_or_default(),
         _ => String::new(),
@@ -219,12 +221,6 @@ async fn mark(servers: &Servers) -> Result<(), ConnectError> {
     }
     let found = found.chars().take(16).collect();
     Err(ConnectError::NewerSchema { found })
-}
-
-fn get(name: &str) -> Cmd {
-    let mut command = cmd("GET");
-    command.arg(name);
-    command
 }
 
 fn value(answer: Result<Value, WrongKind>) -> Result<Option<Vec<u8>>, StoreError> {
