@@ -136,6 +136,7 @@ impl From<Fault> for OpenError {
                 source,
             },
             Fault::Locked { folder, limit } => Self::Locked { folder, limit },
+            // Of a store that is open already.
             Fault::Replaced { folder } => Self::NoFormat { folder },
         }
     }
