@@ -6,9 +6,9 @@
 
 use std::{
     env, fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -139,11 +139,22 @@ fn killed_writers_lose_no_answered_write_and_leave_no_torn_record() {
     println!("{interrupted} of {KILLS} children were killed while they wrote a file");
 }
 
+/// Reads what the child prints up to this line. It goes on printing to what is returned.
+fn wait_for(child: &mut Child, word: &str) -> BufReader<ChildStdout> {
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let found = output.by_ref().lines().any(|line| line.unwrap() == word);
+    assert!(found, "the child did not say {word}");
+    output
+}
+
 #[test]
 fn increments_of_two_processes_are_never_lost() {
     let test = "increments_of_two_processes_are_never_lost";
     let is_child = as_child(async |folder| {
         let store = FileStore::open(folder).await.unwrap();
+        // Both begin at once: when the other end is closed.
+        println!("ready");
+        std::io::stdin().read_line(&mut String::new()).unwrap();
         let mut done = 0;
         while done < INCREMENTS {
             match add_one(&store).await {
@@ -157,7 +168,11 @@ fn increments_of_two_processes_are_never_lost() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let children = [(); 2].map(|()| child(test, directory.path()).spawn().unwrap());
+    let mut children = [(); 2].map(|()| child(test, directory.path()).spawn().unwrap());
+    let _outputs = children.each_mut().map(|child| wait_for(child, "ready"));
+    for child in &mut children {
+        drop(child.stdin.take());
+    }
     for child in children {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{output:?}");
@@ -194,9 +209,7 @@ fn lock_of_another_process_is_waited_for_in_bounded_time() {
             .unwrap();
 
         let mut child = child(test, directory.path()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let locked = lines.any(|line| line.unwrap() == "locked");
-        assert!(locked, "the child holds no lock");
+        let _output = wait_for(&mut child, "locked");
         let began = Instant::now();
         assert_locked_out(&store, version).await;
         let opened = FileStore::open_within(directory.path(), limit).await;
