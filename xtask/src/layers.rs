@@ -35,7 +35,7 @@ const fn with_feature(to: &'static str, feature: &'static str) -> Edge {
     }
 }
 
-const LAYERS: [Layer; 9] = [
+const LAYERS: [Layer; 10] = [
     Layer {
         name: "rc-auth-core",
         uses: &[],
@@ -47,6 +47,10 @@ const LAYERS: [Layer; 9] = [
     Layer {
         name: "rc-store",
         uses: &[],
+    },
+    Layer {
+        name: "rc-store-file",
+        uses: &[always("rc-store")],
     },
     Layer {
         name: "rc-store-sql",
