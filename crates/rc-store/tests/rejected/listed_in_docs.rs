@@ -23,10 +23,10 @@ fn faults(source: &str) -> BTreeSet<(String, String)> {
         match (is_test, name.take()) {
             (true, _) => name = Some(word.to_owned()),
             (false, Some(test)) => {
-                faults.insert((
-                    test,
-                    word.rsplit("::").next().unwrap_or_default().to_owned(),
-                ));
+                let check = word.rsplit("::").next().unwrap_or_default();
+                if is_name(check) {
+                    faults.insert((test, check.to_owned()));
+                }
             }
             (false, None) => {}
         }
@@ -72,4 +72,21 @@ fn documentation_lists_each_broken_store_with_its_check() {
         "docs/conformance.md lacks {missing:#?} and says too much with {invented:#?}"
     );
     assert!(tested.len() >= 115, "{} broken stores", tested.len());
+}
+
+#[test]
+fn documentation_lists_each_check_of_the_kit() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let kit = read(&here.join("src/conformance/macros.rs"));
+    let checks = kit
+        .lines()
+        .filter_map(|line| line.strip_prefix("            "));
+    let checks: BTreeSet<&str> = checks.filter(|check| is_name(check)).collect();
+    let text = read(&here.join("../../docs/conformance.md"));
+    let listed = text.lines().filter_map(|line| line.strip_prefix("- `"));
+    let listed: BTreeSet<&str> = listed.filter_map(|line| line.strip_suffix('`')).collect();
+    assert_eq!(
+        listed, checks,
+        "the lists of docs/conformance.md, and the kit"
+    );
 }

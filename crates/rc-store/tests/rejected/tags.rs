@@ -28,17 +28,20 @@ pub(crate) struct Shelf {
     unused: MemoryStore,
 }
 
+/// What a tag is made from: the store, the key, the new payload, and the record before.
+type Tag = fn(&Tagged, &RecordKey, &[u8], Option<&Stored>) -> u64;
+
 /// A store whose tags come from a function.
 #[derive(Debug)]
 struct Tagged {
     shelf: Place,
-    tag: fn(&Tagged, &RecordKey, &[u8], Option<&Stored>) -> u64,
+    tag: Tag,
     own: AtomicU64,
     answer_another: bool,
     forget: bool,
 }
 
-fn tagged(place: &Place, tag: fn(&Tagged, &RecordKey, &[u8], Option<&Stored>) -> u64) -> Tagged {
+fn tagged(place: &Place, tag: Tag) -> Tagged {
     Tagged {
         shelf: place.clone(),
         tag,
