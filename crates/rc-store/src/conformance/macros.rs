@@ -1,29 +1,35 @@
 /// Makes two `#[test]`s per check of the [conformance kit](crate::conformance): one as fast as the store
-/// is, and one in the module `slow`.
+/// is, and one in the module `slow`; and `skipped_checks`, which prints what the line does not run.
 ///
 /// `token_store_tests!(open)`; or `token_store_tests!(open, at = new_place)` for a store that can be
 /// opened several times at one place; or `token_store_tests!(open, reopen = new_place)` for one that can
-/// be opened again only after it was dropped. The last two may go on with `fault = make_it_fail` and
-/// `damage = damage_one_record`, in this order; the kit says what those functions do.
+/// be opened again only after it was dropped. Words may follow, in any order: `notifying`, and after `at`
+/// or `reopen` also `fault = make_it_fail`, `damage = damage_one_record` and `crash = end_all_handles`;
+/// the kit says what they mean.
 #[macro_export]
 macro_rules! token_store_tests {
-    ($open:path) => {
-        $crate::token_store_tests! { @both own; (|| ()), (async |_: &()| $open().await) }
-    };
-    ($open:path, at = $place:path $(, fault = $fault:path)? $(, damage = $damage:path)?) => {
+    ($open:path, at = $place:path $(, $word:ident $(= $hook:path)?)* $(,)?) => {
         $crate::token_store_tests! {
-            @both own shared reopened $(fault[$fault])? $(damage[$damage])? ;
-            ($place), (async |place: &_| $open(place).await)
+            @both own shared reopened $($word $([$hook])?)* ; ($place), (async |place: &_| $open(place).await)
         }
     };
-    ($open:path, reopen = $place:path $(, fault = $fault:path)? $(, damage = $damage:path)?) => {
+    ($open:path, reopen = $place:path $(, $word:ident $(= $hook:path)?)* $(,)?) => {
         $crate::token_store_tests! {
-            @both own reopened $(fault[$fault])? $(damage[$damage])? ;
-            ($place), (async |place: &_| $open(place).await)
+            @both own reopened $($word $([$hook])?)* ; ($place), (async |place: &_| $open(place).await)
         }
+    };
+    ($open:path $(, $word:ident)* $(,)?) => {
+        $crate::token_store_tests! { @both own $($word)* ; (|| ()), (async |_: &()| $open().await) }
     };
     (@both $($group:ident $([$hook:path])?)+ ; ($place:expr), $open:tt) => {
         $crate::token_store_tests! { @each AsIs, ($place), $open, $(($group $([$hook])?))+ }
+
+        /// Prints which checks this line does not run, and why: `cargo test skipped_checks -- --nocapture`.
+        #[test]
+        fn skipped_checks() {
+            let skipped = $crate::conformance::skipped(&[$(stringify!($group)),+]);
+            println!("{}:{skipped}", module_path!());
+        }
 
         /// The same checks while each step takes time.
         mod slow {
@@ -59,6 +65,8 @@ macro_rules! token_store_tests {
             conflict_changes_nothing
             every_write_has_a_new_version
             version_is_not_reused_after_delete
+            version_is_not_reused_after_many_other_deletions
+            a_thousand_writes_have_a_thousand_versions
             deleted_record_is_absent
             deleting_another_version_conflicts
             deleting_an_absent_record_conflicts
@@ -81,6 +89,8 @@ macro_rules! token_store_tests {
             dropped_calls_do_not_use_the_store_up
             dropped_write_does_not_land_after_another_has_won
             dropped_replacement_changes_record_and_due_together
+            dropped_creation_and_deletion_change_record_and_due_together
+            dropped_deletion_does_not_land_after_another_has_won
         }
         $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), due:
             due_is_ordered_by_time_and_then_key
@@ -99,7 +109,6 @@ macro_rules! token_store_tests {
             due_after_a_cursor_past_its_limit_in_time_is_empty
             due_answers_a_hundred_at_once
             due_lists_every_lasting_record_during_writes
-            due_changes_together_with_its_record
         }
         $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), scan:
             scan_of_an_empty_store_is_empty
@@ -112,12 +121,31 @@ macro_rules! token_store_tests {
             scan_lists_keys_that_are_hard_to_tell_apart
             scan_during_writes_is_never_torn
         }
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), paging:
+            due_lists_keys_that_are_hard_to_tell_apart
+            due_goes_on_after_a_cursor_whose_record_moved
+            due_goes_on_where_it_was_when_records_before_it_go
+            due_pages_past_deleted_records
+            due_keeps_limits_beyond_32_bits
+            scan_goes_on_where_it_was_when_records_before_it_go
+            scan_pages_past_deleted_records
+            scan_keeps_limits_beyond_32_bits
+        }
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), together:
+            due_changes_together_with_its_record
+            scan_changes_together_with_its_record
+            versions_changes_together_with_its_record
+        }
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), runtime:
+            calls_do_not_block_their_thread
+        }
         $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), version_queries:
             versions_are_in_the_order_asked
             versions_answers_a_repeated_key_each_time
             versions_of_absent_records_are_none
             versions_sees_every_answered_write
             versions_answers_thousands_of_keys
+            versions_tells_keys_apart_that_are_hard_to
         }
         $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), changes:
             changes_tells_every_kind_of_write
@@ -125,6 +153,8 @@ macro_rules! token_store_tests {
             changes_tells_every_reader
             changes_tells_a_slow_reader_of_everything_or_a_gap
             dropped_streams_of_changes_leave_the_store_usable
+            changes_wakes_a_reader_that_waits
+            changes_keeps_a_bounded_number_for_a_slow_reader
         }
         $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), secrecy:
             debug_hides_payloads
@@ -139,24 +169,42 @@ macro_rules! token_store_tests {
             versions_sees_writes_of_another_handle
             changes_tells_writes_of_another_handle
             load_sees_writes_of_another_handle
+            every_call_sees_writes_of_another_handle
+            versions_do_not_repeat_across_handles
         }
     };
     (@reopened $pace:ident, $place:tt, $open:tt) => {
         $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), reopened:
             reopened_store_keeps_records
             reopened_store_does_not_reuse_versions
+            reopened_store_keeps_hundreds_of_records
         }
     };
     (@fault $pace:ident, $place:tt, $open:tt, $hook:path) => {
         $crate::token_store_tests! {
             @tests $pace, $place, $open, (|site| site.with_fault(&$hook)), hooks:
             failing_backend_is_an_error_and_works_again
+            failing_backend_hides_payloads
+            changes_goes_on_after_a_failing_backend
         }
     };
     (@damage $pace:ident, $place:tt, $open:tt, $hook:path) => {
         $crate::token_store_tests! {
             @tests $pace, $place, $open, (|site| site.with_damage(&$hook)), hooks:
             damaged_record_is_corrupt_and_hides_no_other
+            damaged_record_is_listed_page_by_page
+            damaged_record_is_replaced_and_deleted_by_its_version_only
+        }
+    };
+    (@crash $pace:ident, $place:tt, $open:tt, $hook:path) => {
+        $crate::token_store_tests! {
+            @tests $pace, $place, $open, (|site| site.with_crash(&$hook)), crash:
+            crashed_store_keeps_every_answered_write
+        }
+    };
+    (@notifying $pace:ident, $place:tt, $open:tt) => {
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), changes:
+            notifying_store_tells_changes
         }
     };
     (@tests $pace:ident, ($place:expr), ($open:expr), ($hooks:expr), $module:ident: $($check:ident)*) => {

@@ -37,8 +37,18 @@
 //! A store that can be opened once at a time (an engine that locks its file) names `reopen` instead of
 //! `at`: only the checks that drop one handle before they open the next run beside those of one handle.
 //!
-//! Two optional functions let the kit see what it cannot provoke by itself; they follow `at` or `reopen`,
-//! in this order:
+//! Words tell what more a store can do, and name functions by which the kit sees what it cannot provoke
+//! by itself. They follow `at` or `reopen` in any order; `notifying` may follow `open` alone too. The test
+//! `skipped_checks` prints which checks a line does not run, and the word that would run them.
+//!
+//! | Word | The store is | Runs |
+//! |---|---|---|
+//! | `at = new_place` | durable and shared | the checks of several handles and of reopening |
+//! | `reopen = new_place` | durable and exclusive | the checks of reopening |
+//! | `notifying` | one that tells changes | a check that `changes` is not `None` |
+//! | `fault = function` | | checks while the backend fails, and after that |
+//! | `damage = function` | | checks of a record that cannot be read |
+//! | `crash = function` | | a check of what is left after every handle has ended abruptly |
 //!
 //! ```
 //! # use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
@@ -57,9 +67,15 @@
 //! #   let _ = (place, key);
 //! }
 //!
+//! /// Ends every handle abruptly while it writes: kill the server, or the process that holds the file.
+//! /// The kit drops its handles then and opens new ones.
+//! async fn crash(place: &Place) {
+//! #   let _ = place;
+//! }
+//!
 //! # mod shown_only { use super::*;
 //! # macro_rules! token_store_tests { ($($line:tt)*) => {} }
-//! token_store_tests!(open, at = new_place, fault = fault, damage = damage);
+//! token_store_tests!(open, at = new_place, notifying, fault = fault, damage = damage, crash = crash);
 //! # }
 //! # fn main() {}
 //! ```
@@ -68,14 +84,15 @@
 //! `slow`, where each step of a call yields and takes a millisecond: many faults show only when calls
 //! overlap. The functions have to be in scope by a simple name.
 //!
-//! Checks run on a Tokio runtime of two threads and fail after a minute, naming the calls that were not
-//! answered. A call that blocks its thread for ever cannot be failed alone: the test process then says so
+//! Checks run on a Tokio runtime of two threads and fail after a minute (`RC_STORE_CHECK_SECONDS` sets
+//! another time), naming the calls that were not answered. A call that blocks its thread for ever cannot be failed alone: the test process then says so
 //! and ends. Checks of [`changes`](TokenStore::changes) wait, some for seconds, and pass at once where it
 //! is `None`.
 
 #[doc(hidden)]
 pub mod checks;
 mod macros;
+mod skipped;
 mod steps;
 mod watched;
 
@@ -93,12 +110,16 @@ use self::watched::{Calls, Watched};
 use crate::{RecordKey, TokenStore};
 
 #[doc(hidden)]
-pub use self::watched::Pace;
+pub use self::{skipped::skipped, watched::Pace};
 
-const CHECK_LIMIT: Duration = Duration::from_secs(60);
+/// How long a check may take, in seconds, where `RC_STORE_CHECK_SECONDS` says nothing else.
+const CHECK_SECONDS: u64 = 60;
 
-/// How much longer a check may take to notice its limit before a call is taken to block its thread.
-const BLOCKED: Duration = Duration::from_secs(15);
+fn check_limit() -> Duration {
+    let set = std::env::var("RC_STORE_CHECK_SECONDS").ok();
+    let seconds = set.and_then(|set| set.parse().ok().filter(|seconds| *seconds > 0));
+    Duration::from_secs(seconds.unwrap_or(CHECK_SECONDS))
+}
 
 type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
@@ -110,14 +131,20 @@ pub struct Subject<'a> {
     open: Box<dyn Fn() -> Pending<'a, Arc<dyn TokenStore>> + 'a>,
     fault: Option<Box<dyn Fn(bool) -> Pending<'a, ()> + 'a>>,
     damage: Option<Damage<'a>>,
+    crash: Option<Box<dyn Fn() -> Pending<'a, ()> + 'a>>,
     calls: Calls,
     pace: Pace,
 }
 
 impl Subject<'_> {
     async fn open(&self) -> Arc<dyn TokenStore> {
+        self.watched(self.open_bare().await)
+    }
+
+    /// The same handle, with what stands between.
+    fn watched(&self, store: Arc<dyn TokenStore>) -> Arc<dyn TokenStore> {
         Arc::new(Watched {
-            store: self.open_bare().await,
+            store,
             calls: self.calls.clone(),
             pace: self.pace,
         })
@@ -138,6 +165,12 @@ impl Subject<'_> {
     async fn damage(&self, key: RecordKey) {
         let damage = self.damage.as_ref().expect("the line names `damage`");
         damage(key).await;
+    }
+
+    /// Ends every handle abruptly.
+    async fn crash(&self) {
+        let crash = self.crash.as_ref().expect("the line names `crash`");
+        crash().await;
     }
 }
 
@@ -161,6 +194,7 @@ impl<'a, P> Site<'a, P> {
             open,
             fault: None,
             damage: None,
+            crash: None,
             calls: Calls::default(),
             pace,
         };
@@ -182,6 +216,14 @@ impl<'a, P> Site<'a, P> {
         let damage =
             move |key| -> Pending<'a, ()> { Box::pin(async move { damage(place, &key).await }) };
         self.subject.damage = Some(Box::new(damage));
+        self
+    }
+
+    /// With a function that ends every handle abruptly.
+    #[must_use]
+    pub fn with_crash(mut self, crash: &'a impl AsyncFn(&P)) -> Self {
+        let place = self.place;
+        self.subject.crash = Some(Box::new(move || Box::pin(crash(place))));
         self
     }
 }
@@ -230,13 +272,14 @@ pub fn run_on<P, S: TokenStore + 'static>(
     runtime.block_on(async {
         let Site { subject, .. } = hooks(Site::new(&place, &open, pace));
         let calls = subject.calls.clone();
-        let _ends_first = watchdog(calls.clone());
+        let limit = check_limit();
+        let _ends_first = watchdog(calls.clone(), limit);
         // Not dropped before the message is made: a dropped call counts as answered.
         let mut check = std::pin::pin!(check(subject));
-        let check = tokio::time::timeout(CHECK_LIMIT, check.as_mut()).await;
+        let check = tokio::time::timeout(limit, check.as_mut()).await;
         assert!(
             check.is_ok(),
-            "the check did not end in {CHECK_LIMIT:?}; {}",
+            "the check did not end in {limit:?}; {}",
             calls.unanswered()
         );
     });
@@ -244,10 +287,11 @@ pub fn run_on<P, S: TokenStore + 'static>(
 
 /// Ends the process if the returned sender is still there long after the limit: then a call blocks the
 /// thread that would have failed the check.
-fn watchdog(calls: Calls) -> mpsc::Sender<()> {
+fn watchdog(calls: Calls, limit: Duration) -> mpsc::Sender<()> {
     let (alive, ended) = mpsc::channel();
     thread::spawn(move || {
-        let limit = CHECK_LIMIT + BLOCKED;
+        // A check that can notice its limit does so well before.
+        let limit = limit + limit / 4;
         if ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
             eprintln!(
                 "a call blocks its thread for {limit:?}; {}",

@@ -30,13 +30,17 @@ pub(super) fn sorted_keys(count: u32) -> Vec<RecordKey> {
 pub(super) fn hard_keys() -> Vec<RecordKey> {
     let mut keys = BTreeSet::new();
     for length in 0..=32 {
-        for rest in [0, b' ', 1, b'b'] {
+        for rest in [0, b' ', b'\t', b'\n', 1, b'b'] {
             let mut bytes = [b'a'; 32];
             bytes[length..].fill(rest);
             keys.insert(RecordKey::new(bytes));
             if let Some(last) = bytes.last_mut() {
                 *last = 0xff;
             }
+            keys.insert(RecordKey::new(bytes));
+            // The same from the other end.
+            let mut bytes = [b'a'; 32];
+            bytes[..length].fill(rest);
             keys.insert(RecordKey::new(bytes));
         }
     }
@@ -54,7 +58,10 @@ pub(super) fn hard_keys() -> Vec<RecordKey> {
             .for_each(|(byte, of)| *byte = *of);
         keys.insert(RecordKey::new(bytes));
     }
-    keys.extend([b"A", b"\xc3", b"\xe3", b"\xff"].map(|of| RecordKey::new([of[0]; 32])));
+    keys.extend(
+        [b"A", b"\xc3", b"\xe0", b"\xe3", b"\x7f", b"\x80", b"\xff"]
+            .map(|of| RecordKey::new([of[0]; 32])),
+    );
     keys.into_iter().collect()
 }
 

@@ -195,7 +195,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// A change is answered by a [`Change::Key`] that names it or by a [`Change::Gap`], within seconds:
     /// the kit gives five. Several changes may be answered by one hint (of one key, the latest version; of
     /// several, a gap); a hint may repeat itself, and a gap may stand for no change at all. A reader that
-    /// does not keep up gets a gap: what waits for it is bounded. A connection that is lost is a gap, and
+    /// does not keep up gets a gap: what waits for it is bounded (the kit: to fewer than
+    /// 20,000 records). A connection that is lost is a gap, and
     /// the stream goes on with a new one. Each call makes a stream of its own, which may be dropped at any
     /// time, and leaves neither a task nor a connection behind.
     ///

@@ -52,6 +52,18 @@ pub(crate) trait Broken: Send + Sync {
         self.inner().scan(after, limit)
     }
 
+    fn versions<'a>(&'a self, keys: &'a [RecordKey]) -> Answer<'a, Vec<Option<Version>>> {
+        self.inner().versions(keys)
+    }
+
+    fn changes(&self) -> Option<ChangeStream> {
+        self.inner().changes()
+    }
+
+    fn health(&self) -> Answer<'_, ()> {
+        self.inner().health()
+    }
+
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Broken")
     }
@@ -99,14 +111,14 @@ impl<B: Broken> TokenStore for Through<B> {
     }
 
     fn versions<'a>(&'a self, keys: &'a [RecordKey]) -> Answer<'a, Vec<Option<Version>>> {
-        self.0.inner().versions(keys)
+        self.0.versions(keys)
     }
 
     fn changes(&self) -> Option<ChangeStream> {
-        self.0.inner().changes()
+        self.0.changes()
     }
 
     fn health(&self) -> Answer<'_, ()> {
-        self.0.inner().health()
+        self.0.health()
     }
 }

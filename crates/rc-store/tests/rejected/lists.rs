@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rc_store::{
     Due, DueAt, DueCursor, Expect, Listed, MAX_PAYLOAD, MemoryStore, RecordKey, StoreError, Stored,
     TokenStore, Version,
-    conformance::checks::{due, scan},
+    conformance::checks::{due, scan, together},
 };
 
 use crate::{
@@ -238,9 +238,9 @@ rejected! { right;
     due_with_a_gap_while_a_record_is_replaced: (async |place: &Place| Indexed::on(place, GapWhileReplaced))
         by due::due_lists_every_lasting_record_during_writes saying "while the records are replaced";
     due_index_written_after_the_record: (async |place: &Place| Indexed::on(place, IndexAfterRecord))
-        by due::due_changes_together_with_its_record saying "between two loads";
+        by together::due_changes_together_with_its_record saying "between two loads";
     due_index_removed_before_the_record: (async |place: &Place| Indexed::on(place, IndexRemovedFirst))
-        by due::due_changes_together_with_its_record saying "between two loads";
+        by together::due_changes_together_with_its_record saying "between two loads";
     due_that_panics_past_its_end: (async |place: &Place| Indexed::on(place, PanicsPastTheEnd))
         by due::due_after_a_cursor_past_its_limit_in_time_is_empty;
     due_that_loses_a_replacement_with_the_same_time:

@@ -1,10 +1,20 @@
 //! The kit rejects stores that break the contract: each fault by the check of its name.
 #![allow(unused_parens, reason = "a macro takes a closure as one token")]
 
+mod blocking;
 mod broken;
+mod bytes;
 mod dropped;
+mod failing;
 mod hints;
+mod listed_in_docs;
+mod listing;
 mod lists;
+mod paths;
+mod pools;
+mod saving;
+mod tags;
+mod telling;
 mod writes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,9 +37,12 @@ fn complaint(check: impl FnOnce()) -> Option<String> {
 }
 
 /// One test per fault: its check fails with the fault, and passes on the right store. What `saying` names
-/// has to stand in the message of the check.
+/// has to stand in the message of the check. `with` gives the place its hooks.
 macro_rules! rejected {
-    ($right:path; $($test:ident: $open:tt by $module:ident::$check:ident $(saying $words:literal)?;)*) => {
+    ($right:path; $($tests:tt)*) => {
+        rejected! { $right, with (|site| site); $($tests)* }
+    };
+    ($right:path, with $hooks:tt; $($test:ident: $open:tt by $module:ident::$check:ident $(saying $words:literal)?;)*) => {
         $(
             #[test]
             fn $test() {
@@ -37,15 +50,16 @@ macro_rules! rejected {
                 for pace in [Pace::AsIs, Pace::Slow] {
                     let right = || run_on(
                         &$crate::without_waiting(), pace, std::sync::Arc::default, $right,
-                        |site| site, $module::$check,
+                        $hooks, $module::$check,
                     );
                     assert_eq!($crate::complaint(right), None, "a right store is accepted, {pace:?}");
                 }
-                let broken = || run_on(
-                    &$crate::without_waiting(), Pace::Slow, std::sync::Arc::default, $open,
-                    |site| site, $module::$check,
-                );
-                let complaint = $crate::complaint(broken).expect("the fault is not noticed");
+                let broken = |pace| $crate::complaint(|| run_on(
+                    &$crate::without_waiting(), pace, std::sync::Arc::default, $open,
+                    $hooks, $module::$check,
+                ));
+                let complaint = broken(Pace::Slow).or_else(|| broken(Pace::AsIs));
+                let complaint = complaint.expect("the fault is not noticed");
                 $(assert!(complaint.contains($words), "{complaint}");)?
                 let _ = complaint;
             }

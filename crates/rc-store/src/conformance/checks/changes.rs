@@ -1,12 +1,13 @@
 //! For stores that tell changes; the others pass.
 
 use std::{
+    collections::HashMap,
     future::poll_fn,
     task::{Context, Waker},
     time::Duration,
 };
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     Change, ChangeStream, RecordKey, TokenStore, Version,
@@ -22,6 +23,9 @@ const SOON: Duration = Duration::from_secs(5);
 /// After this time without a hint, what was written before is taken as told. A store that asks its backend
 /// less often is tested less strictly, not failed.
 const QUIET: Duration = Duration::from_millis(300);
+
+/// More streams, twice, than a pool has connections.
+const DROPPED: u32 = 70;
 
 /// More than a reader who sleeps should keep waiting.
 const MANY: u32 = 300;
@@ -39,7 +43,18 @@ async fn settle(changes: &mut ChangeStream) {
 }
 
 /// Waits until this write is named or covered by a gap. `versions` are all that the record ever had.
-async fn assert_told(
+pub(super) async fn assert_told(
+    changes: &mut ChangeStream,
+    write: (RecordKey, Option<Version>),
+    versions: &[Version],
+    what: &str,
+) {
+    told_within(SOON, changes, write, versions, what).await;
+}
+
+/// The same with a limit of its own.
+pub(super) async fn told_within(
+    soon: Duration,
     changes: &mut ChangeStream,
     (record, left): (RecordKey, Option<Version>),
     versions: &[Version],
@@ -60,10 +75,13 @@ async fn assert_told(
             }
         }
     };
-    let told = timeout(SOON, told).await;
+    // At the limit the stream is polled once more, woken or not: that does not count.
+    let begin = Instant::now();
+    let told = timeout(soon, told).await.is_ok() && begin.elapsed() < soon;
+    let record = record.to_hex();
     assert!(
-        told.is_ok(),
-        "{what} is neither named nor a gap in {SOON:?}"
+        told,
+        "{what} of {record} is neither named nor a gap in {soon:?}"
     );
 }
 
@@ -134,7 +152,7 @@ pub async fn changes_tells_a_slow_reader_of_everything_or_a_gap(subject: Subject
         return;
     };
     settle(&mut changes).await;
-    let mut missing = std::collections::HashMap::new();
+    let mut missing = HashMap::new();
     for number in 0..MANY {
         let version = create(&store, &key(number), b"payload", None).await;
         missing.insert(key(number), version);
@@ -161,7 +179,7 @@ pub async fn changes_tells_a_slow_reader_of_everything_or_a_gap(subject: Subject
 pub async fn dropped_streams_of_changes_leave_the_store_usable(subject: Subject<'_>) {
     let store = subject.open().await;
     let mut version = create(&store, &key(1), b"one", None).await;
-    for _ in 0..20 {
+    for _ in 0..DROPPED {
         let unread = store.changes();
         if let Some(mut begun) = store.changes() {
             let mut context = Context::from_waker(Waker::noop());
@@ -174,4 +192,93 @@ pub async fn dropped_streams_of_changes_leave_the_store_usable(subject: Subject<
     if let Some(mut changes) = store.changes() {
         assert_writes_are_told(&store, &mut changes).await;
     }
+}
+
+/// Only with the word `notifying`.
+pub async fn notifying_store_tells_changes(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let Some(mut changes) = store.changes() else {
+        panic!("changes: expected a stream of a store declared `notifying`, got None");
+    };
+    assert_writes_are_told(&store, &mut changes).await;
+}
+
+pub async fn changes_wakes_a_reader_that_waits(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let Some(mut changes) = store.changes() else {
+        return;
+    };
+    settle(&mut changes).await;
+    // A task of its own: what wakes the writer does not wake the reader.
+    let reader = tokio::spawn(async move {
+        let begin = Instant::now();
+        let told = timeout(2 * SOON, next(&mut changes)).await;
+        told.is_ok() && begin.elapsed() < SOON + QUIET
+    });
+    tokio::time::sleep(QUIET / 3).await;
+    create(&store, &key(1), b"one", None).await;
+    let woken = reader.await.expect("the reader ends well");
+    assert!(
+        woken,
+        "a reader that waited for a change was not woken by a save of {} in {SOON:?}",
+        key(1).to_hex()
+    );
+}
+
+/// More than may wait for one reader, and how long a store is given to write so many.
+const UNBOUNDED: u32 = 20_000;
+const WRITING: Duration = Duration::from_secs(5);
+
+/// Writes as many records as it can; what each write left.
+async fn write_many(store: &std::sync::Arc<dyn TokenStore>) -> HashMap<RecordKey, Version> {
+    let begin = std::time::Instant::now();
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..10 {
+        let store = store.clone();
+        writers.spawn(async move {
+            let mut written = Vec::new();
+            for number in (0..UNBOUNDED).skip(writer).step_by(10) {
+                if begin.elapsed() > WRITING {
+                    break;
+                }
+                tokio::task::yield_now().await;
+                written.push((key(number), create(&store, &key(number), b"", None).await));
+            }
+            written
+        });
+    }
+    writers.join_all().await.into_iter().flatten().collect()
+}
+
+/// Either each write is told, or there is a gap; and of very many there is one, or they have all waited.
+pub async fn changes_keeps_a_bounded_number_for_a_slow_reader(subject: Subject<'_>) {
+    let store = subject.open_bare().await;
+    let Some(mut changes) = store.changes() else {
+        return;
+    };
+    settle(&mut changes).await;
+    let mut missing = write_many(&store).await;
+    let written = missing.len();
+    let told = async {
+        while !missing.is_empty() {
+            match next(&mut changes).await {
+                Change::Gap => return true,
+                Change::Key { key, version } if missing.get(&key).copied() == version => {
+                    missing.remove(&key);
+                }
+                Change::Key { .. } => {}
+            }
+        }
+        false
+    };
+    let gap = timeout(SOON, told).await;
+    let left = missing.len();
+    assert!(
+        gap.is_ok(),
+        "{left} of {written} writes were not told to a reader that slept, and no gap"
+    );
+    assert!(
+        gap == Ok(true) || written < UNBOUNDED as usize,
+        "{written} changes waited for a reader that slept, expected a gap: memory is not bounded"
+    );
 }

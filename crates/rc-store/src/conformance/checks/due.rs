@@ -1,11 +1,11 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use crate::{
-    Due, Expect, MAX_PAYLOAD, RecordKey, Stored, TokenStore, Version,
+    Due, Expect, MAX_PAYLOAD, RecordKey, TokenStore, Version,
     conformance::{
         Subject,
         steps::{
-            all_due, assert_loads, at, create, delete, delete_conflicts, due, key, load, present,
+            all_due, assert_loads, at, create, delete, delete_conflicts, due, key, present,
             replace, save_conflicts, sorted_keys,
         },
     },
@@ -258,47 +258,6 @@ pub async fn due_lists_every_lasting_record_during_writes(subject: Subject<'_>) 
     while !writer.is_finished() {
         let found = all_due(&store, at(9), 2).await;
         assert_eq!(found, records, "due while the records are replaced");
-    }
-    writer.await.expect("the writer ends well");
-}
-
-/// Makes a record, due at first and then not, and deletes it, again and again.
-async fn come_and_go(store: Arc<dyn TokenStore>, key: RecordKey) {
-    for time in 1..=20 {
-        let version = create(&store, &key, b"one", Some(at(time))).await;
-        let version = replace(&store, &key, b"two", None, version).await;
-        let version = replace(&store, &key, b"three", Some(at(time + 50)), version).await;
-        delete(&store, &key, version).await;
-    }
-}
-
-/// What `due` answers between two loads that saw the same write is what that write left.
-pub async fn due_changes_together_with_its_record(subject: Subject<'_>) {
-    let writer = tokio::spawn(come_and_go(subject.open().await, key(1)));
-    // The reader is never slow: three calls have to fit between two writes.
-    let store = subject.open_bare().await;
-    let seen = |stored: &Option<Stored>| stored.as_ref().map(|stored| (stored.version, stored.due));
-    for round in 0_u32.. {
-        if writer.is_finished() {
-            break;
-        }
-        match round % 8 {
-            0 => tokio::time::sleep(Duration::from_millis(1)).await,
-            _ => tokio::task::yield_now().await,
-        }
-        let before = seen(&load(&store, &key(1)).await);
-        let found = due(&store, None, at(99), 50).await;
-        if before.is_none() || before != seen(&load(&store, &key(1)).await) {
-            continue;
-        }
-        let expected = before.and_then(|(_, due)| due);
-        let found = found.first().map(|due| due.due);
-        assert_eq!(
-            found,
-            expected,
-            "due of {} between two loads",
-            key(1).to_hex()
-        );
     }
     writer.await.expect("the writer ends well");
 }

@@ -158,6 +158,54 @@ pub async fn dropped_replacement_changes_record_and_due_together(subject: Subjec
     }
 }
 
+pub async fn dropped_creation_and_deletion_change_record_and_due_together(subject: Subject<'_>) {
+    let store = subject.open().await;
+    for polls in POLLS {
+        let (made, gone) = (key(polls), key(1_000 + polls));
+        let save = store.save(&made, b"new", Some(at(2)), Expect::Absent);
+        interrupted(save, polls).await;
+        let version = create(&store, &gone, b"old", Some(at(1))).await;
+        interrupted(store.delete(&gone, version), polls).await;
+    }
+    tokio::time::sleep(LATER).await;
+    let listed = all_due(&store, at(9), 50).await;
+    for key in POLLS.chain(POLLS.map(|polls| 1_000 + polls)).map(key) {
+        let stored = load(&store, &key).await;
+        let due = listed.iter().find(|due| due.key == key);
+        assert_eq!(
+            due.map(|due| due.due),
+            stored.and_then(|stored| stored.due),
+            "due of {} after a dropped creation or deletion, and what is loaded",
+            key.to_hex()
+        );
+    }
+}
+
+pub async fn dropped_deletion_does_not_land_after_another_has_won(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let mut settled = Vec::new();
+    for polls in POLLS {
+        let key = key(polls);
+        let first = create(&store, &key, b"old", Some(at(1))).await;
+        interrupted(store.delete(&key, first), polls).await;
+        let expect = Expect::Version(first);
+        let mut won = store.save(&key, b"settled", Some(at(3)), expect).await;
+        if won.is_err() {
+            // It has landed: then it must not do so twice.
+            won = store
+                .save(&key, b"settled", Some(at(3)), Expect::Absent)
+                .await;
+        }
+        settled.extend(won.ok().map(|version| (key, version)));
+    }
+    tokio::time::sleep(LATER).await;
+    for (key, version) in settled {
+        let state = (version, Some(at(3)));
+        let when = "later, after a dropped delete has lost or landed";
+        assert_loads(&store, &key, b"settled", state, when).await;
+    }
+}
+
 /// More calls of each kind than a pool has connections.
 async fn drop_calls(store: Arc<dyn TokenStore>) {
     for polls in (1..=6).cycle().take(120) {

@@ -2,14 +2,18 @@
 #![allow(missing_docs, reason = "the names say it")]
 
 pub mod changes;
+pub mod crash;
 pub mod due;
 pub mod hooks;
 pub mod interrupted;
+pub mod paging;
 pub mod payloads;
 pub mod races;
 pub mod reopened;
+pub mod runtime;
 pub mod scan;
 pub mod secrecy;
 pub mod sharing;
+pub mod together;
 pub mod version_queries;
 pub mod versions;

@@ -1,12 +1,15 @@
 //! For stores that keep records at a place: one handle is dropped before the next is opened.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::{
     Due, Expect,
     conformance::{
         Subject,
-        steps::{absent, at, create, delete, due, key, present, replace, save_conflicts},
+        steps::{
+            absent, all_due, at, create, delete, due, key, present, replace, save_conflicts,
+            scan_all,
+        },
     },
 };
 
@@ -52,4 +55,36 @@ pub async fn reopened_store_does_not_reuse_versions(subject: Subject<'_>) {
         );
         delete(&store, &key(1), version).await;
     }
+}
+
+pub async fn reopened_store_keeps_hundreds_of_records(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let mut expected = BTreeMap::new();
+    for number in 0..300_u32 {
+        let due = (number % 3 != 0).then(|| at(i64::from(number % 7)));
+        let version = create(&store, &key(number), &number.to_be_bytes(), due).await;
+        expected.insert(key(number), (number, version, due));
+    }
+    drop(store);
+
+    let store = subject.open().await;
+    let listed = scan_all(&store, 100).await;
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|(key, stored)| (*key, stored.payload.to_vec(), stored.version, stored.due))
+        .collect();
+    let kept = expected
+        .iter()
+        .map(|(key, (number, version, due))| (*key, number.to_be_bytes().to_vec(), *version, *due));
+    assert_eq!(listed, kept.collect::<Vec<_>>(), "scan after reopening");
+    let mut times: Vec<_> = expected
+        .iter()
+        .filter_map(|(key, (.., due))| due.map(|due| Due { key: *key, due }))
+        .collect();
+    times.sort_by_key(|due| (due.due, due.key));
+    assert_eq!(
+        all_due(&store, at(99), 100).await,
+        times,
+        "due after reopening"
+    );
 }

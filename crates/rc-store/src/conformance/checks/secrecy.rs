@@ -1,18 +1,18 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 use crate::{
-    Expect, StoreError,
+    Expect, StoreError, TokenStore,
     conformance::{
         Subject,
-        steps::{create, explained, key, largest_payload, present},
+        steps::{create, delete, explained, key, largest_payload, present, replace},
     },
 };
 
 /// Made up, and without a part that anybody would print for another reason.
-const SECRET: &str = "Qzx7-Jwv4-Kqy9-Xzj3-Wvq8";
+pub(super) const SECRET: &str = "Qzx7-Jwv4-Kqy9-Xzj3-Wvq8";
 
 /// So many bytes of the secret in a row are a leak.
-const PART: usize = 6;
+const PART: usize = 4;
 
 /// The numbers in a text, read to this base, where they are bytes.
 fn numbers(text: &str, base: u32) -> Vec<u8> {
@@ -24,7 +24,7 @@ fn numbers(text: &str, base: u32) -> Vec<u8> {
 }
 
 /// Whether a part of the secret shows: as text, as a list of numbers, in hexadecimal, or in base64.
-fn shows_secret(text: &str) -> bool {
+pub(super) fn shows_secret(text: &str) -> bool {
     let secret = SECRET.as_bytes();
     let lists = [numbers(text, 10), numbers(text, 16)];
     let packed: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -35,11 +35,11 @@ fn shows_secret(text: &str) -> bool {
         let as_text = text.as_bytes().windows(PART).any(|window| window == part);
         as_text || packed.contains(&hex) || lists.iter().any(listed)
     });
-    // Three bytes are four digits, whatever stands before them.
+    // Three bytes are four digits of base64, whatever stands before them.
     let base64 = (0..3).any(|start| {
         let digits = BASE64_STANDARD.encode(&secret[start..start + 12]);
         let url_safe = digits.replace('+', "-").replace('/', "_");
-        text.contains(&digits[..8]) || text.contains(&url_safe[..8])
+        text.contains(&digits[..5]) || text.contains(&url_safe[..5])
     });
     part_shows || base64
 }
@@ -47,14 +47,32 @@ fn shows_secret(text: &str) -> bool {
 pub async fn debug_hides_payloads(subject: Subject<'_>) {
     let store = subject.open().await;
     create(&store, &key(1), SECRET.as_bytes(), None).await;
-    let stored = present(&store, &key(1)).await;
+    assert_debug_hides_payloads(&store, "a save").await;
+    let version = present(&store, &key(1)).await.version;
+    let version = replace(&store, &key(1), b"another", None, version).await;
+    let _conflict = store
+        .save(&key(1), SECRET.as_bytes(), None, Expect::Absent)
+        .await;
+    assert_debug_hides_payloads(&store, "a conflict and a replacement").await;
+    delete(&store, &key(1), version).await;
+    assert!(
+        !shows_secret(&format!("{store:?} {store:#?}")),
+        "Debug of the store shows a payload after a deletion"
+    );
+}
+
+async fn assert_debug_hides_payloads(store: &dyn TokenStore, when: &str) {
+    let stored = present(store, &key(1)).await;
     let listed = store.scan(None, 10).await.expect("scan works");
     for shown in [
         format!("{store:?}"),
         format!("{store:#?}"),
         format!("{stored:?} {listed:?}"),
     ] {
-        assert!(!shows_secret(&shown), "{shown}");
+        assert!(
+            !shows_secret(&shown),
+            "Debug shows a payload after {when}: {shown}"
+        );
     }
 }
 

@@ -2,7 +2,7 @@ use crate::{
     RecordKey, StoreError, TokenStore, Version,
     conformance::{
         Subject,
-        steps::{create, delete, explained, key, replace},
+        steps::{create, delete, explained, hard_keys, key, replace},
     },
 };
 
@@ -82,4 +82,25 @@ pub async fn versions_answers_thousands_of_keys(subject: Subject<'_>) {
     for (number, (answered, expected)) in answered.iter().zip(&expected).enumerate() {
         assert_eq!(answered, expected, "key number {number} of {MANY}");
     }
+}
+
+pub async fn versions_tells_keys_apart_that_are_hard_to(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let keys = hard_keys();
+    // Every second one is there: the others must not be taken for it.
+    let mut expected = Vec::new();
+    for (number, key) in keys.iter().enumerate() {
+        expected.push(match number % 2 {
+            0 => Some(create(&store, key, b"payload", None).await),
+            _ => None,
+        });
+    }
+    let answered = versions(&store, &keys).await;
+    for ((key, answered), expected) in keys.iter().zip(answered).zip(&mut expected) {
+        assert_eq!(answered, *expected, "versions of {}", key.to_hex());
+        if expected.is_none() {
+            *expected = Some(create(&store, key, b"payload", None).await);
+        }
+    }
+    assert_eq!(versions(&store, &keys).await, expected, "all are there");
 }

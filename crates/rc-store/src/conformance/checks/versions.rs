@@ -121,3 +121,36 @@ pub async fn deleting_an_absent_record_conflicts(subject: Subject<'_>) {
     delete(&store, &key(1), version).await;
     delete_conflicts(&store, &key(1), version).await;
 }
+
+/// A store that remembers deleted records, so as not to repeat their versions, must not forget some.
+pub async fn version_is_not_reused_after_many_other_deletions(subject: Subject<'_>) {
+    let store = subject.open_bare().await;
+    let first = create(&store, &key(0), b"same", None).await;
+    delete(&store, &key(0), first).await;
+    for number in 1..300 {
+        let version = create(&store, &key(number), b"same", None).await;
+        delete(&store, &key(number), version).await;
+    }
+    let again = create(&store, &key(0), b"same", None).await;
+    assert_ne!(
+        again,
+        first,
+        "save of {}: a version came again after other records were deleted",
+        key(0).to_hex()
+    );
+}
+
+/// Enough to show a tag of one or two random bytes, and a clock that ticks in milliseconds.
+pub async fn a_thousand_writes_have_a_thousand_versions(subject: Subject<'_>) {
+    let store = subject.open_bare().await;
+    let mut version = create(&store, &key(1), b"same", None).await;
+    let mut seen = HashSet::from([version]);
+    for number in 1..1_000 {
+        version = replace(&store, &key(1), b"same", None, version).await;
+        let key = key(1).to_hex();
+        assert!(
+            seen.insert(version),
+            "save of {key}: write {number} has a version that an earlier one had"
+        );
+    }
+}

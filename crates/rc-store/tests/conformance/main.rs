@@ -1,5 +1,7 @@
 //! The kit on the stores of this crate.
 
+mod exclusive;
+
 use std::sync::Arc;
 
 use rc_store::{KeyRing, MemoryStore, Sealed, TokenStore};
@@ -19,7 +21,26 @@ mod memory {
         Arc::clone(place)
     }
 
-    rc_store::token_store_tests!(open, at = new_place);
+    rc_store::token_store_tests!(open, at = new_place, notifying);
+}
+
+/// Can be opened once at a time, and its handles can be ended abruptly.
+mod once_at_a_time {
+    use crate::exclusive::{Exclusive, Place};
+
+    fn new_place() -> Place {
+        Place::default()
+    }
+
+    async fn open(place: &Place) -> Exclusive {
+        place.open()
+    }
+
+    async fn crash(place: &Place) {
+        place.end_handles();
+    }
+
+    rc_store::token_store_tests!(open, reopen = new_place, crash = crash, notifying);
 }
 
 mod sealed {
@@ -184,5 +205,11 @@ mod sealed_shared {
         }
     }
 
-    rc_store::token_store_tests!(open, at = new_place, fault = fail, damage = damage);
+    rc_store::token_store_tests!(
+        open,
+        at = new_place,
+        fault = fail,
+        damage = damage,
+        notifying
+    );
 }
