@@ -35,7 +35,7 @@ const fn with_feature(to: &'static str, feature: &'static str) -> Edge {
     }
 }
 
-const LAYERS: [Layer; 10] = [
+const LAYERS: [Layer; 11] = [
     Layer {
         name: "rc-auth-core",
         uses: &[],
@@ -79,6 +79,15 @@ const LAYERS: [Layer; 10] = [
             always("rc-sim"),
             always("rc-store-sql"),
             with_feature("rc-store-redis", "redis"),
+        ],
+    },
+    Layer {
+        name: "rc-store-lab",
+        uses: &[
+            with_feature("rc-store", "lab"),
+            with_feature("rc-store-file", "lab"),
+            with_feature("rc-store-redis", "lab"),
+            with_feature("rc-store-sql", "lab"),
         ],
     },
     Layer {

@@ -8,20 +8,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     no_arguments(arguments)?;
     let (_running, variables) = services::missing()?;
     for arguments in [
-        [
-            "test",
-            "-p",
-            "rc-store-sql",
-            "--features",
-            "postgres,mysql",
-        ],
-        [
-            "test",
-            "-p",
-            "rc-store-redis",
-            "--features",
-            "server-tests",
-        ],
+        ["test", "-p", "rc-store-sql", "--features", "postgres,mysql"],
+        ["test", "-p", "rc-store-redis", "--features", "server-tests"],
     ] {
         cargo::run(cargo::cargo(&arguments).envs(&variables))?;
     }
