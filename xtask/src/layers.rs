@@ -78,6 +78,7 @@ const LAYERS: [Layer; 11] = [
             always("rc-auth"),
             always("rc-sim"),
             always("rc-store-sql"),
+            with_feature("rc-store-file", "file"),
             with_feature("rc-store-redis", "redis"),
         ],
     },

@@ -70,7 +70,8 @@ impl Engine {
             Self::Sqlite => true,
             Self::Postgres => cfg!(feature = "postgres"),
             Self::MySql => cfg!(feature = "mysql"),
-            Self::Redis | Self::Files => false,
+            Self::Redis => cfg!(feature = "redis"),
+            Self::Files => cfg!(feature = "file"),
         }
     }
 }
