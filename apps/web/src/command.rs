@@ -6,6 +6,7 @@ use tokio::{runtime, signal};
 
 use crate::{
     config::{self, Config},
+    operator,
     start::{Running, Summary},
     telemetry,
 };
@@ -20,20 +21,28 @@ pub fn run(
     lookup: impl Fn(&str) -> Option<OsString>,
 ) -> ExitCode {
     let arguments: Vec<_> = arguments.collect();
-    if !arguments.is_empty() {
-        return answer(&arguments);
-    }
-    let config = match Config::from_lookup(lookup) {
+    let command = match arguments.as_slice() {
+        [] => None,
+        [word, rest @ ..] if word == "store" => match operator::Command::parse(rest) {
+            Some(command) => Some(command),
+            None => return answer_about_the_store(rest),
+        },
+        _ => return answer(&arguments),
+    };
+    let config = match Config::from_lookup(&lookup) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("{error}\nAll variables: rc-web --help");
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    match telemetry::log_to_stderr(&config.log)
-        .map_err(io::Error::other)
-        .and_then(|()| serve(config))
-    {
+    let done = match command {
+        Some(command) => operate(command, config, lookup("RC_COPY_TO")),
+        None => telemetry::log_to_stderr(&config.log)
+            .map_err(io::Error::other)
+            .and_then(|()| serve(config)),
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             eprintln!("{error}");
@@ -62,6 +71,37 @@ fn answer(arguments: &[OsString]) -> ExitCode {
             ExitCode::from(EXIT_USAGE)
         }
     }
+}
+
+/// `rc-web store` with nothing that is a command.
+fn answer_about_the_store(arguments: &[OsString]) -> ExitCode {
+    match arguments {
+        [argument] if argument == "--help" || argument == "-h" => {
+            print!("{}", operator::HELP);
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprint!("{}", operator::HELP);
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+/// Warnings only: what the command prints is the answer.
+fn operate(
+    command: operator::Command,
+    config: Config,
+    copy_to: Option<OsString>,
+) -> io::Result<ExitCode> {
+    telemetry::log_to_stderr("warn").map_err(io::Error::other)?;
+    let copy_to = copy_to
+        .map(OsString::into_string)
+        .transpose()
+        .map_err(|_| io::Error::other("RC_COPY_TO is not UTF-8"))?
+        .filter(|url| !url.is_empty());
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(Box::pin(command.run(config, copy_to)));
+    done.map_err(io::Error::other).map(|()| ExitCode::SUCCESS)
 }
 
 /// The runtime is this one and not a web worker's: workers stop before the last refresh is saved.

@@ -59,6 +59,15 @@ pub(crate) fn load_or_create(path: &Path) -> Result<KeyRing, KeyFileError> {
     }
 }
 
+/// The keys in the file at `path`, which has to be there.
+///
+/// # Errors
+///
+/// As [`load_or_create`].
+pub(crate) fn load(path: &Path) -> Result<KeyRing, KeyFileError> {
+    read(path, open_private(path)?)
+}
+
 fn read(path: &Path, mut file: File) -> Result<KeyRing, KeyFileError> {
     let mut text = String::new();
     let read = file.read_to_string(&mut text);

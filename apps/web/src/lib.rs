@@ -20,6 +20,7 @@ mod keys;
 mod lock;
 mod metrics_server;
 mod moment;
+mod operator;
 mod pages;
 mod pending;
 mod permissions;

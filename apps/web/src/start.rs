@@ -12,7 +12,7 @@ use actix_web::dev::ServerHandle;
 use rc_auth::{
     BuildError, Client, Environment, InvalidApp, RefreshPolicy, RefreshReplay, StoreCheckError,
     SystemEnvironment,
-    store::{Sealed, StoreError, TokenStore},
+    store::{Sealed, StoreError, TokenStore, copy::is_unfinished},
 };
 use tokio::task::JoinHandle;
 
@@ -81,6 +81,12 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error("DATABASE_URL: {0}")]
     Connect(#[from] OpenStoreError),
+    /// `rc-web store copy` is not finished with it.
+    #[error(
+        "DATABASE_URL: this store is the target of a copy that is not finished. Run `rc-web store copy \
+         --finish` from the store it is copied from, or use that one"
+    )]
+    UnfinishedCopy,
     /// The system does not say who may open the database.
     #[error("DATABASE_URL: who may open the files of the database cannot be found out: {0}")]
     Permissions(#[source] io::Error),
@@ -174,6 +180,9 @@ impl Running {
             Keys::File(path) => keys::load_or_create(&path)?,
         };
         let store = store::open(&config.database).await?;
+        if is_unfinished(&*store).await? {
+            return Err(StartError::UnfinishedCopy);
+        }
         let store: Arc<dyn TokenStore> = Arc::new(Sealed::new(store, ring.clone()));
         let mut client = Client::builder(registration.app()?.require_iss(config.require_iss))
             .store(Arc::clone(&store))

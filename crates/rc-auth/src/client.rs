@@ -11,10 +11,10 @@ use rc_store::TokenStore;
 use tokio::{runtime::Handle, sync::broadcast};
 
 use crate::{
-    BuildError, Environment, Event, Grant, GrantKey, SignInError, StoreCheckError,
-    SystemEnvironment, mark,
+    BuildError, Environment, Event, Grant, GrantError, GrantKey, GrantPage, SignInError, SignedOut,
+    StoreCheckError, SystemEnvironment, inventory, mark,
     shared::{Parts, Shared},
-    sign_in, sweep, token_request, watch,
+    sign_in, sign_out, sweep, token_request, watch,
 };
 
 /// Signs users of one app in and keeps their grants alive. Cheap to clone.
@@ -345,6 +345,34 @@ impl Client {
     /// the key ring; [`StoreCheckError::Store`] when the store does not answer.
     pub async fn check_store(&self) -> Result<(), StoreCheckError> {
         mark::check(&self.shared).await
+    }
+
+    /// Lists grants as they stand in the store, some hundred records at a time, in the order of their records:
+    /// for operators. Begin with `after` `None`, and go on with [`GrantPage::next`] until that is `None`.
+    ///
+    /// Lists every grant of the store, also of other apps that share it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`](rc_store::StoreError) when the store cannot be read.
+    pub async fn list_grants(
+        &self,
+        after: Option<rc_store::RecordKey>,
+    ) -> Result<GrantPage, rc_store::StoreError> {
+        inventory::list(&self.shared, after).await
+    }
+
+    /// Signs out the grant that a record keeps, as [`Grant::sign_out`] does: for operators, who know the
+    /// record of a [`ListedGrant`](crate::ListedGrant) and not the key. The record has to be this app's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Grant::sign_out`].
+    pub async fn sign_out_record(
+        &self,
+        record: rc_store::RecordKey,
+    ) -> Result<SignedOut, GrantError> {
+        sign_out::sign_out(&self.shared, record).await
     }
 
     /// Ends the client: starts nothing new in the background, and waits until everything in the air

@@ -160,7 +160,7 @@ impl<S: TokenStore> Sealed<S> {
 
     /// The record sealed with the active key, or why that need not or cannot be.
     fn sealed_anew(&self, key: &RecordKey, stored: &Stored) -> Result<Vec<u8>, Done> {
-        let ring = self.ring();
+        let ring = self.key_ring();
         let Some(id) = KeyRing::key_id_of(&stored.payload) else {
             return Err(Done::Unreadable);
         };

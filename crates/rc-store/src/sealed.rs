@@ -51,7 +51,8 @@ impl<S: TokenStore> Sealed<S> {
     }
 
     /// The keys in use.
-    pub(crate) fn ring(&self) -> KeyRing {
+    #[must_use]
+    pub fn key_ring(&self) -> KeyRing {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         ring.clone()
     }
@@ -67,7 +68,7 @@ impl<S: TokenStore> Sealed<S> {
         due: Option<DueAt>,
         payload: &[u8],
     ) -> Result<Vec<u8>, StoreError> {
-        let ring = self.ring();
+        let ring = self.key_ring();
         let limit = MAX_PAYLOAD - ring.overhead();
         if payload.len() > limit {
             return Err(StoreError::TooLarge {
@@ -83,7 +84,7 @@ impl<S: TokenStore> Sealed<S> {
     pub(crate) fn open(&self, key: &RecordKey, stored: Stored) -> Result<Stored, StoreError> {
         let due = due_bytes(stored.due);
         let opened = self
-            .ring()
+            .key_ring()
             .open(&[PURPOSE, key.as_bytes(), due.as_slice()], &stored.payload);
         Ok(Stored {
             payload: opened.map_err(StoreError::corrupt)?,

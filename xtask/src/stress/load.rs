@@ -31,6 +31,8 @@ pub(super) struct Calls {
     /// Calls without an answer.
     unanswered: usize,
     slowest: Duration,
+    /// The first answer that was not 200.
+    first_refusal: Option<String>,
     /// The longest time that one browser got no 200.
     pub(super) longest_outage: Duration,
 }
@@ -70,6 +72,7 @@ impl Calls {
         }
         self.unanswered += other.unanswered;
         self.slowest = self.slowest.max(other.slowest);
+        self.first_refusal = self.first_refusal.take().or(other.first_refusal);
         self.longest_outage = self.longest_outage.max(other.longest_outage);
     }
 
@@ -89,11 +92,9 @@ impl Calls {
         if self.unanswered > 0 {
             shown.push(format!("none: {}", self.unanswered));
         }
-        format!(
-            "{}; slowest {:.2} s",
-            shown.join(", "),
-            self.slowest.as_secs_f64()
-        )
+        let slowest = self.slowest.as_secs_f64();
+        let refusal = self.first_refusal.as_deref().unwrap_or("");
+        format!("{}; slowest {slowest:.2} s\n{refusal}", shown.join(", "))
     }
 }
 
@@ -108,6 +109,8 @@ async fn call(mut browser: Browser, stop: Arc<AtomicBool>) -> (Browser, Calls) {
                 if answer.status == 200 {
                     calls.longest_outage = calls.longest_outage.max(last_good.elapsed());
                     last_good = Instant::now();
+                } else {
+                    calls.first_refusal.get_or_insert(answer.body);
                 }
             }
             Err(_) => calls.unanswered += 1,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokio::time::{interval, sleep};
+use tokio::time::sleep;
 
 use super::{
     browser::Browser,
@@ -24,8 +24,8 @@ use crate::{
 const BROWSERS: usize = 60;
 const REPLICAS: usize = 3;
 
-/// How often all access tokens end, so that there is always something to refresh and to save.
-const EXPIRE: Duration = Duration::from_secs(2);
+/// How long an access token lives, in seconds: 60 browsers refresh four or more of them a second.
+const ACCESS_TOKEN_LIFE: &str = "15";
 
 /// Between two things that happen, so that each is seen alone.
 const CALM: Duration = Duration::from_secs(4);
@@ -74,7 +74,14 @@ impl<'a> Stage<'a> {
         let to_replicas = Haproxy::for_replicas(port, &ports)?;
         let redirect_uri = format!("http://127.0.0.1:{port}/oauth/callback");
         let sessions = BROWSERS.to_string();
-        let arguments = ["--limits", "off", "--sessions", &sessions];
+        let arguments = [
+            "--limits",
+            "off",
+            "--sessions",
+            &sessions,
+            "--access-token-ttl",
+            ACCESS_TOKEN_LIFE,
+        ];
         let simulator = Simulator::start(programs, &redirect_uri, &arguments).await?;
         let folder = TempDir::new().map_err(|error| format!("no temporary folder: {error}"))?;
         let mut stage = Self {
@@ -115,13 +122,9 @@ impl<'a> Stage<'a> {
         let load = self.load();
         for place in 0..REPLICAS {
             signal(&self.replicas[place], "TERM")?;
-            self.during(async |stage| {
-                stage.replicas[place].ended().await?;
-                stage.replicas[place] = stage.start_replica(place).await?;
-                sleep(CALM).await;
-                Ok(())
-            })
-            .await?;
+            self.replicas[place].ended().await?;
+            self.replicas[place] = self.start_replica(place).await?;
+            sleep(CALM).await;
         }
         let calls = self.end(load).await?;
         figures.note("rolling restart: answers", calls.shown());
@@ -134,13 +137,9 @@ impl<'a> Stage<'a> {
         let load = self.load();
         for place in 0..REPLICAS {
             signal(&self.replicas[place], "KILL")?;
-            self.during(async |stage| {
-                stage.replicas[place].ended().await?;
-                stage.replicas[place] = stage.start_replica(place).await?;
-                sleep(CALM).await;
-                Ok(())
-            })
-            .await?;
+            self.replicas[place].ended().await?;
+            self.replicas[place] = self.start_replica(place).await?;
+            sleep(CALM).await;
         }
         let calls = self.end(load).await?;
         figures.note("kill -9 of each replica: answers", calls.shown());
@@ -157,17 +156,9 @@ impl<'a> Stage<'a> {
     async fn freeze(&mut self, figures: &mut Figures) -> Fallible<()> {
         let load = self.load();
         signal(&self.replicas[0], "STOP")?;
-        self.during(async |_| {
-            sleep(FREEZE).await;
-            Ok(())
-        })
-        .await?;
+        sleep(FREEZE).await;
         signal(&self.replicas[0], "CONT")?;
-        self.during(async |_| {
-            sleep(CALM).await;
-            Ok(())
-        })
-        .await?;
+        sleep(CALM).await;
         let calls = self.end(load).await?;
         figures.note("one replica stopped for 8 s: answers", calls.shown());
         figures.at_most(
@@ -182,14 +173,10 @@ impl<'a> Stage<'a> {
     /// The primary dies, and two seconds later its standby takes its place.
     async fn failover(&mut self, figures: &mut Figures) -> Fallible<()> {
         let load = self.load();
-        self.during(async |stage| {
-            stage.primary.kill();
-            sleep(Duration::from_secs(2)).await;
-            stage.standby.promote()?;
-            sleep(OUTAGE / 2).await;
-            Ok(())
-        })
-        .await?;
+        self.primary.kill();
+        sleep(Duration::from_secs(2)).await;
+        self.standby.promote()?;
+        sleep(OUTAGE / 2).await;
         let calls = self.end(load).await?;
         figures.note("failover of PostgreSQL: answers", calls.shown());
         figures.at_most(
@@ -202,7 +189,8 @@ impl<'a> Stage<'a> {
     }
 
     async fn everybody_is_signed_in(&mut self, figures: &mut Figures) -> Fallible<()> {
-        self.simulator.expire_access_tokens().await?;
+        // Once more, every token has to be refreshed.
+        sleep(Duration::from_secs(20)).await;
         let mut served = 0;
         for browser in &mut self.browsers {
             served += usize::from(browser.get("/me").await?.status == 200);
@@ -219,27 +207,6 @@ impl<'a> Stage<'a> {
         let (browsers, calls) = load.stop().await?;
         self.browsers = browsers;
         Ok(calls)
-    }
-
-    /// Does something while access tokens keep ending.
-    async fn during(&mut self, work: impl AsyncFnOnce(&mut Self) -> Outcome) -> Outcome {
-        let simulator = self.simulator.clone();
-        let expiring = tokio::spawn(async move {
-            let mut ticks = interval(EXPIRE);
-            loop {
-                ticks.tick().await;
-                if let Err(error) = simulator.expire_access_tokens().await {
-                    return error;
-                }
-            }
-        });
-        let done = work(self).await;
-        if expiring.is_finished() {
-            let error = expiring.await.map_err(|error| error.to_string())?;
-            return Err(error);
-        }
-        expiring.abort();
-        done
     }
 }
 

@@ -153,7 +153,7 @@ pub const VARIABLES: &[Variable] = &[
 pub fn help() -> String {
     let mut text = String::from(
         "rc-web: sign in with RingCentral, call the API, refresh, sign out\n\n\
-         Usage: rc-web [--help | --version]\n\n\
+         Usage: rc-web [--help | --version]\n       rc-web store --help\n\n\
          It is configured by environment variables; an empty one counts as absent.\n",
     );
     for variable in VARIABLES {

@@ -36,7 +36,7 @@ async fn unknown_arguments_are_refused_and_not_echoed() {
 async fn a_wrong_value_is_refused_at_start_by_name_with_an_example() {
     for (name, value) in [
         ("RC_ENCRYPTION_KEYS", "hunter2"),
-        ("DATABASE_URL", "postgres://app:hunter2@db.example/app"),
+        ("DATABASE_URL", "sqlite://hunter2?mode=memory"),
         ("BIND", "hunter2"),
         ("RUST_LOG", "rc_web=hunter2"),
     ] {

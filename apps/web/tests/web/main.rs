@@ -10,6 +10,7 @@ mod headers;
 mod hosts;
 mod me;
 mod metrics;
+mod operator;
 mod pages;
 mod secrets;
 mod sign_in;

@@ -1,0 +1,153 @@
+//! `rc-web store`, beside the running application.
+
+use std::{path::Path, process::Output};
+
+use rc_sim::Server;
+
+use crate::stage::{Browser, Process, Variables, output, platform_with, program, variables_for};
+
+const OLD: &str = "old:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const NEW: &str = "new:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+/// A platform, and what an application with these keys is told.
+async fn scene(folder: &Path, keys: &str) -> (Server, Variables) {
+    let sim = platform_with(|_| {}).await;
+    let mut variables = variables_for(&sim, folder);
+    variables.insert("RC_ENCRYPTION_KEYS", keys.to_owned());
+    (sim, variables)
+}
+
+async fn signed_in(sim: &Server, process: &Process) -> Browser {
+    let mut browser = Browser::new(process.address);
+    let callback = browser.sign_in_at(sim).await;
+    assert_eq!(browser.get(&callback).await.status, 303);
+    assert_eq!(browser.get("/me").await.status, 200);
+    browser
+}
+
+async fn store(variables: &Variables, arguments: &[&str]) -> Output {
+    output(program(variables).arg("store").args(arguments)).await
+}
+
+/// What a command that works printed.
+async fn said(variables: &Variables, arguments: &[&str]) -> String {
+    let output = store(variables, arguments).await;
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a command that does not work complained of.
+async fn complaint(variables: &Variables, arguments: &[&str]) -> String {
+    let output = store(variables, arguments).await;
+    assert!(!output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_who_is_signed_in_and_signs_them_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sim, variables) = scene(folder.path(), OLD).await;
+    let process = Process::start(&mut program(&variables)).await;
+    let mut browser = signed_in(&sim, &process).await;
+    let listed = said(&variables, &["list"]).await;
+    assert!(listed.contains("signed in"), "{listed}");
+    assert!(listed.ends_with("1 grants\n"), "{listed}");
+    let record = listed.split_whitespace().next().unwrap();
+
+    let revoked = said(&variables, &["revoke", &record[..8]]).await;
+    assert!(revoked.contains("signed out and revoked"), "{revoked}");
+    assert_eq!(sim.platform().counters(sim.now()).revocations, 1);
+    assert_eq!(browser.get("/me").await.status, 401);
+
+    let unknown = complaint(&variables, &["revoke", "ffff"]).await;
+    assert!(unknown.contains("there is no such grant"), "{unknown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_rotation_beside_the_application_the_old_key_may_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sim, mut variables) = scene(folder.path(), OLD).await;
+    let process = Process::start(&mut program(&variables)).await;
+    let mut browsers = [
+        signed_in(&sim, &process).await,
+        signed_in(&sim, &process).await,
+    ];
+    process.terminate().await;
+
+    variables.insert("RC_ENCRYPTION_KEYS", format!("{NEW},{OLD}"));
+    let process = Process::start(&mut program(&variables)).await;
+    // Their cookies are sealed anew too; those of the second browser are not.
+    browsers[0] = signed_in(&sim, &process).await;
+    let rotated = said(&variables, &["rotate"]).await;
+    assert!(rotated.contains("unused: may be taken away"), "{rotated}");
+    let usage = said(&variables, &["keys"]).await;
+    assert!(
+        usage
+            .lines()
+            .any(|line| line.starts_with("new") && line.ends_with("active")),
+        "{usage}"
+    );
+    process.terminate().await;
+
+    variables.insert("RC_ENCRYPTION_KEYS", NEW.to_owned());
+    let process = Process::start(&mut program(&variables)).await;
+    let [browser, _] = browsers;
+    assert_eq!(browser.at(process.address).get("/me").await.status, 200);
+
+    variables.insert("RC_ENCRYPTION_KEYS", OLD.to_owned());
+    let missing = complaint(&variables, &["rotate"]).await;
+    assert!(missing.contains("sealed with the key `new`"), "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_is_copied_while_the_application_runs_and_finished_when_it_has_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sim, mut variables) = scene(folder.path(), OLD).await;
+    let process = Process::start(&mut program(&variables)).await;
+    let early = signed_in(&sim, &process).await;
+    let target = format!(
+        "sqlite://{}?mode=rwc",
+        folder.path().join("new.db").display()
+    );
+    variables.insert("RC_COPY_TO", target.clone());
+    said(&variables, &["copy"]).await;
+    let late = signed_in(&sim, &process).await;
+    let copied = said(&variables, &["copy"]).await;
+    assert!(copied.contains("copied"), "{copied}");
+    process.terminate().await;
+
+    let mut moved = variables.clone();
+    moved.insert("DATABASE_URL", target);
+    let refused = output(&mut program(&moved)).await;
+    let refused = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.contains("not finished"), "{refused}");
+
+    said(&variables, &["copy", "--finish"]).await;
+    let process = Process::start(&mut program(&moved)).await;
+    for browser in [early, late] {
+        assert_eq!(browser.at(process.address).get("/me").await.status, 200);
+    }
+    let again = complaint(&variables, &["copy"]).await;
+    assert!(again.contains("no copy has put there"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_not_finished_while_an_application_uses_the_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_sim, mut variables) = scene(folder.path(), OLD).await;
+    let _process = Process::start(&mut program(&variables)).await;
+    let target = format!(
+        "sqlite://{}?mode=rwc",
+        folder.path().join("new.db").display()
+    );
+    variables.insert("RC_COPY_TO", target);
+    let refused = complaint(&variables, &["copy", "--finish"]).await;
+    assert!(refused.contains("an application still uses"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_is_no_command_gets_the_help() {
+    let help = complaint(&Variables::new(), &["lists"]).await;
+    assert!(help.contains("rc-web store list"), "{help}");
+}
