@@ -33,7 +33,7 @@ const CHORES: [Chore; 8] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
-        purpose: "everything a change has to pass; or only the steps named: fmt layers deny clippy test doc e2e",
+        purpose: "everything a change has to pass; or only the steps named: fmt layers deny clippy test doc e2e stores",
         run: ci::run,
     },
     Chore {
@@ -69,7 +69,7 @@ const CHORES: [Chore; 8] = [
     Chore {
         name: "stress",
         arguments: "[NAME..]",
-        purpose: "measures release builds under crashes and floods against bounds: kill flood pages replicas (Linux; minutes)",
+        purpose: "measures release builds under crashes and floods against bounds: kill flood pages replicas stores (Linux; minutes)",
         run: stress::run,
     },
     Chore {

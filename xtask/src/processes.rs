@@ -66,7 +66,7 @@ impl Programs {
 }
 
 /// The path of the program called `name` in what cargo said about its build.
-fn executable(messages: &str, name: &str) -> Fallible<PathBuf> {
+pub(crate) fn executable(messages: &str, name: &str) -> Fallible<PathBuf> {
     let mut messages = messages.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         let named = message["target"]["name"] == name;

@@ -3,14 +3,15 @@
 use tempfile::TempDir;
 
 use super::{Process, finish, folder, free_port, installed, program, succeeds};
+use crate::Outcome;
 
 /// The account it runs as where this process is root.
 const USER: &str = "mysql";
 
 /// A server whose `root` needs no password.
 pub(crate) struct MariaDb {
-    _process: Process,
-    _folder: TempDir,
+    process: Process,
+    folder: TempDir,
     port: u16,
 }
 
@@ -34,14 +35,36 @@ impl MariaDb {
         let port = free_port()?;
         let process = serve(&folder, port)?;
         Ok(Self {
-            _process: process,
-            _folder: folder,
+            process,
+            folder,
             port,
         })
     }
 
     pub(crate) fn url(&self) -> String {
         format!("mysql://root@127.0.0.1:{}", self.port)
+    }
+
+    /// Makes a database.
+    pub(crate) fn database(&self, name: &str) -> Outcome {
+        let client = installed("mariadb", &["/usr/bin"], "mariadb-client")?;
+        finish(
+            program(client, USER, self.folder.path())?
+                .args(["--no-defaults", "-h", "127.0.0.1", "-u", "root", "-P"])
+                .arg(self.port.to_string())
+                .arg(format!("--execute=CREATE DATABASE {name}")),
+        )
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again after it was killed.
+    pub(crate) fn restart(&mut self) -> Outcome {
+        self.process = serve(&self.folder, self.port)?;
+        Ok(())
     }
 }
 

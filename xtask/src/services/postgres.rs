@@ -63,6 +63,21 @@ impl Postgres {
         self.process.kill();
     }
 
+    /// Starts it again after it was killed.
+    pub(crate) fn restart(&mut self) -> Outcome {
+        let started = Instant::now();
+        loop {
+            match serve(self.folder.path(), self.port) {
+                Ok(process) => {
+                    self.process = process;
+                    return Ok(());
+                }
+                Err(error) if started.elapsed() > RESTART_LIMIT => return Err(error),
+                Err(_still_ending) => thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    }
+
     /// A second server that has every write before it is answered.
     pub(crate) fn standby(&mut self) -> Result<Standby, String> {
         let standby = folder(USER)?;

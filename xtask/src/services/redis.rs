@@ -16,9 +16,10 @@ const AGREE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A server that writes everything to disk before it answers.
 pub(crate) struct Redis {
-    _process: Process,
-    _folder: TempDir,
+    process: Process,
+    folder: TempDir,
     port: u16,
+    more: &'static [&'static str],
 }
 
 impl Redis {
@@ -27,20 +28,32 @@ impl Redis {
         Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
-    fn start_with(more: &[&str]) -> Result<Self, String> {
+    fn start_with(more: &'static [&'static str]) -> Result<Self, String> {
         let folder =
             tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
         let port = free_port()?;
         let process = serve(&folder, port, more)?;
         Ok(Self {
-            _process: process,
-            _folder: folder,
+            process,
+            folder,
             port,
+            more,
         })
     }
 
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again after it was killed.
+    pub(crate) fn restart(&mut self) -> Outcome {
+        self.process = serve(&self.folder, self.port, self.more)?;
+        Ok(())
     }
 }
 
@@ -107,6 +120,11 @@ impl Cluster {
             .iter()
             .map(|node| format!("127.0.0.1:{}", node.port));
         format!("redis-cluster://{}", nodes.collect::<Vec<_>>().join(","))
+    }
+
+    /// Kills the first master, as `redis-cli --cluster create` makes the first three masters.
+    pub(crate) fn kill_a_master(&mut self) {
+        self.nodes[0].kill();
     }
 
     /// Every node knows all slots to be served.

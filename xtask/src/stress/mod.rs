@@ -14,10 +14,11 @@ mod kill;
 mod load;
 mod pages;
 mod replicas;
+mod stores;
 
 use figures::Figures;
 
-const SCENARIOS: [&str; 4] = ["kill", "flood", "pages", "replicas"];
+const SCENARIOS: [&str; 5] = ["kill", "flood", "pages", "replicas", "stores"];
 
 /// Runs the scenarios named, or all of them, and fails when a bound is broken.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
@@ -33,7 +34,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
             "kill" => runtime.block_on(kill::play(&programs, &mut figures)),
             "flood" => runtime.block_on(flood::play(&programs, &mut figures)),
             "pages" => runtime.block_on(pages::play(&programs, &mut figures)),
-            _ => runtime.block_on(replicas::play(&mut figures)),
+            "replicas" => runtime.block_on(replicas::play(&mut figures)),
+            _ => stores::play(&mut figures),
         };
         played.map_err(|error| format!("scenario {scenario}: {error}"))?;
     }
