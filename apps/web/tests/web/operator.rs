@@ -2,7 +2,9 @@
 
 use std::{path::Path, process::Output};
 
+use rc_auth::store::{Expect, KeyRing, RecordKey, Sealed, TokenStore as _};
 use rc_sim::Server;
+use rc_store_sql::SqlStore;
 
 use crate::stage::{Browser, Process, Variables, output, platform_with, program, variables_for};
 
@@ -150,4 +152,47 @@ async fn a_copy_is_not_finished_while_an_application_uses_the_source() {
 async fn what_is_no_command_gets_the_help() {
     let help = complaint(&Variables::new(), &["lists"]).await;
     assert!(help.contains("rc-web store list"), "{help}");
+}
+
+/// The rotation of a store with many records is killed again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_is_killed_goes_on_and_leaves_nothing_to_the_old_key() {
+    const RECORDS: u32 = 1_500;
+    let folder = tempfile::tempdir().unwrap();
+    let (_sim, mut variables) = scene(folder.path(), OLD).await;
+    let database = SqlStore::connect(&variables["DATABASE_URL"]).await.unwrap();
+    let sealed = Sealed::new(database, OLD.parse::<KeyRing>().unwrap());
+    let key = |number: u32| RecordKey::derive(&[&number.to_be_bytes()]);
+    for number in 0..RECORDS {
+        let key = key(number);
+        let saved = sealed.save(&key, b"a secret", None, Expect::Absent).await;
+        saved.unwrap();
+    }
+    variables.insert("RC_ENCRYPTION_KEYS", format!("{NEW},{OLD}"));
+    sealed.set_key_ring(variables["RC_ENCRYPTION_KEYS"].parse().unwrap());
+    let resealed = async || {
+        let usage = sealed.key_usage().await.unwrap();
+        usage.by_key.get("new").copied().unwrap_or(0)
+    };
+    // Killed when it has done a third, and when it has done two.
+    for part in [RECORDS / 3, RECORDS * 2 / 3] {
+        let mut rotating = program(&variables)
+            .args(["store", "rotate"])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while resealed().await < u64::from(part) {
+            assert_eq!(rotating.try_wait().unwrap(), None, "it had not ended yet");
+        }
+        rotating.kill().await.unwrap();
+        assert!(resealed().await < u64::from(RECORDS));
+    }
+    said(&variables, &["rotate"]).await;
+    sealed.set_key_ring(NEW.parse().unwrap());
+    let usage = sealed.key_usage().await.unwrap();
+    assert_eq!(usage.by_key.keys().collect::<Vec<_>>(), ["new"]);
+    for number in 0..RECORDS {
+        let stored = sealed.load(&key(number)).await.unwrap().unwrap();
+        assert_eq!(*stored.payload, b"a secret");
+    }
 }
