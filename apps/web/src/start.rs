@@ -12,7 +12,10 @@ use actix_web::dev::ServerHandle;
 use rc_auth::{
     BuildError, Client, Environment, InvalidApp, RefreshPolicy, RefreshReplay, StoreCheckError,
     SystemEnvironment,
-    store::{Sealed, StoreError, TokenStore, copy::is_unfinished},
+    store::{
+        KeyFile, KeyProvider as _, KeyProviderError, Sealed, StoreError, TokenStore,
+        copy::is_unfinished,
+    },
 };
 use tokio::task::JoinHandle;
 
@@ -78,6 +81,9 @@ pub enum StartError {
     /// The key file is unusable.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
+    /// `RC_ENCRYPTION_KEYS_FILE` is unusable.
+    #[error("RC_ENCRYPTION_KEYS_FILE: {0}")]
+    KeyFile(#[from] KeyProviderError),
     /// The store cannot be opened.
     #[error("DATABASE_URL: {0}")]
     Connect(#[from] OpenStoreError),
@@ -177,6 +183,7 @@ impl Running {
         }
         let ring = match config.keys {
             Keys::Given(ring) => ring,
+            Keys::KeyFile(path) => KeyFile::new(path).key_ring().await?,
             Keys::File(path) => keys::load_or_create(&path)?,
         };
         let store = store::open(&config.database).await?;
@@ -312,7 +319,7 @@ async fn platform(
 fn make_folder(database: &DatabaseUrl, keys: &Keys) -> Result<(), StartError> {
     let keys = match keys {
         Keys::File(path) => Some(path.as_path()),
-        Keys::Given(_) => None,
+        Keys::Given(_) | Keys::KeyFile(_) => None,
     };
     for path in database.path().into_iter().chain(keys) {
         keys::create_private_folder(path).map_err(|source| StartError::Folder {
@@ -375,7 +382,7 @@ fn exposed_files(database: &DatabaseUrl) -> Result<Vec<PathBuf>, StartError> {
 fn describe_keys(keys: &Keys) -> String {
     match keys {
         Keys::Given(_) => "RC_ENCRYPTION_KEYS".to_owned(),
-        Keys::File(path) => path.display().to_string(),
+        Keys::File(path) | Keys::KeyFile(path) => path.display().to_string(),
     }
 }
 

@@ -102,6 +102,8 @@ impl Registration {
 pub enum Keys {
     /// `RC_ENCRYPTION_KEYS`
     Given(KeyRing),
+    /// `RC_ENCRYPTION_KEYS_FILE`, read at start.
+    KeyFile(PathBuf),
     /// Demo mode: a file that only its owner may read, made on first start.
     File(PathBuf),
 }
@@ -231,7 +233,13 @@ impl Reader<'_> {
     }
 
     fn keys(&self, demo: bool, database: &DatabaseUrl) -> Result<Keys, ConfigError> {
+        let file = self.text("RC_ENCRYPTION_KEYS_FILE")?;
         match self.text("RC_ENCRYPTION_KEYS")? {
+            Some(_) if file.is_some() => {
+                let problem = "is set beside RC_ENCRYPTION_KEYS. Unset one of them";
+                Err(ConfigError::new("RC_ENCRYPTION_KEYS_FILE", problem))
+            }
+            None if file.is_some() => Ok(Keys::KeyFile(file.unwrap_or_default().into())),
             Some(text) => text.parse().map(Keys::Given).map_err(|problem| {
                 ConfigError::new("RC_ENCRYPTION_KEYS", format!("is unusable: {problem}"))
             }),
@@ -240,7 +248,7 @@ impl Reader<'_> {
                 Ok(Keys::File(beside.unwrap_or_else(|| DEMO_KEYS.into())))
             }
             None => {
-                let problem = "is missing although RC_CLIENT_ID is set. \
+                let problem = "is missing although RC_CLIENT_ID is set, and so is RC_ENCRYPTION_KEYS_FILE. \
                     It encrypts what is stored; keep it apart from the database and its backups";
                 Err(ConfigError::new("RC_ENCRYPTION_KEYS", problem))
             }

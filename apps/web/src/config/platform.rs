@@ -11,6 +11,7 @@ const OF_AN_APP: &[&str] = &[
     "RC_REDIRECT_URI",
     "RC_SERVER_URL",
     "RC_ENCRYPTION_KEYS",
+    "RC_ENCRYPTION_KEYS_FILE",
 ];
 
 /// What a registered app cannot do without.
@@ -47,11 +48,11 @@ impl Reader<'_> {
                 continue;
             }
             let problem = match (asked_by, *name) {
-                ("RC_DEMO", "RC_ENCRYPTION_KEYS") => continue,
+                ("RC_DEMO", "RC_ENCRYPTION_KEYS" | "RC_ENCRYPTION_KEYS_FILE") => continue,
                 ("RC_DEMO", _) => {
                     format!("is on, but {name} belongs to a registered app. Unset one of them")
                 }
-                (_, "RC_ENCRYPTION_KEYS") => format!(
+                (_, "RC_ENCRYPTION_KEYS" | "RC_ENCRYPTION_KEYS_FILE") => format!(
                     "is missing although {name} is set. Set it too; for the demo unset {name}, \
                      or set RC_DEMO=on"
                 ),

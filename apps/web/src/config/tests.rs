@@ -262,3 +262,20 @@ fn the_demo_listens_where_its_platform_can_be_reached() {
 fn help_lists_every_variable_with_default_and_example() {
     insta::assert_snapshot!(help());
 }
+
+#[test]
+fn keys_come_from_a_variable_or_a_file_and_not_from_both() {
+    const FILE: (&str, &str) = ("RC_ENCRYPTION_KEYS_FILE", "/etc/rc-web/keys");
+    let without_keys: Vec<_> = REGISTERED
+        .iter()
+        .filter(|(name, _)| *name != "RC_ENCRYPTION_KEYS")
+        .copied()
+        .collect();
+    let with_file = [without_keys, vec![FILE]].concat();
+    let config = read(&with_file).unwrap();
+    assert!(matches!(config.keys, Keys::KeyFile(path) if path.ends_with("keys")));
+
+    let both = [REGISTERED.to_vec(), vec![FILE]].concat();
+    let problem = read(&both).unwrap_err();
+    assert_eq!(problem.variable(), "RC_ENCRYPTION_KEYS_FILE");
+}

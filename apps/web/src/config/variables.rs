@@ -78,6 +78,14 @@ pub const VARIABLES: &[Variable] = &[
         example: "2026a:$(openssl rand -base64 32)",
     },
     Variable {
+        name: "RC_ENCRYPTION_KEYS_FILE",
+        about: &[
+            "A file with those keys instead, which only its owner may read; its text may end with a line break.",
+        ],
+        default: "none",
+        example: "/etc/rc-web/keys",
+    },
+    Variable {
         name: "BIND",
         about: &["Address and port to listen on; port 0 takes a free one."],
         default: "127.0.0.1:8080",

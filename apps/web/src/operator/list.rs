@@ -61,7 +61,7 @@ pub(super) async fn revoke(config: Config, records: &[String]) -> Result<(), Ope
 async fn client(config: &Config, app: App) -> Result<Client, OperatorError> {
     let store: Arc<dyn TokenStore> = Arc::new(Sealed::new(
         store::open(&config.database).await?,
-        ring(config)?,
+        ring(config).await?,
     ));
     said(Client::builder(app).store(store).build())
 }

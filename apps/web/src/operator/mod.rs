@@ -7,7 +7,9 @@ mod progress;
 
 use std::ffi::OsString;
 
-use rc_auth::store::{KeyRing, Sealed, StoreError, TokenStore};
+use rc_auth::store::{
+    KeyFile, KeyProvider as _, KeyProviderError, KeyRing, Sealed, StoreError, TokenStore,
+};
 
 use crate::{
     KeyFileError,
@@ -93,6 +95,8 @@ pub(crate) enum OperatorError {
     OpenTarget(OpenStoreError),
     #[error(transparent)]
     Keys(#[from] KeyFileError),
+    #[error("RC_ENCRYPTION_KEYS_FILE: {0}")]
+    KeyFile(#[from] KeyProviderError),
     #[error("the store does not answer: {}; try again, nothing is lost", with_cause(.0))]
     Store(#[from] StoreError),
     #[error("{0}")]
@@ -108,14 +112,15 @@ fn with_cause(error: &StoreError) -> String {
 
 /// The sealed store of the application.
 async fn open(config: Config) -> Result<Sealed<Box<dyn TokenStore>>, OperatorError> {
-    let ring = ring(&config)?;
+    let ring = ring(&config).await?;
     Ok(Sealed::new(store::open(&config.database).await?, ring))
 }
 
-fn ring(config: &Config) -> Result<KeyRing, KeyFileError> {
+async fn ring(config: &Config) -> Result<KeyRing, OperatorError> {
     match &config.keys {
         Keys::Given(ring) => Ok(ring.clone()),
-        Keys::File(path) => key_files::load(path),
+        Keys::File(path) => Ok(key_files::load(path)?),
+        Keys::KeyFile(path) => Ok(KeyFile::new(path).key_ring().await?),
     }
 }
 
