@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, cargo, deny, e2e, layers, stores};
+use crate::{Outcome, cargo, deny, e2e, layers, new_store, stores};
 
 struct Step {
     name: &'static str,
@@ -11,7 +11,7 @@ struct Step {
 
 /// `test`, `e2e` and `doc` all select the whole workspace with its default features, so that no
 /// dependency is compiled twice.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "fmt",
         run: || cargo::run(&mut cargo::cargo(&["fmt", "--all", "--check"])),
@@ -35,6 +35,10 @@ const STEPS: [Step; 8] = [
     Step {
         name: "doc",
         run: doc,
+    },
+    Step {
+        name: "new-store",
+        run: new_store::check,
     },
     Step {
         name: "e2e",

@@ -35,7 +35,7 @@ const fn with_feature(to: &'static str, feature: &'static str) -> Edge {
     }
 }
 
-const LAYERS: [Layer; 11] = [
+const LAYERS: &[Layer] = &[
     Layer {
         name: "rc-auth-core",
         uses: &[],
@@ -99,6 +99,11 @@ const LAYERS: [Layer; 11] = [
 
 /// What tests of any crate may use beside the crate's own layers.
 const FOR_TESTS: [&str; 2] = ["rc-sim", "rc-store-sql"];
+
+/// Whether a crate of this name is one of the workspace.
+pub(crate) fn is_known(package: &str) -> bool {
+    LAYERS.iter().any(|layer| layer.name == package)
+}
 
 /// Checks the edges of the workspace and everything below the core.
 pub(crate) fn run(arguments: &[String]) -> Outcome {

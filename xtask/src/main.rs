@@ -8,6 +8,7 @@ mod demo;
 mod deny;
 mod e2e;
 mod layers;
+mod new_store;
 mod processes;
 mod services;
 mod spdx;
@@ -29,11 +30,11 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 8] = [
+const CHORES: [Chore; 9] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
-        purpose: "everything a change has to pass; or only the steps named: fmt layers deny clippy test doc e2e stores",
+        purpose: "everything a change has to pass; or only the steps named: fmt layers deny clippy test doc new-store e2e stores",
         run: ci::run,
     },
     Chore {
@@ -53,6 +54,12 @@ const CHORES: [Chore; 8] = [
         arguments: "[-- TEST ARGUMENTS..]",
         purpose: "runs the browser tests (needs Chromium and its driver)",
         run: e2e::run,
+    },
+    Chore {
+        name: "new-store",
+        arguments: "NAME",
+        purpose: "begins crates/rc-store-NAME for another backend: compiles, and says what to write next",
+        run: new_store::run,
     },
     Chore {
         name: "stores",

@@ -1,6 +1,9 @@
 //! Encryption around any store.
 
-use std::sync::{PoisonError, RwLock};
+use std::{
+    fmt,
+    sync::{PoisonError, RwLock},
+};
 
 use crate::{
     BoxFuture, ChangeStream, Due, DueAt, DueCursor, Expect, KeyRing, Listed, MAX_PAYLOAD,
@@ -27,10 +30,20 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Sealed<S> {
     inner: S,
     ring: RwLock<KeyRing>,
+}
+
+/// Names the keys by their ids, and not the lock around them.
+impl<S: fmt::Debug> fmt::Debug for Sealed<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        f.debug_struct("Sealed")
+            .field("inner", &self.inner)
+            .field("ring", &*ring)
+            .finish()
+    }
 }
 
 impl<S: TokenStore> Sealed<S> {

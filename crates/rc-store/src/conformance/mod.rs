@@ -80,13 +80,18 @@
 //! # fn main() {}
 //! ```
 //!
+//! The hooks of an engine that only one handle may open cannot open it beside the store under test. Let
+//! `open` leave at the place what they need (a clone of the engine's own handle), and write the line in a
+//! unit test, where that is visible.
+//!
 //! Put several lines into modules of their own. Each check is a test, and a second one in the module
 //! `slow`, where each step of a call yields and takes a millisecond: many faults show only when calls
-//! overlap. The functions have to be in scope by a simple name.
+//! overlap. Two checks that take seconds with nothing between do so once; their second test passes at
+//! once. The functions have to be in scope by a simple name.
 //!
 //! Checks run on a Tokio runtime of two threads and fail after a minute (`RC_STORE_CHECK_SECONDS` sets
-//! another time), naming the calls that were not answered. A call that blocks its thread for ever cannot be failed alone: the test process then says so
-//! and ends. Checks of [`changes`](TokenStore::changes) wait, some for seconds, and pass at once where it
+//! another time), naming the calls that were not answered. A call that blocks its thread for ever cannot
+//! be failed alone: the test process then says so and ends. Checks of [`changes`](TokenStore::changes) wait, some for seconds, and pass at once where it
 //! is `None`.
 
 #[doc(hidden)]

@@ -4,8 +4,11 @@ use std::{
     collections::{BTreeSet, HashMap},
     error::Error,
     fmt,
+    future::Future,
     sync::Arc,
 };
+
+use futures_util::{StreamExt, stream};
 
 use crate::{
     Due, DueAt, DueCursor, Expect, Listed, MAX_PAYLOAD, RecordKey, StoreError, Stored, TokenStore,
@@ -102,6 +105,14 @@ pub(super) fn assert_of_one_write(call: &str, writes: &HashMap<Version, u8>, see
             "{call}: due time of write {number}"
         );
     }
+}
+
+/// How many calls are on their way at once, where a check makes hundreds that do not concern each other.
+const AT_ONCE: usize = 20;
+
+/// The answers of calls of different keys, or of calls that only read, in their order.
+pub(super) async fn all_of<T>(calls: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    stream::iter(calls).buffered(AT_ONCE).collect().await
 }
 
 pub(super) fn at(millis: i64) -> DueAt {

@@ -90,7 +90,7 @@ pub const MAX_PAYLOAD: usize = 64 * 1024;
 /// # Implementing a store
 ///
 /// All methods are required: a default would be wrong for some store. Draw versions with
-/// [`Version::random`], check [`MAX_PAYLOAD`] before anything is written, keep payloads out of `Debug`,
+/// [`Version::random`] (inside the future: it fails where the system has no randomness), check [`MAX_PAYLOAD`] before anything is written, keep payloads out of `Debug`,
 /// logs and error texts, and run the conformance kit.
 pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Reads one record, or `None` if there is none.

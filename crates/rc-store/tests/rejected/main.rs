@@ -17,7 +17,11 @@ mod tags;
 mod telling;
 mod writes;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    cell::Cell,
+    panic::{self, AssertUnwindSafe, catch_unwind},
+    sync::Once,
+};
 
 use tokio::runtime::Runtime;
 
@@ -28,9 +32,31 @@ fn without_waiting() -> Runtime {
     runtime.expect("a Tokio runtime")
 }
 
+thread_local! {
+    /// Whether this thread runs a check whose failure is looked at, not printed.
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Prints no panic of a watched check: its backtrace takes longer than the check.
+fn print_no_watched_panic() {
+    static SET: Once = Once::new();
+    SET.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !WATCHED.get() {
+                print(panic);
+            }
+        }));
+    });
+}
+
 /// What a check says when it fails; `None` if it passes.
 fn complaint(check: impl FnOnce()) -> Option<String> {
-    let panic = catch_unwind(AssertUnwindSafe(check)).err()?;
+    print_no_watched_panic();
+    WATCHED.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(check));
+    WATCHED.set(false);
+    let panic = outcome.err()?;
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
     Some(text.unwrap_or_default())

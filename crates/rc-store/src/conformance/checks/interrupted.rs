@@ -208,7 +208,7 @@ pub async fn dropped_deletion_does_not_land_after_another_has_won(subject: Subje
 
 /// More calls of each kind than a pool has connections.
 async fn drop_calls(store: Arc<dyn TokenStore>) {
-    for polls in (1..=6).cycle().take(120) {
+    for polls in (1..=6).cycle().take(30) {
         interrupted(store.load(&key(1)), polls).await;
         interrupted(store.save(&key(2), b"x", None, Expect::Absent), polls).await;
         interrupted(store.delete(&key(3), Version::new([7; 16])), polls).await;
@@ -221,7 +221,7 @@ async fn drop_calls(store: Arc<dyn TokenStore>) {
 pub async fn dropped_calls_do_not_use_the_store_up(subject: Subject<'_>) {
     let store = subject.open().await;
     let mut callers = tokio::task::JoinSet::new();
-    for _ in 0..10 {
+    for _ in 0..40 {
         callers.spawn(drop_calls(store.clone()));
     }
     callers.join_all().await;

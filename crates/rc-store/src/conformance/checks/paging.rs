@@ -5,8 +5,8 @@ use crate::{
     conformance::{
         Subject,
         steps::{
-            all_due, at, create, delete, due, hard_keys, key, present, replace, scan, scan_all,
-            sorted_keys,
+            all_due, all_of, at, create, delete, due, hard_keys, key, present, replace, scan,
+            scan_all, sorted_keys,
         },
     },
 };
@@ -142,16 +142,16 @@ pub async fn due_lists_keys_that_are_hard_to_tell_apart(subject: Subject<'_>) {
     let store = subject.open().await;
     let keys = hard_keys();
     // Against the order of the keys, so that the order in which they were made does not help.
-    for key in keys.iter().rev() {
-        create(&store, key, key.as_bytes(), Some(at(10))).await;
-    }
-    for page in [1, 7, 100] {
+    let backwards = keys.iter().rev();
+    all_of(backwards.map(|key| create(&store, key, key.as_bytes(), Some(at(10))))).await;
+    let expected = due_at_10(&keys);
+    // By one record, from each to the next.
+    let cursors = std::iter::once(None).chain(expected.iter().map(|due| Some(due.cursor())));
+    let pages = all_of(cursors.map(|cursor| due(&store, cursor, at(10), 1))).await;
+    assert_eq!(pages.concat(), expected, "due by 1: keys and their order");
+    for page in [7, 100] {
         let found = all_due(&store, at(10), page).await;
-        assert_eq!(
-            found,
-            due_at_10(&keys),
-            "due by {page}: keys and their order"
-        );
+        assert_eq!(found, expected, "due by {page}: keys and their order");
     }
 }
 

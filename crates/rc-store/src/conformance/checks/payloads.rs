@@ -3,8 +3,8 @@ use crate::{
     conformance::{
         Subject,
         steps::{
-            absent, assert_loads, at, create, hard_keys, key, largest_payload, load, present,
-            replace,
+            absent, all_of, assert_loads, at, create, hard_keys, key, largest_payload, load,
+            present, replace,
         },
     },
 };
@@ -108,11 +108,13 @@ pub async fn keys_that_differ_in_one_bit_are_different_records(subject: Subject<
     };
     let ends = [RecordKey::new([0; 32]), RecordKey::new([0xff; 32]), key(1)];
     let keys: Vec<RecordKey> = (0..256).map(near).chain(ends).collect();
-    for key in &keys {
-        create(&store, key, key.as_bytes(), None).await;
-    }
-    for key in &keys {
-        assert_eq!(*present(&store, key).await.payload, key.as_bytes());
+    let creations = keys
+        .iter()
+        .map(|key| create(&store, key, key.as_bytes(), None));
+    all_of(creations).await;
+    let loaded = all_of(keys.iter().map(|key| present(&store, key))).await;
+    for (key, stored) in keys.iter().zip(loaded) {
+        assert_eq!(*stored.payload, key.as_bytes());
     }
 }
 
@@ -142,13 +144,15 @@ pub async fn text_payload_is_kept_to_the_byte(subject: Subject<'_>) {
 pub async fn keys_that_are_hard_to_tell_apart_are_different_records(subject: Subject<'_>) {
     let store = subject.open().await;
     let keys = hard_keys();
-    let mut versions = Vec::new();
-    for key in &keys {
-        versions.push(create(&store, key, key.as_bytes(), None).await);
-    }
-    for (key, version) in keys.iter().zip(versions) {
-        assert_loads(&store, key, key.as_bytes(), (version, None), "among others").await;
-    }
+    let creations = keys
+        .iter()
+        .map(|key| create(&store, key, key.as_bytes(), None));
+    let versions = all_of(creations).await;
+    let loads = keys.iter().zip(versions).map(|(key, version)| {
+        let state = (version, None);
+        assert_loads(&store, key, key.as_bytes(), state, "among others")
+    });
+    all_of(loads).await;
 }
 
 /// Nothing is evicted to make room.

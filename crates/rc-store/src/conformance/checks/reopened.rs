@@ -7,8 +7,8 @@ use crate::{
     conformance::{
         Subject,
         steps::{
-            absent, all_due, at, create, delete, due, key, present, replace, save_conflicts,
-            scan_all,
+            absent, all_due, all_of, at, create, delete, due, key, present, replace,
+            save_conflicts, scan_all,
         },
     },
 };
@@ -59,12 +59,12 @@ pub async fn reopened_store_does_not_reuse_versions(subject: Subject<'_>) {
 
 pub async fn reopened_store_keeps_hundreds_of_records(subject: Subject<'_>) {
     let store = subject.open().await;
-    let mut expected = BTreeMap::new();
-    for number in 0..300_u32 {
+    let creations = (0..300_u32).map(async |number| {
         let due = (number % 3 != 0).then(|| at(i64::from(number % 7)));
         let version = create(&store, &key(number), &number.to_be_bytes(), due).await;
-        expected.insert(key(number), (number, version, due));
-    }
+        (key(number), (number, version, due))
+    });
+    let expected: BTreeMap<_, _> = all_of(creations).await.into_iter().collect();
     drop(store);
 
     let store = subject.open().await;

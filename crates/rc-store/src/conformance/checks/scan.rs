@@ -5,8 +5,8 @@ use crate::{
     conformance::{
         Subject,
         steps::{
-            assert_of_one_write, at, create, delete, hard_keys, key, number_writes, present,
-            replace, scan, scan_all, sorted_keys,
+            all_of, assert_of_one_write, at, create, delete, hard_keys, key, number_writes,
+            present, replace, scan, scan_all, sorted_keys,
         },
     },
 };
@@ -145,11 +145,18 @@ pub async fn scan_answers_a_hundred_at_once(subject: Subject<'_>) {
 pub async fn scan_lists_keys_that_are_hard_to_tell_apart(subject: Subject<'_>) {
     let store = subject.open().await;
     let keys = hard_keys();
-    for key in &keys {
-        create(&store, key, key.as_bytes(), None).await;
-    }
-    for page in [1, 100] {
-        let listed = scan_all(&store, page).await;
+    let creations = keys
+        .iter()
+        .map(|key| create(&store, key, key.as_bytes(), None));
+    all_of(creations).await;
+    // By one record, from each to the next.
+    let cursors = std::iter::once(None).chain(keys.iter().copied().map(Some));
+    let by_one = all_of(cursors.map(|after| scan(&store, after, 1))).await;
+    let by_hundred = scan_all(&store, 100).await;
+    for (page, listed) in [
+        (1, by_one.into_iter().flatten().collect()),
+        (100, by_hundred),
+    ] {
         for key in &keys {
             let found = listed.iter().find(|(listed, _)| listed == key);
             let Some((_, stored)) = found else {
