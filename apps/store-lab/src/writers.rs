@@ -42,19 +42,25 @@ pub(crate) async fn check(store: &dyn TokenStore) -> Result<(), String> {
         let greatest = promised.entry(key).or_insert(0);
         *greatest = count.max(*greatest);
     }
-    let (mut lost, mut torn) = (0, 0);
+    let (mut lost, mut torn, mut writes) = (0, 0, 0);
     for (key, count) in &promised {
         let stored = load(store, key).await;
-        match stored.map(|stored| counted(&stored)) {
-            Some(Some(found)) if found >= *count => {}
-            Some(None) => torn += 1,
-            Some(Some(_)) | None => lost += 1,
+        match stored.map_or(Some(0), |stored| counted(&stored)) {
+            Some(found) if found >= *count => {}
+            None => torn += 1,
+            Some(found) => {
+                lost += 1;
+                writes += count - found;
+            }
         }
     }
-    println!("records {} lost {lost} torn {torn}", promised.len());
+    println!(
+        "records {} behind {lost} writes {writes} torn {torn}",
+        promised.len()
+    );
     if lost + torn > 0 {
         return Err(format!(
-            "{lost} answered writes are lost, {torn} records are torn"
+            "{lost} records are behind what was answered, {torn} are torn"
         ));
     }
     Ok(())

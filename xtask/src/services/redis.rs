@@ -127,10 +127,21 @@ impl Cluster {
         self.nodes[0].kill();
     }
 
+    /// Waits until the replica of the master that was killed has taken its place.
+    pub(crate) fn wait_for_failover(&self) -> Outcome {
+        // Until the others notice, they take everything to be as it was.
+        thread::sleep(Duration::from_secs(3));
+        self.wait_until_agreed_by(&self.nodes[1..])
+    }
+
     /// Every node knows all slots to be served.
     fn wait_until_agreed(&self) -> Outcome {
+        self.wait_until_agreed_by(&self.nodes)
+    }
+
+    fn wait_until_agreed_by(&self, nodes: &[Redis]) -> Outcome {
         let started = Instant::now();
-        for node in &self.nodes {
+        for node in nodes {
             let mut ask = client(node.port)?;
             ask.args(["cluster", "info"]);
             loop {

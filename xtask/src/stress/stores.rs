@@ -79,7 +79,10 @@ struct Lab {
 /// What a check of a store found.
 struct Found {
     records: usize,
-    lost: usize,
+    /// Records that are older than what was answered last.
+    behind: usize,
+    /// By how many writes they are, together.
+    writes: usize,
     torn: usize,
     promises: usize,
 }
@@ -171,15 +174,20 @@ impl Lab {
         let mut writing = self.write(&url, &promises)?;
         thread::sleep(FAILOVER / 4);
         cluster.kill_a_master();
-        thread::sleep(FAILOVER);
+        let killed = Instant::now();
+        cluster.wait_for_failover()?;
+        let outage = killed.elapsed() + next_promise(&promises)?;
+        thread::sleep(FAILOVER / 4);
         end(&mut writing)?;
         let name = "Redis Cluster, failover";
         let found = self.check(&url, &promises)?;
         figures.note(&format!("{name}: answered writes"), found.promises);
+        figures.note(&format!("{name}: kill to next write"), seconds(outage));
         figures.note(
-            &format!("{name}: records behind what was answered"),
-            found.lost,
+            &format!("{name}: records behind what was answered, of {WRITERS}"),
+            found.behind,
         );
+        figures.note(&format!("{name}: answered writes lost"), found.writes);
         figures.exactly(&format!("{name}: torn records"), found.torn, 0);
         Ok(())
     }
@@ -215,7 +223,8 @@ impl Lab {
         let wrong = || format!("store-lab check ended without a word ({})", done.status);
         Ok(Found {
             records: number("records").ok_or_else(wrong)?,
-            lost: number("lost").ok_or_else(wrong)?,
+            behind: number("behind").ok_or_else(wrong)?,
+            writes: number("writes").ok_or_else(wrong)?,
             torn: number("torn").ok_or_else(wrong)?,
             promises: lines(promises)?,
         })
@@ -231,7 +240,7 @@ impl Found {
             0,
             count,
         );
-        figures.exactly(&format!("{name}: answered writes lost"), self.lost, 0);
+        figures.exactly(&format!("{name}: answered writes lost"), self.writes, 0);
         figures.exactly(&format!("{name}: torn records"), self.torn, 0);
     }
 }
