@@ -163,7 +163,10 @@ fn failed(pool: &MySqlPool, error: sqlx::Error) -> Failure {
         return Failure::unknown(error);
     }
     retire_idle(pool);
-    Failure::Lost(error.into())
+    Failure::Lost {
+        over: number(&error).is_some(),
+        cause: error.into(),
+    }
 }
 
 /// The server's number of an error.

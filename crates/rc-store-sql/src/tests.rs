@@ -202,7 +202,7 @@ async fn a_locked_database_writes_nothing_and_works_again_later() {
 }
 
 #[tokio::test]
-async fn a_read_only_database_is_unavailable_and_works_again_later() {
+async fn a_read_only_database_writes_nothing_and_works_again_later() {
     let (_directory, store) = new_store().await;
     let first = store
         .save(&key("a"), b"one", None, Expect::Absent)
@@ -218,7 +218,7 @@ async fn a_read_only_database_is_unavailable_and_works_again_later() {
         .save(&key("a"), b"two", None, Expect::Version(first))
         .await;
     assert!(
-        matches!(refused, Err(StoreError::Unavailable(_))),
+        matches!(refused, Err(StoreError::NotWritten(_))),
         "{refused:?}"
     );
     let stored = store
@@ -294,7 +294,7 @@ async fn a_call_that_gets_no_connection_ends() {
     tokio::time::pause();
     let refused = store.load(&key("a")).await;
     assert!(
-        matches!(refused, Err(StoreError::NotWritten(_))),
+        matches!(refused, Err(StoreError::Unavailable(_))),
         "{refused:?}"
     );
     let refused = store.save(&key("a"), b"one", None, Expect::Absent).await;

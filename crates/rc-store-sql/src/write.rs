@@ -70,12 +70,12 @@ impl SqlStore {
     /// Writes. If the connection ends before the answer, another one is asked what became of it.
     pub(crate) async fn write(&self, write: Write<'_>) -> Result<(), StoreError> {
         match self.attempt(write).await {
-            Err(Failure::Lost(lost)) => {
-                tracing::debug!(%lost, "a connection was lost; looking what became of a write");
-                if self.is_done(write).await {
+            Err(Failure::Lost { cause, over }) => {
+                tracing::debug!(%cause, "a connection was lost; looking what became of a write");
+                if self.is_done(write, over).await {
                     Ok(())
                 } else {
-                    Err(StoreError::Unavailable(lost))
+                    Err(StoreError::Unavailable(cause))
                 }
             }
             answer => Ok(answer?),
@@ -85,13 +85,13 @@ impl SqlStore {
     /// Whether a write certainly took effect, after its answer was lost; where it has not yet, it is
     /// repeated once.
     ///
-    /// Only a write that expects a version may be repeated: should the first try still be on its way, that
-    /// version never comes back for it. An absent record can: the first try could bring back what was
-    /// deleted meanwhile.
-    async fn is_done(&self, write: Write<'_>) -> bool {
+    /// A write that expects a version may be repeated even if the first try is still on its way: that
+    /// version never comes back for it. One that expects no record may only if the first try is `over`: it
+    /// could bring back what was deleted meanwhile.
+    async fn is_done(&self, write: Write<'_>, over: bool) -> bool {
         match self.found(write.key()).await {
             Ok(found) if found.is_some() && found == write.left() => true,
-            Ok(found) if found.is_some() && found == write.expected() => {
+            Ok(found) if found == write.expected() && (found.is_some() || over) => {
                 match self.attempt(write).await {
                     Ok(()) => true,
                     // The first try, after all?
@@ -118,7 +118,7 @@ impl SqlStore {
     pub(crate) async fn write_nothing(&self) -> Result<(), StoreError> {
         let nothing = Write::Delete(&NOBODY, UNREADABLE);
         let answer = match self.attempt(nothing).await {
-            Err(Failure::Lost(_)) => self.attempt(nothing).await,
+            Err(Failure::Lost { .. }) => self.attempt(nothing).await,
             answer => answer,
         };
         match answer {

@@ -84,12 +84,7 @@ async fn take_away(place: &Place, down: bool) {
 mod plain {
     use super::*;
 
-    rc_store::token_store_tests!(
-        connect,
-        at = Place::new,
-        fault = take_away,
-        crash = disconnect_all
-    );
+    rc_store::token_store_tests!(connect, at = Place::new, fault = take_away);
 }
 
 mod sealed {
