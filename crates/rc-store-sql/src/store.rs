@@ -41,7 +41,8 @@ pub(crate) const UNREADABLE: Version = Version::new([0; 16]);
 /// Records in a SQL database. Clones share its connections.
 ///
 /// Payloads are stored as they are given: put [`Sealed`](rc_store::Sealed) around it. Every call is one
-/// SQL statement, [`versions`](TokenStore::versions) one for every 1000 keys; so dropping its future
+/// SQL statement, [`versions`](TokenStore::versions) one for every 1000 keys, and a few more where its
+/// connection has ended before the answer; so dropping its future
 /// leaves nothing half done. It ends within ten seconds. One call of [`due`](TokenStore::due) returns at
 /// most 1000 records, one of [`scan`](TokenStore::scan) 100.
 ///
