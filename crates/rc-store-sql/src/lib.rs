@@ -5,6 +5,7 @@ compile_error!("rc-store-sql needs a database: turn on the feature `sqlite`");
 
 mod changes;
 mod connect;
+mod failure;
 mod migration;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -17,6 +18,7 @@ mod sqlite;
 mod store;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use connect::ConnectError;
 pub use store::SqlStore;

@@ -7,8 +7,10 @@ use std::{
 
 use sea_orm::{
     ConnectOptions,
-    sqlx::{self, Database, Pool, pool::PoolConnection},
+    sqlx::{self, Connection as _, Database, Pool, pool::PoolConnection},
 };
+
+use crate::ConnectError;
 
 /// A server works on many statements at once; ten wait for few callers and burden no server.
 pub(crate) const CONNECTIONS: u32 = 10;
@@ -41,6 +43,32 @@ pub(crate) fn options(url: &str) -> ConnectOptions {
         .sqlx_logging(false)
         .record_stmt_in_spans(false);
     options
+}
+
+/// Opens one connection and closes it: a pool does not say why it gets none.
+pub(crate) async fn try_out<O>(options: &O, server: Option<String>) -> Result<(), ConnectError>
+where
+    O: sqlx::ConnectOptions<Connection: Sized>,
+{
+    let opened = tokio::time::timeout(ACQUIRE_LIMIT, options.connect()).await;
+    let opened = opened.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())));
+    let connection = opened.map_err(|error| ConnectError::from_first_connection(error, server))?;
+    if let Err(error) = connection.close().await {
+        tracing::debug!(%error, "closing the first connection");
+    }
+    Ok(())
+}
+
+/// Host and port to be shown, unless they may be something else: a password with a `/`, `?` or `#` that
+/// was not percent-encoded ends the host too early, and an `@` remains behind it.
+pub(crate) fn shown(url: &str, host: &str, port: u16) -> Option<String> {
+    let place = url.split_once("://")?.1;
+    let rest = place
+        .split_once(['/', '?', '#'])
+        .map_or("", |(_, rest)| rest);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    let is_host = !rest.contains('@') && host.bytes().all(plain);
+    is_host.then(|| format!("{host}:{port}"))
 }
 
 /// A connection that is closed instead of going back, unless its statement has [ended well](Self::end).
@@ -88,7 +116,18 @@ impl<DB: Database> Drop for Session<DB> {
     }
 }
 
-/// The server's code of an error: SQLSTATE.
-pub(crate) fn sqlstate(error: &sqlx::Error) -> Option<String> {
-    Some(error.as_database_error()?.code()?.into_owned())
+/// Lets go of the connections that nobody uses: where one was lost, the others of its time are as well.
+/// So a server that was restarted fails the calls that were on their way, and none for each connection.
+pub(crate) fn retire_idle<DB: Database>(pool: &Pool<DB>) {
+    while let Some(mut idle) = pool.try_acquire() {
+        idle.close_on_drop();
+    }
+}
+
+/// Whether an error of the driver means that the connection ended.
+pub(crate) fn is_broken(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed
+    )
 }

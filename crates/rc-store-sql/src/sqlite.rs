@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rc_store::{RecordKey, StoreError, Version};
+use rc_store::{RecordKey, Version};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, ConnectOptions, Database, DatabaseConnection, EntityTrait as _,
@@ -18,8 +18,9 @@ use sea_orm::{
 
 use crate::{
     ConnectError,
+    failure::Failure,
     record::{ActiveModel, Column, Entity},
-    store::{Row, exactly_one},
+    write::{Row, exactly_one},
 };
 
 /// How long a statement waits for another process's write: many times what a write takes on a slow
@@ -110,6 +111,59 @@ impl File {
     }
 }
 
+/// The file that was opened, to notice when another one or none lies in its place.
+///
+/// An engine goes on with a file that was removed or moved away, and what it writes there is lost for
+/// everybody who opens the name.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    path: PathBuf,
+    identity: Option<Identity>,
+}
+
+impl Opened {
+    pub(crate) fn new(file: &File) -> Self {
+        Self {
+            identity: identity(&file.path),
+            path: file.path.clone(),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// The file is not in its place, so nothing may be read or written.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        // A query of the name alone, which the system answers from memory.
+        if self.identity.is_none() || identity(&self.path) == self.identity {
+            return Ok(());
+        }
+        Err(Failure::NotDone(
+            format!(
+                "the database file {} was removed or replaced; put it back, or restart to use what is \
+                 there now",
+                self.path.display()
+            )
+            .into(),
+        ))
+    }
+}
+
+/// Device and number of a file.
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Elsewhere a file that is open can be neither removed nor replaced.
+#[cfg(not(unix))]
+fn identity(_path: &Path) -> Option<Identity> {
+    None
+}
+
 /// A new file survives a power cut once its directory is written too.
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> io::Result<()> {
@@ -162,7 +216,7 @@ pub(crate) fn options(url: &str, busy_timeout: Duration) -> ConnectOptions {
     options
 }
 
-pub(crate) async fn insert(database: &DatabaseConnection, row: Row<'_>) -> Result<(), StoreError> {
+pub(crate) async fn insert(database: &DatabaseConnection, row: Row<'_>) -> Result<(), Failure> {
     let row = ActiveModel {
         record_key: Set(row.key.to_hex()),
         version: Set(row.version.as_bytes().to_vec()),
@@ -172,8 +226,8 @@ pub(crate) async fn insert(database: &DatabaseConnection, row: Row<'_>) -> Resul
     let inserted = Entity::insert(row).exec_without_returning(database).await;
     match inserted.map_err(|error| (error.sql_err(), error)) {
         Ok(_) => Ok(()),
-        Err((Some(SqlErr::UniqueConstraintViolation(_)), _)) => Err(StoreError::Conflict),
-        Err((_, error)) => Err(StoreError::unavailable(error)),
+        Err((Some(SqlErr::UniqueConstraintViolation(_)), _)) => Err(Failure::Conflict),
+        Err((_, error)) => Err(Failure::of_sqlite(error)),
     }
 }
 
@@ -181,7 +235,7 @@ pub(crate) async fn replace(
     database: &DatabaseConnection,
     row: Row<'_>,
     expected: Version,
-) -> Result<(), StoreError> {
+) -> Result<(), Failure> {
     let update = Entity::update_many()
         .col_expr(
             Column::Version,
@@ -192,17 +246,17 @@ pub(crate) async fn replace(
         .filter(Column::RecordKey.eq(row.key.to_hex()))
         .filter(Column::Version.eq(expected.as_bytes().to_vec()));
     let updated = update.exec(database).await;
-    exactly_one(updated.map_err(StoreError::unavailable)?.rows_affected)
+    exactly_one(updated.map_err(Failure::of_sqlite)?.rows_affected)
 }
 
 pub(crate) async fn delete(
     database: &DatabaseConnection,
     key: &RecordKey,
     expected: Version,
-) -> Result<(), StoreError> {
+) -> Result<(), Failure> {
     let delete = Entity::delete_many()
         .filter(Column::RecordKey.eq(key.to_hex()))
         .filter(Column::Version.eq(expected.as_bytes().to_vec()));
     let deleted = delete.exec(database).await;
-    exactly_one(deleted.map_err(StoreError::unavailable)?.rows_affected)
+    exactly_one(deleted.map_err(Failure::of_sqlite)?.rows_affected)
 }

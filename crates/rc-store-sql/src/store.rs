@@ -9,13 +9,19 @@ use rc_store::{
 use sea_orm::{
     ConnectionTrait as _, DatabaseConnection, DbBackend, QueryResult, sea_query::SelectStatement,
 };
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 
 #[cfg(feature = "mysql")]
 use crate::mysql;
 #[cfg(feature = "postgres")]
 use crate::postgres;
-use crate::{ConnectError, changes, connect::Target, record, sqlite};
+use crate::{
+    ConnectError, changes,
+    connect::{Opened, Target},
+    failure::Failure,
+    record, sqlite,
+    write::{Row, Write},
+};
 
 /// No call takes longer: then it is [`StoreError::Unavailable`].
 pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -30,15 +36,13 @@ const SCAN_PAGE: usize = 100;
 const VERSIONS_PART: usize = 1000;
 
 /// What [`TokenStore::versions`] answers for a row whose version cannot be read: no write draws it.
-const UNREADABLE: Version = Version::new([0; 16]);
-
-/// No record has this key: real ones are digests.
-const NOBODY: RecordKey = RecordKey::new([0; 32]);
+pub(crate) const UNREADABLE: Version = Version::new([0; 16]);
 
 /// Records in a SQL database. Clones share its connections.
 ///
 /// Payloads are stored as they are given: put [`Sealed`](rc_store::Sealed) around it. Every call is one
-/// SQL statement, [`versions`](TokenStore::versions) one for every 1000 keys; so dropping its future
+/// SQL statement, [`versions`](TokenStore::versions) one for every 1000 keys, and a few more where its
+/// connection has ended before the answer; so dropping its future
 /// leaves nothing half done. It ends within ten seconds. One call of [`due`](TokenStore::due) returns at
 /// most 1000 records, one of [`scan`](TokenStore::scan) 100.
 ///
@@ -47,10 +51,14 @@ const NOBODY: RecordKey = RecordKey::new([0; 32]);
 /// and while the file cannot be asked. It works while it is polled, on a Tokio runtime with a timer.
 #[derive(Clone)]
 pub struct SqlStore {
-    database: DatabaseConnection,
+    pub(crate) database: DatabaseConnection,
+    /// Of SQLite.
+    file: Option<Arc<sqlite::Opened>>,
+    /// Whether changes may be asked for.
+    notices: bool,
     /// SQLite lets one writer in and makes the others poll. Within a process they queue here instead;
     /// correctness does not depend on it.
-    writer: Arc<Mutex<()>>,
+    pub(crate) writer: Arc<Mutex<()>>,
 }
 
 impl SqlStore {
@@ -65,14 +73,34 @@ impl SqlStore {
     /// [`ConnectError`] says what is wrong with the URL, the file or the database. Nothing of it stays
     /// behind: a later call works when the cause is gone.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        Ok(Self::on(Target::parse(url)?.open().await?))
+        let Opened {
+            database,
+            file,
+            notices,
+        } = Target::parse(url)?.open().await?;
+        Ok(Self {
+            database,
+            file: file.map(Arc::new),
+            notices,
+            writer: Arc::default(),
+        })
     }
 
+    #[cfg(test)]
     pub(crate) fn on(database: DatabaseConnection) -> Self {
         Self {
             database,
+            file: None,
+            notices: true,
             writer: Arc::default(),
         }
+    }
+
+    /// # Errors
+    ///
+    /// SQLite's file is no longer in its place.
+    pub(crate) fn check_file(&self) -> Result<(), Failure> {
+        self.file.as_ref().map_or(Ok(()), |file| file.check())
     }
 
     /// Closes all connections, for all clones. Later calls are [`StoreError::Unavailable`].
@@ -96,15 +124,26 @@ impl SqlStore {
         &self.database
     }
 
-    async fn turn(&self) -> MutexGuard<'_, ()> {
-        self.writer.lock().await
-    }
-
-    fn backend(&self) -> DbBackend {
+    pub(crate) fn backend(&self) -> DbBackend {
         self.database.get_database_backend()
     }
 
-    async fn rows(&self, query: &SelectStatement) -> Result<Vec<QueryResult>, StoreError> {
+    /// Reads; once more where the connection turned out to have ended.
+    pub(crate) async fn rows(
+        &self,
+        query: &SelectStatement,
+    ) -> Result<Vec<QueryResult>, StoreError> {
+        match self.rows_once(query).await {
+            Err(Failure::Lost { cause, .. }) => {
+                tracing::debug!(%cause, "a connection was lost; reading on another one");
+                self.rows_once(query).await
+            }
+            answer => answer,
+        }
+        .map_err(Failure::of_read)
+    }
+
+    async fn rows_once(&self, query: &SelectStatement) -> Result<Vec<QueryResult>, Failure> {
         match self.backend() {
             #[cfg(feature = "postgres")]
             DbBackend::Postgres => {
@@ -117,90 +156,11 @@ impl SqlStore {
                 mysql::rows(self.database.get_mysql_connection_pool(), &statement).await
             }
             _ => {
+                self.check_file()?;
                 let rows = self.database.query_all(query).await;
-                rows.map_err(StoreError::unavailable)
+                rows.map_err(Failure::of_sqlite)
             }
         }
-    }
-
-    async fn insert(&self, row: Row<'_>) -> Result<(), StoreError> {
-        match self.backend() {
-            #[cfg(feature = "postgres")]
-            DbBackend::Postgres => {
-                let Row {
-                    key,
-                    version,
-                    payload,
-                    due,
-                } = row;
-                self.notified(&postgres::insert(key, version, payload, due))
-                    .await
-            }
-            #[cfg(feature = "mysql")]
-            DbBackend::MySql => mysql::insert(&self.database, row).await,
-            _ => {
-                let _turn = self.turn().await;
-                sqlite::insert(&self.database, row).await
-            }
-        }
-    }
-
-    async fn replace(&self, row: Row<'_>, expected: Version) -> Result<(), StoreError> {
-        match self.backend() {
-            #[cfg(feature = "postgres")]
-            DbBackend::Postgres => {
-                let Row {
-                    key,
-                    version,
-                    payload,
-                    due,
-                } = row;
-                self.notified(&postgres::replace(key, version, payload, due, expected))
-                    .await
-            }
-            #[cfg(feature = "mysql")]
-            DbBackend::MySql => mysql::replace(&self.database, row, expected).await,
-            _ => {
-                let _turn = self.turn().await;
-                sqlite::replace(&self.database, row, expected).await
-            }
-        }
-    }
-
-    async fn remove(&self, key: &RecordKey, expected: Version) -> Result<(), StoreError> {
-        match self.backend() {
-            #[cfg(feature = "postgres")]
-            DbBackend::Postgres => self.notified(&postgres::delete(key, expected)).await,
-            #[cfg(feature = "mysql")]
-            DbBackend::MySql => mysql::delete(&self.database, key, expected).await,
-            _ => {
-                let _turn = self.turn().await;
-                sqlite::delete(&self.database, key, expected).await
-            }
-        }
-    }
-
-    /// A write of PostgreSQL, which answers a row for each record that was written.
-    #[cfg(feature = "postgres")]
-    async fn notified(&self, statement: &sea_orm::Statement) -> Result<(), StoreError> {
-        let pool = self.database.get_postgres_connection_pool();
-        exactly_one(postgres::rows(pool, statement).await?.len() as u64)
-    }
-}
-
-/// A record about to be written.
-pub(crate) struct Row<'a> {
-    pub(crate) key: &'a RecordKey,
-    pub(crate) version: Version,
-    pub(crate) payload: &'a [u8],
-    pub(crate) due: Option<i64>,
-}
-
-pub(crate) fn exactly_one(rows: u64) -> Result<(), StoreError> {
-    if rows == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Conflict)
     }
 }
 
@@ -219,7 +179,7 @@ fn due(row: &QueryResult) -> Result<Due, StoreError> {
 }
 
 /// A row whose version cannot be read is that record's fault; loading it says so.
-fn versioned(row: &QueryResult) -> Result<(RecordKey, Version), StoreError> {
+pub(crate) fn versioned(row: &QueryResult) -> Result<(RecordKey, Version), StoreError> {
     let bytes = row.try_get("", "version").map_err(StoreError::corrupt);
     let version = bytes.and_then(record::version);
     Ok((record::key(row)?, version.unwrap_or(UNREADABLE)))
@@ -259,10 +219,11 @@ impl TokenStore for SqlStore {
                 payload,
                 due: due.map(DueAt::unix_millis),
             };
-            match expect {
-                Expect::Absent => self.insert(row).await?,
-                Expect::Version(expected) => self.replace(row, expected).await?,
-            }
+            self.write(match expect {
+                Expect::Absent => Write::Insert(row),
+                Expect::Version(expected) => Write::Replace(row, expected),
+            })
+            .await?;
             Ok(version)
         }))
     }
@@ -272,7 +233,7 @@ impl TokenStore for SqlStore {
         key: &'a RecordKey,
         expect: Version,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(within(self.remove(key, expect)))
+        Box::pin(within(self.write(Write::Delete(key, expect))))
     }
 
     fn due<'a>(
@@ -324,6 +285,9 @@ impl TokenStore for SqlStore {
     }
 
     fn changes(&self) -> Option<ChangeStream> {
+        if !self.notices {
+            return None;
+        }
         match self.backend() {
             #[cfg(feature = "postgres")]
             DbBackend::Postgres => Some(postgres::stream(
@@ -337,13 +301,7 @@ impl TokenStore for SqlStore {
     }
 
     fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(within(async move {
-            // A write that finds no record to change: a server that may only be read refuses it.
-            match self.remove(&NOBODY, UNREADABLE).await {
-                Ok(()) | Err(StoreError::Conflict) => Ok(()),
-                Err(error) => Err(error),
-            }
-        }))
+        Box::pin(within(async move { self.write_nothing().await }))
     }
 }
 

@@ -160,7 +160,7 @@ async fn versions_of_more_keys_than_a_statement_takes_are_answered() {
 }
 
 #[tokio::test]
-async fn a_locked_database_is_unavailable_and_works_again_later() {
+async fn a_locked_database_writes_nothing_and_works_again_later() {
     let (directory, store) = new_store().await;
     let first = store
         .save(&key("a"), b"one", DUE, Expect::Absent)
@@ -178,12 +178,12 @@ async fn a_locked_database_is_unavailable_and_works_again_later() {
         .save(&key("a"), b"two", None, Expect::Version(first))
         .await;
     assert!(
-        matches!(refused, Err(StoreError::Unavailable(_))),
+        matches!(refused, Err(StoreError::NotWritten(_))),
         "{refused:?}"
     );
     let refused = other.delete(&key("a"), first).await;
     assert!(
-        matches!(refused, Err(StoreError::Unavailable(_))),
+        matches!(refused, Err(StoreError::NotWritten(_))),
         "{refused:?}"
     );
     assert!(
@@ -202,7 +202,7 @@ async fn a_locked_database_is_unavailable_and_works_again_later() {
 }
 
 #[tokio::test]
-async fn a_read_only_database_is_unavailable_and_works_again_later() {
+async fn a_read_only_database_writes_nothing_and_works_again_later() {
     let (_directory, store) = new_store().await;
     let first = store
         .save(&key("a"), b"one", None, Expect::Absent)
@@ -218,7 +218,7 @@ async fn a_read_only_database_is_unavailable_and_works_again_later() {
         .save(&key("a"), b"two", None, Expect::Version(first))
         .await;
     assert!(
-        matches!(refused, Err(StoreError::Unavailable(_))),
+        matches!(refused, Err(StoreError::NotWritten(_))),
         "{refused:?}"
     );
     let stored = store
@@ -244,7 +244,7 @@ async fn a_read_only_database_is_unavailable_and_works_again_later() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_unavailable_and_tears_nothing() {
+async fn a_full_disk_writes_and_tears_nothing() {
     let (_directory, store) = new_store().await;
     let first = store
         .save(&key("a"), b"one", DUE, Expect::Absent)
@@ -260,7 +260,7 @@ async fn a_full_disk_is_unavailable_and_tears_nothing() {
         .save(&key("a"), &[7; 60_000], None, Expect::Version(first))
         .await;
     assert!(
-        matches!(refused, Err(StoreError::Unavailable(_))),
+        matches!(refused, Err(StoreError::NotWritten(_))),
         "{refused:?}"
     );
     let stored = store
@@ -299,7 +299,7 @@ async fn a_call_that_gets_no_connection_ends() {
     );
     let refused = store.save(&key("a"), b"one", None, Expect::Absent).await;
     assert!(
-        matches!(refused, Err(StoreError::Unavailable(_))),
+        matches!(refused, Err(StoreError::NotWritten(_))),
         "{refused:?}"
     );
 }
@@ -404,4 +404,31 @@ async fn edited_columns_of_sealed_rows_are_corrupt() {
         );
     }
     assert!(sealed.load(&key("c")).await.is_ok());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_was_moved_away_is_neither_read_nor_written_until_it_is_back() {
+    let (directory, store) = new_store().await;
+    let saved = store.save(&key("a"), b"one", None, Expect::Absent).await;
+    let version = saved.expect("saves");
+    let (path, away) = (
+        directory.path().join("tokens.db"),
+        directory.path().join("away.db"),
+    );
+    std::fs::rename(&path, &away).expect("moves");
+    for replaced in [false, true] {
+        if replaced {
+            std::fs::write(&path, b"").expect("another file");
+        }
+        let saved = store.save(&key("b"), b"two", None, Expect::Absent).await;
+        assert!(matches!(saved, Err(StoreError::NotWritten(_))), "{saved:?}");
+        let loaded = store.load(&key("a")).await;
+        assert!(loaded.is_err(), "{loaded:?}");
+        let health = store.health().await;
+        assert!(health.is_err(), "{health:?}");
+    }
+    std::fs::rename(&away, &path).expect("moves back");
+    let loaded = store.load(&key("a")).await.expect("loads");
+    assert_eq!(loaded.expect("a record").version, version);
 }

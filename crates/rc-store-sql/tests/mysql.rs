@@ -69,10 +69,22 @@ async fn side(place: &Place) -> DatabaseConnection {
     Database::connect(place.url()).await.expect("connects")
 }
 
+/// Takes the table away, and puts it back.
+async fn take_away(place: &Place, down: bool) {
+    let (from, to) = if down {
+        ("rc_records", "away")
+    } else {
+        ("away", "rc_records")
+    };
+    let sql = format!("RENAME TABLE {from} TO {to}");
+    let renamed = side(place).await.execute_unprepared(&sql).await;
+    renamed.expect("renames");
+}
+
 mod plain {
     use super::*;
 
-    rc_store::token_store_tests!(connect, at = Place::new);
+    rc_store::token_store_tests!(connect, at = Place::new, fault = take_away);
 }
 
 mod sealed {
@@ -86,7 +98,19 @@ mod sealed {
         Sealed::new(Box::new(connect(place).await), ring.clone())
     }
 
-    rc_store::token_store_tests!(open, at = new_place);
+    async fn fault((place, _): &(Place, KeyRing), down: bool) {
+        take_away(place, down).await;
+    }
+
+    /// Overwrites what was sealed.
+    async fn damage((place, _): &(Place, KeyRing), key: &RecordKey) {
+        let spoil = "UPDATE rc_records SET payload = CONCAT(payload, x'00')";
+        let spoil = format!("{spoil} WHERE record_key = x'{}'", key.to_hex());
+        let spoilt = side(place).await.execute_unprepared(&spoil).await;
+        spoilt.expect("overwrites");
+    }
+
+    rc_store::token_store_tests!(open, at = new_place, fault = fault, damage = damage);
 }
 
 fn key() -> RecordKey {
@@ -109,6 +133,18 @@ async fn disconnect_all(place: &Place) {
     }
 }
 
+/// Reads side by side, so that the pool has several connections that wait.
+async fn fill_pool(store: &SqlStore) {
+    let mut reads = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let store = store.clone();
+        reads.spawn(async move { store.load(&key()).await.map(|_| ()) });
+    }
+    for read in reads.join_all().await {
+        read.expect("loads");
+    }
+}
+
 #[tokio::test]
 async fn a_store_goes_on_after_all_its_connections_were_ended() {
     let place = Place::new();
@@ -116,16 +152,22 @@ async fn a_store_goes_on_after_all_its_connections_were_ended() {
     let version = store.save(&key(), b"a", None, Expect::Absent).await;
     let version = version.expect("saves");
     disconnect_all(&place).await;
-    // Each connection of the pool may fail one call.
-    let mut loaded = store.load(&key()).await;
-    for _ in 0..10 {
-        if loaded.is_ok() {
-            break;
-        }
-        loaded = store.load(&key()).await;
-    }
+    let loaded = store.load(&key()).await;
     let loaded = loaded.expect("loads").expect("a record");
     assert_eq!(loaded.version, version);
+    fill_pool(&store).await;
+    disconnect_all(&place).await;
+    let second = store
+        .save(&key(), b"b", None, Expect::Version(version))
+        .await;
+    let second = second.expect("saves on a new connection");
+    fill_pool(&store).await;
+    disconnect_all(&place).await;
+    store.health().await.expect("healthy");
+    fill_pool(&store).await;
+    disconnect_all(&place).await;
+    let deleted = store.delete(&key(), second).await;
+    deleted.expect("deletes on a new connection");
 }
 
 #[tokio::test]
@@ -197,12 +239,30 @@ async fn a_schema_of_a_newer_version_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_unavailable_and_no_password_is_shown() {
+async fn a_server_that_is_down_is_named_without_the_password() {
     let refused = SqlStore::connect("mysql://app:hunter2@127.0.0.1:9/app").await;
-    let shown = format!("{refused:?}");
+    let refused = refused.expect_err("no server is there");
+    let shown = format!("{refused} {refused:?}");
     assert!(
-        matches!(refused, Err(ConnectError::Unavailable { .. })),
+        matches!(refused, ConnectError::Unreachable { .. }) && shown.contains("at 127.0.0.1:9;"),
         "{shown}"
     );
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[tokio::test]
+async fn what_a_server_refuses_is_said_by_its_kind() {
+    let place = Place::new();
+    let missing = SqlStore::connect(&format!("{}/rc_test_missing", server())).await;
+    assert!(
+        matches!(missing, Err(ConnectError::NoDatabase { .. })),
+        "{missing:?}"
+    );
+    let encrypted = SqlStore::connect(&format!("{}?ssl-mode=REQUIRED", place.url())).await;
+    if !cfg!(feature = "tls") {
+        assert!(
+            matches!(encrypted, Err(ConnectError::NoTls)),
+            "{encrypted:?}"
+        );
+    }
 }

@@ -79,10 +79,29 @@ async fn disconnect_all(place: &Place) {
     ended.expect("ends connections");
 }
 
+/// Refuses and ends all connections to the database, or lets them in again.
+async fn refuse(place: &Place, down: bool) {
+    let name = &place.name;
+    administer(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {}", !down));
+    if down {
+        administer(format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        ));
+    }
+}
+
+/// Overwrites what was sealed.
+async fn damage(place: &Place, key: &RecordKey) {
+    let spoil = "UPDATE rc_records SET payload = payload || '\\x00'::bytea";
+    let spoil = format!("{spoil} WHERE record_key = '\\x{}'", key.to_hex());
+    let spoilt = side(place).await.execute_unprepared(&spoil).await;
+    spoilt.expect("overwrites");
+}
+
 mod plain {
     use super::*;
 
-    rc_store::token_store_tests!(connect, at = Place::new);
+    rc_store::token_store_tests!(connect, at = Place::new, notifying, fault = refuse);
 }
 
 mod sealed {
@@ -96,7 +115,21 @@ mod sealed {
         Sealed::new(Box::new(connect(place).await), ring.clone())
     }
 
-    rc_store::token_store_tests!(open, at = new_place);
+    async fn fault((place, _): &(Place, KeyRing), down: bool) {
+        refuse(place, down).await;
+    }
+
+    async fn spoil((place, _): &(Place, KeyRing), key: &RecordKey) {
+        damage(place, key).await;
+    }
+
+    rc_store::token_store_tests!(
+        open,
+        at = new_place,
+        notifying,
+        fault = fault,
+        damage = spoil
+    );
 }
 
 fn key() -> RecordKey {
@@ -138,6 +171,18 @@ async fn a_lost_connection_is_a_gap_and_the_stream_goes_on() {
     assert_eq!(changes.next().await, Some(Change::Key { key, version }));
 }
 
+/// Reads side by side, so that the pool has several connections that wait.
+async fn fill_pool(store: &SqlStore) {
+    let mut reads = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let store = store.clone();
+        reads.spawn(async move { store.load(&key()).await.map(|_| ()) });
+    }
+    for read in reads.join_all().await {
+        read.expect("loads");
+    }
+}
+
 #[tokio::test]
 async fn a_store_goes_on_after_all_its_connections_were_ended() {
     let place = Place::new();
@@ -145,20 +190,26 @@ async fn a_store_goes_on_after_all_its_connections_were_ended() {
     let version = store.save(&key(), b"a", None, Expect::Absent).await;
     let version = version.expect("saves");
     disconnect_all(&place).await;
-    // Each connection of the pool may fail one call.
-    let mut loaded = store.load(&key()).await;
-    for _ in 0..10 {
-        if loaded.is_ok() {
-            break;
-        }
-        loaded = store.load(&key()).await;
-    }
+    let loaded = store.load(&key()).await;
     let loaded = loaded.expect("loads").expect("a record");
     assert_eq!(loaded.version, version);
+    fill_pool(&store).await;
+    disconnect_all(&place).await;
+    let second = store
+        .save(&key(), b"b", None, Expect::Version(version))
+        .await;
+    let second = second.expect("saves on a new connection");
+    fill_pool(&store).await;
+    disconnect_all(&place).await;
+    store.health().await.expect("healthy");
+    fill_pool(&store).await;
+    disconnect_all(&place).await;
+    let deleted = store.delete(&key(), second).await;
+    deleted.expect("deletes on a new connection");
 }
 
 #[tokio::test]
-async fn a_server_that_may_only_be_read_is_unavailable_until_it_may_be_written() {
+async fn a_server_that_may_only_be_read_says_so_until_it_may_be_written() {
     let place = Place::new();
     let store = connect(&place).await;
     let read_only = |on| {
@@ -169,13 +220,13 @@ async fn a_server_that_may_only_be_read_is_unavailable_until_it_may_be_written()
     };
     read_only("on");
     disconnect_all(&place).await;
-    // More often than the pool has connections that were ended.
+    let loaded = store.load(&key()).await;
+    assert!(loaded.expect("reads").is_none());
     for _ in 0..12 {
         let saved = store.save(&key(), b"a", None, Expect::Absent).await;
-        assert!(
-            matches!(saved, Err(StoreError::Unavailable(_))),
-            "{saved:?}"
-        );
+        assert!(matches!(saved, Err(StoreError::NotWritten(_))), "{saved:?}");
+        let health = store.health().await;
+        assert!(health.is_err(), "{health:?}");
     }
     read_only("off");
     // Nothing ended the connections: the store has to have let go of them itself.
@@ -262,12 +313,80 @@ async fn the_next_due_records_come_from_their_index() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_unavailable_and_no_password_is_shown() {
+async fn a_server_that_is_down_is_named_without_the_password() {
     let refused = SqlStore::connect("postgres://app:hunter2@127.0.0.1:9/app").await;
-    let shown = format!("{refused:?}");
+    let refused = refused.expect_err("no server is there");
+    let shown = format!("{refused} {refused:?}");
     assert!(
-        matches!(refused, Err(ConnectError::Unavailable { .. })),
+        matches!(refused, ConnectError::Unreachable { .. }) && shown.contains("at 127.0.0.1:9;"),
         "{shown}"
     );
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[tokio::test]
+async fn behind_a_pooler_no_connection_listens() {
+    let place = Place::new();
+    let url = format!("{}?notices=off&statement-cache-capacity=0", place.url());
+    let store = SqlStore::connect(&url).await.expect("a store");
+    assert!(store.changes().is_none());
+    let version = store.save(&key(), b"a", None, Expect::Absent).await;
+    let version = version.expect("saves");
+    let loaded = store.load(&key()).await.expect("loads");
+    assert_eq!(loaded.expect("a record").version, version);
+}
+
+#[tokio::test]
+async fn what_a_server_refuses_is_said_by_its_kind() {
+    let place = Place::new();
+    let missing = SqlStore::connect(&format!("{}/rc_test_missing", server())).await;
+    assert!(
+        matches!(missing, Err(ConnectError::NoDatabase { .. })),
+        "{missing:?}"
+    );
+    let encrypted = SqlStore::connect(&format!("{}?sslmode=require", place.url())).await;
+    assert!(encrypted.is_err(), "the test server has no certificate");
+    if !cfg!(feature = "tls") {
+        assert!(
+            matches!(encrypted, Err(ConnectError::NoTls)),
+            "{encrypted:?}"
+        );
+    }
+    let name = &place.name;
+    administer(format!(
+        "ALTER DATABASE {name} SET default_transaction_read_only = on"
+    ));
+    let read_only = SqlStore::connect(&place.url()).await;
+    assert!(
+        matches!(read_only, Err(ConnectError::ReadOnly { .. })),
+        "{read_only:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_writers_in_serializable_transactions_one_wins_and_the_others_conflict() {
+    let place = Place::new();
+    let name = &place.name;
+    administer(format!(
+        "ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"
+    ));
+    let store = connect(&place).await;
+    let mut expect = Expect::Absent;
+    for _ in 0..20 {
+        let mut writes = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let store = store.clone();
+            writes.spawn(async move { store.save(&key(), b"a", None, expect).await });
+        }
+        let mut won = Vec::new();
+        for written in writes.join_all().await {
+            match written {
+                Ok(version) => won.push(version),
+                Err(StoreError::Conflict) => {}
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        assert_eq!(won.len(), 1);
+        expect = Expect::Version(won[0]);
+    }
 }

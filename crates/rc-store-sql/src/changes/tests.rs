@@ -4,6 +4,7 @@ use std::{fs, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use rc_store::{Change, ChangeStream, Expect, RecordKey, TokenStore};
+use sea_orm::sqlx;
 use tempfile::TempDir;
 
 use super::Probe;
@@ -126,7 +127,7 @@ async fn the_connection_cannot_write() {
     let mut probe = probe(&store);
     moved(&mut probe).await;
     let connection = &mut probe.open.as_mut().expect("a connection").connection;
-    let delete = sea_orm::sqlx::query("DELETE FROM rc_records");
+    let delete = sqlx::query("DELETE FROM rc_records");
     let refused = delete.execute(connection).await.expect_err("refused");
     assert!(refused.to_string().contains("readonly"), "{refused}");
 }

@@ -2,8 +2,11 @@
 
 mod m0001_records;
 
-use sea_orm::{DatabaseConnection, DbErr, DynIden, sea_query::IntoIden as _};
-use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use sea_orm::{
+    ConnectionTrait as _, DatabaseConnection, DbErr, DynIden, Order,
+    sea_query::{IntoIden as _, Query},
+};
+use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
 
 use crate::ConnectError;
 
@@ -29,16 +32,37 @@ pub(crate) async fn run(database: &DatabaseConnection) -> Result<(), Outdated> {
         .iter()
         .map(|step| step.name().into())
         .collect();
-    let applied = Migrator::get_migration_models(database).await?;
-    if let Some(newer) = applied
-        .into_iter()
-        .find(|step| !known.contains(&step.version))
-    {
-        return Err(Outdated::Build {
-            migration: newer.version,
-        });
+    // Makes no table: who may not make one can use those that are there, and a server does not tell its
+    // clients that they are there already.
+    let applied = applied(database).await?;
+    let mut missing = known.clone();
+    for step in applied {
+        if !known.contains(&step) {
+            return Err(Outdated::Build { migration: step });
+        }
+        missing.retain(|version| *version != step);
+    }
+    if missing.is_empty() {
+        return Ok(());
     }
     Ok(Migrator::up(database, None).await?)
+}
+
+/// The steps that were taken, in their order; none where there is no table of them yet.
+async fn applied(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    let table = Migrator::migration_table_name();
+    let manager = SchemaManager::new(database);
+    if !manager.has_table(table.to_string()).await? {
+        return Ok(Vec::new());
+    }
+    let version = "version".into_iden();
+    let query = Query::select()
+        .column(version.clone())
+        .from(table)
+        .order_by(version, Order::Asc)
+        .take();
+    let rows = database.query_all(&query).await?;
+    rows.iter().map(|row| row.try_get("", "version")).collect()
 }
 
 /// Why the schema is not this build's.

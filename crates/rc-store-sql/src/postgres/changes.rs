@@ -19,6 +19,13 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// No answer after this time is a lost connection.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
+/// So many changes, with no pause between them, are a reader who does not keep up: what else waits for it
+/// at the server is let go of, and answered by a gap.
+const BEHIND: u32 = 4096;
+
+/// A wait for a change that is no pause.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Each write by its key, and a gap whenever the connection is new or lost. Keeps neither the pool nor a
 /// task alive.
 pub(crate) fn stream(pool: &PgPool) -> ChangeStream {
@@ -27,6 +34,7 @@ pub(crate) fn stream(pool: &PgPool) -> ChangeStream {
         options: PgConnectOptions::clone(&pool.connect_options()),
         listener: None,
         failed: false,
+        behind: 0,
     };
     Box::pin(stream::unfold(feed, Feed::next).fuse())
 }
@@ -37,6 +45,8 @@ struct Feed {
     listener: Option<PgListener>,
     /// The last thing it did failed.
     failed: bool,
+    /// Changes since the last pause.
+    behind: u32,
 }
 
 impl Feed {
@@ -46,9 +56,22 @@ impl Feed {
             options,
             listener,
             failed,
+            behind,
         } = &mut self;
+        let asked = tokio::time::Instant::now();
         // An error means: the pool is closed or dropped.
         let change = closed.do_until(change(options, listener, failed)).await;
+        *behind = if asked.elapsed() < PAUSE {
+            *behind + 1
+        } else {
+            0
+        };
+        if *behind >= BEHIND {
+            tracing::debug!("too many changes wait to be read");
+            *behind = 0;
+            // The next one opens another, and says that something may have been missed.
+            *listener = None;
+        }
         Some((change.ok()?, self))
     }
 }

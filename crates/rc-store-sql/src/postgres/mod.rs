@@ -6,19 +6,21 @@ mod tests;
 
 use std::str::FromStr as _;
 
-use rc_store::{RecordKey, StoreError, Version};
+use rc_store::{RecordKey, Version};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbBackend, QueryResult, Statement, Value,
     sqlx::{
         self, AssertSqlSafe, PgPool, Postgres,
-        postgres::{PgArguments, PgConnectOptions, PgRow},
+        postgres::{PgArguments, PgConnectOptions, PgDatabaseError, PgRow, PgSeverity, PgSslMode},
         query::Query,
     },
 };
 
 use crate::{
     ConnectError,
-    session::{self, PAUSES, Session, sqlstate},
+    failure::Failure,
+    session::{self, PAUSES, Session, is_broken, retire_idle},
+    write::{Row, Write},
 };
 
 pub(crate) use changes::stream;
@@ -37,25 +39,73 @@ const DELETE: &str = "WITH written AS (DELETE FROM rc_records \
 /// A server and a database, as the URL names them.
 pub(crate) struct Server {
     url: String,
+    options: PgConnectOptions,
+    notices: bool,
 }
 
 impl Server {
     pub(crate) fn parse(url: &str) -> Result<Self, ConnectError> {
-        if PgConnectOptions::from_str(url).is_err() {
+        let (url, notices) = without_notices(url)?;
+        let Ok(options) = PgConnectOptions::from_str(&url) else {
             return Err(ConnectError::InvalidUrl {
                 problem: "PostgreSQL's driver does not understand it",
             });
+        };
+        let encrypted = matches!(
+            options.get_ssl_mode(),
+            PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull
+        );
+        if encrypted && !cfg!(feature = "tls") {
+            return Err(ConnectError::NoTls);
         }
         Ok(Self {
-            url: url.to_owned(),
+            url,
+            options,
+            notices,
         })
     }
 
+    /// Whether a connection may be kept that listens.
+    pub(crate) fn notices(&self) -> bool {
+        self.notices
+    }
+
     pub(crate) async fn connect(&self) -> Result<DatabaseConnection, ConnectError> {
+        let server = match self.options.get_socket() {
+            Some(_) => None,
+            None => session::shown(&self.url, self.options.get_host(), self.options.get_port()),
+        };
+        session::try_out(&self.options, server).await?;
         let options: ConnectOptions = session::options(&self.url);
         let database = Database::connect(options).await;
         database.map_err(ConnectError::from_database)
     }
+}
+
+/// The URL without our own parameter `notices`, which the driver does not know, and what that says.
+fn without_notices(url: &str) -> Result<(String, bool), ConnectError> {
+    let Some((place, query)) = url.split_once('?') else {
+        return Ok((url.to_owned(), true));
+    };
+    let mut notices = true;
+    let mut kept = Vec::new();
+    for pair in query.split('&') {
+        match pair {
+            "notices=off" => notices = false,
+            "notices=on" => notices = true,
+            _ if pair.starts_with("notices=") => {
+                return Err(ConnectError::InvalidUrl {
+                    problem: "`notices` is `on` or `off`",
+                });
+            }
+            _ => kept.push(pair),
+        }
+    }
+    let url = match kept.join("&") {
+        query if query.is_empty() => place.to_owned(),
+        query => format!("{place}?{query}"),
+    };
+    Ok((url, notices))
 }
 
 impl std::fmt::Debug for Server {
@@ -77,82 +127,115 @@ fn bytes(bytes: &[u8]) -> Value {
     bytes.to_vec().into()
 }
 
-pub(crate) fn insert(
-    key: &RecordKey,
-    version: Version,
-    payload: &[u8],
-    due: Option<i64>,
-) -> Statement {
-    let values = [
-        bytes(key.as_bytes()),
-        bytes(version.as_bytes()),
-        bytes(payload),
-        due.into(),
-        notice(key, Some(version)).into(),
-    ];
-    Statement::from_sql_and_values(DbBackend::Postgres, INSERT, values)
+/// A write and its notice as one statement.
+pub(crate) fn statement(write: Write<'_>) -> Statement {
+    let key = bytes(write.key().as_bytes());
+    let (sql, values) = match write {
+        Write::Insert(row) => (INSERT, row_values(key, row)),
+        Write::Replace(row, expected) => {
+            let mut values = row_values(key, row);
+            values.push(bytes(expected.as_bytes()));
+            (REPLACE, values)
+        }
+        Write::Delete(gone, expected) => {
+            let expected = bytes(expected.as_bytes());
+            (DELETE, vec![key, expected, notice(gone, None).into()])
+        }
+    };
+    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
 
-pub(crate) fn replace(
-    key: &RecordKey,
-    version: Version,
-    payload: &[u8],
-    due: Option<i64>,
-    expected: Version,
-) -> Statement {
-    let values = [
-        bytes(key.as_bytes()),
-        bytes(version.as_bytes()),
-        bytes(payload),
-        due.into(),
-        notice(key, Some(version)).into(),
-        bytes(expected.as_bytes()),
-    ];
-    Statement::from_sql_and_values(DbBackend::Postgres, REPLACE, values)
+fn row_values(key: Value, row: Row<'_>) -> Vec<Value> {
+    vec![
+        key,
+        bytes(row.version.as_bytes()),
+        bytes(row.payload),
+        row.due.into(),
+        notice(row.key, Some(row.version)).into(),
+    ]
 }
 
-pub(crate) fn delete(key: &RecordKey, expected: Version) -> Statement {
-    let values = [
-        bytes(key.as_bytes()),
-        bytes(expected.as_bytes()),
-        notice(key, None).into(),
-    ];
-    Statement::from_sql_and_values(DbBackend::Postgres, DELETE, values)
-}
-
-/// Runs a statement, again if the server rolled it back for the sake of another one. A statement of
-/// which it is not known whether it took effect is not repeated.
+/// Runs a statement, again if the server rolled it back for the sake of another one.
 pub(crate) async fn rows(
     pool: &PgPool,
     statement: &Statement,
-) -> Result<Vec<QueryResult>, StoreError> {
+) -> Result<Vec<QueryResult>, Failure> {
     let mut pauses = PAUSES.into_iter();
     loop {
-        let error = match run(pool, statement).await {
+        let error = match run(pool, statement).await? {
             Ok(rows) => return Ok(rows.into_iter().map(QueryResult::from).collect()),
             Err(error) => error,
         };
         let Some(pause) = pauses.next().filter(|_| rolled_back(&error)) else {
-            return Err(StoreError::unavailable(error));
+            if is_lost(&error) {
+                retire_idle(pool);
+            }
+            return Err(failure(error));
         };
         tracing::debug!(%error, ?pause, "the server rolled a statement back; trying again");
         tokio::time::sleep(pause).await;
     }
 }
 
-async fn run(pool: &PgPool, statement: &Statement) -> Result<Vec<PgRow>, sqlx::Error> {
-    let mut session = Session::begin(pool).await?;
-    let answer = bound(statement)?.fetch_all(&mut *session).await;
+async fn run(
+    pool: &PgPool,
+    statement: &Statement,
+) -> Result<Result<Vec<PgRow>, sqlx::Error>, Failure> {
+    let mut session = Session::begin(pool).await.map_err(Failure::unconnected)?;
+    let query = bound(statement).map_err(Failure::not_done)?;
+    let answer = query.fetch_all(&mut *session).await;
     // After other errors (a lost connection, a server that may only be read) it is of no use.
     if answer.as_ref().err().is_none_or(rolled_back) {
         session.end();
     }
-    answer
+    Ok(answer)
+}
+
+/// What the server says of an error, and how bad it is.
+pub(crate) fn said(error: &sqlx::Error) -> Option<(&str, PgSeverity)> {
+    let error = error.as_database_error()?;
+    let error = error.try_downcast_ref::<PgDatabaseError>()?;
+    Some((error.code(), error.severity()))
 }
 
 /// `serialization_failure` and `deadlock_detected`: certainly not written.
 fn rolled_back(error: &sqlx::Error) -> bool {
-    matches!(sqlstate(error).as_deref(), Some("40001" | "40P01"))
+    matches!(said(error), Some(("40001" | "40P01", PgSeverity::Error)))
+}
+
+/// The connection ended: by itself, by an administrator (57P01), in a crash (57P02), or a pooler says so
+/// of its own (class 08).
+fn is_lost(error: &sqlx::Error) -> bool {
+    match said(error) {
+        Some((code, severity)) => {
+            matches!(severity, PgSeverity::Fatal | PgSeverity::Panic) || code.starts_with("08")
+        }
+        None => is_broken(error),
+    }
+}
+
+/// What is known after an error. An error that does not end the connection has rolled its statement back
+/// (`read_only_sql_transaction`, class 53 of insufficient resources, class 42 of missing tables and
+/// rights, `lock_not_available`); the others may have come too late to stop it.
+fn failure(error: sqlx::Error) -> Failure {
+    if is_lost(&error) {
+        let over = matches!(
+            said(&error),
+            Some(("57P01" | "57P02", PgSeverity::Fatal | PgSeverity::Panic))
+        );
+        let cause = error.into();
+        return Failure::Lost { cause, over };
+    }
+    let refused = said(&error).is_some_and(|(code, severity)| {
+        matches!(severity, PgSeverity::Error)
+            && (matches!(code, "25006" | "40001" | "40P01" | "55P03")
+                || ["42", "53"].iter().any(|class| code.starts_with(class)))
+    });
+    if refused {
+        Failure::not_done(error)
+    } else {
+        Failure::unknown(error)
+    }
 }
 
 fn bound(statement: &Statement) -> Result<Query<'_, Postgres, PgArguments>, sqlx::Error> {
