@@ -118,29 +118,6 @@ impl Table {
         self.engines.push((engine, lines));
     }
 
-    pub(super) fn print(&self) {
-        println!(
-            "\n{:<9} {:<40} {:>12} {:>12} {:>10} {:<10}",
-            "engine", "figure", "store", "bare", "is", "may be"
-        );
-        for (engine, row) in self.rows() {
-            let Row {
-                name, store, bare, ..
-            } = &row;
-            print!("{engine:<9} {name:<40} {store:>12} {bare:>12}");
-            if let Some(Bounded {
-                value,
-                bound,
-                holds,
-            }) = &row.bounded
-            {
-                let verdict = if *holds { "ok" } else { "BROKEN" };
-                print!(" {value:>10} {bound:<10} {verdict}");
-            }
-            println!();
-        }
-    }
-
     /// Fails when a bound is broken, and names each.
     pub(super) fn verdict(&self) -> Outcome {
         let broken = self.rows().filter_map(|(engine, row)| {
@@ -155,11 +132,46 @@ impl Table {
     }
 
     fn rows(&self) -> impl Iterator<Item = (&'static str, Row)> {
-        self.engines.iter().flat_map(|(engine, lines)| {
-            let rows = lines.iter().map(|line| row(engine, line));
-            rows.chain(growth(lines)).map(|row| (*engine, row))
-        })
+        let rows = |(engine, lines): &'_ (&'static str, Vec<Line>)| {
+            let engine = *engine;
+            rows(engine, lines)
+                .into_iter()
+                .map(move |row| (engine, row))
+        };
+        self.engines.iter().flat_map(rows)
     }
+}
+
+pub(super) fn print_head() {
+    println!(
+        "{:<9} {:<40} {:>12} {:>12} {:>10} {:<10}",
+        "engine", "figure", "store", "bare", "is", "may be"
+    );
+}
+
+/// The figures of one engine, each with its verdict.
+pub(super) fn print(engine: &str, lines: &[Line]) {
+    for row in rows(engine, lines) {
+        let Row {
+            name, store, bare, ..
+        } = &row;
+        print!("{engine:<9} {name:<40} {store:>12} {bare:>12}");
+        if let Some(Bounded {
+            value,
+            bound,
+            holds,
+        }) = &row.bounded
+        {
+            let verdict = if *holds { "ok" } else { "BROKEN" };
+            print!(" {value:>10} {bound:<10} {verdict}");
+        }
+        println!();
+    }
+}
+
+fn rows(engine: &str, lines: &[Line]) -> Vec<Row> {
+    let rows = lines.iter().map(|line| row(engine, line));
+    rows.chain(growth(lines)).collect()
 }
 
 fn row(engine: &str, line: &Line) -> Row {

@@ -25,12 +25,14 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut sizes = SIZES.to_vec();
     sizes.extend(full.then_some(FULL_SIZE));
     let mut table = Table::default();
+    figures::print_head();
     for engine in engines {
-        println!("measuring {engine} ..");
+        eprintln!("measuring {engine} ..");
         let lines = measure(engine, &sizes).map_err(|error| format!("{engine}: {error}"))?;
+        // At once: what comes later may fail, and takes minutes.
+        figures::print(engine, &lines);
         table.add(engine, lines);
     }
-    table.print();
     let path = cargo::root().join(PLOT);
     let folder = path.parent().unwrap_or(cargo::root());
     let drawn = fs::create_dir_all(folder).and_then(|()| fs::write(&path, plot::draw(&table)));
