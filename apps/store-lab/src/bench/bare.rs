@@ -1,6 +1,6 @@
 //! The bare clients: the statements of the stores, sent by hand over a pool of the same size.
 
-use std::{str::FromStr as _, sync::LazyLock};
+use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 
 use rc_store::{DueAt, RecordKey, Version};
 use redis::{AsyncCommands as _, aio::MultiplexedConnection};
@@ -16,6 +16,9 @@ use super::text;
 /// As many as the stores have: on servers, and on SQLite.
 const CONNECTIONS: u32 = 10;
 const SQLITE_CONNECTIONS: u32 = 4;
+
+/// The client's own half second is not enough for a thousand records while the server rewrites its log.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 const DOLLAR_LOAD: &str =
     "SELECT record_key, version, payload, due FROM rc_records WHERE record_key = $1";
@@ -82,7 +85,11 @@ impl Bare {
             "sqlite" => sqlite(url).await.map(Self::Sqlite),
             "redis" => {
                 let client = redis::Client::open(url).map_err(text)?;
-                let connection = client.get_multiplexed_async_connection().await;
+                let config =
+                    redis::AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_LIMIT));
+                let connection = client
+                    .get_multiplexed_async_connection_with_config(&config)
+                    .await;
                 connection.map(Self::Redis).map_err(text)
             }
             _ => Err("there is no bare client for this kind of URL".to_owned()),
@@ -175,7 +182,7 @@ static SHA: LazyLock<String> = LazyLock::new(|| redis::Script::new(SCRIPT).get_h
 async fn sqlite(url: &str) -> Result<SqlitePool, String> {
     let options = SqliteConnectOptions::from_str(url).map_err(text)?;
     let options = options
-        .busy_timeout(std::time::Duration::from_secs(5))
+        .busy_timeout(Duration::from_secs(5))
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("fullfsync", "ON");
