@@ -2,6 +2,7 @@
 
 use std::{env, process::ExitCode};
 
+mod bench;
 mod cargo;
 mod ci;
 mod demo;
@@ -78,6 +79,12 @@ const CHORES: [Chore; 9] = [
         arguments: "[NAME..]",
         purpose: "measures release builds under crashes and floods against bounds: kill flood pages replicas stores (Linux; minutes)",
         run: stress::run,
+    },
+    Chore {
+        name: "bench",
+        arguments: "stores [--full] [ENGINE..]",
+        purpose: "measures the stores beside their bare clients against bounds: a table, and target/bench/stores.svg (minutes)",
+        run: bench::run,
     },
     Chore {
         name: "demo",
