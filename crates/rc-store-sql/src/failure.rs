@@ -18,11 +18,7 @@ pub(crate) enum Failure {
     /// It certainly took no effect: it was not sent, or the database refused it or rolled it back.
     NotDone(Cause),
     /// Its connection ended before the answer. Another connection may tell what became of it.
-    Lost {
-        cause: Cause,
-        /// The server itself has said that it ended the connection: so nothing is on its way any more.
-        over: bool,
-    },
+    Lost(Cause),
     /// Nothing is known.
     Unknown(Cause),
 }
@@ -69,7 +65,7 @@ impl Failure {
     /// For a call that only reads, after which the question what was written does not arise.
     pub(crate) fn of_read(self) -> StoreError {
         match self {
-            Self::NotDone(cause) | Self::Lost { cause, .. } | Self::Unknown(cause) => {
+            Self::NotDone(cause) | Self::Lost(cause) | Self::Unknown(cause) => {
                 StoreError::Unavailable(cause)
             }
             Self::Conflict => StoreError::Conflict,
@@ -82,7 +78,7 @@ impl From<Failure> for StoreError {
         match failure {
             Failure::Conflict => Self::Conflict,
             Failure::NotDone(cause) => Self::NotWritten(cause),
-            Failure::Lost { cause, .. } | Failure::Unknown(cause) => Self::Unavailable(cause),
+            Failure::Lost(cause) | Failure::Unknown(cause) => Self::Unavailable(cause),
         }
     }
 }

@@ -163,10 +163,7 @@ fn failed(pool: &MySqlPool, error: sqlx::Error) -> Failure {
         return Failure::unknown(error);
     }
     retire_idle(pool);
-    Failure::Lost {
-        over: number(&error).is_some(),
-        cause: error.into(),
-    }
+    Failure::Lost(error.into())
 }
 
 /// The server's number of an error.

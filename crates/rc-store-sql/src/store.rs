@@ -134,7 +134,7 @@ impl SqlStore {
         query: &SelectStatement,
     ) -> Result<Vec<QueryResult>, StoreError> {
         match self.rows_once(query).await {
-            Err(Failure::Lost { cause, .. }) => {
+            Err(Failure::Lost(cause)) => {
                 tracing::debug!(%cause, "a connection was lost; reading on another one");
                 self.rows_once(query).await
             }

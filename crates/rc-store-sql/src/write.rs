@@ -70,9 +70,9 @@ impl SqlStore {
     /// Writes. If the connection ends before the answer, another one is asked what became of it.
     pub(crate) async fn write(&self, write: Write<'_>) -> Result<(), StoreError> {
         match self.attempt(write).await {
-            Err(Failure::Lost { cause, over }) => {
+            Err(Failure::Lost(cause)) => {
                 tracing::debug!(%cause, "a connection was lost; looking what became of a write");
-                if self.is_done(write, over).await {
+                if self.is_done(write).await {
                     Ok(())
                 } else {
                     Err(StoreError::Unavailable(cause))
@@ -86,12 +86,12 @@ impl SqlStore {
     /// repeated once.
     ///
     /// A write that expects a version may be repeated even if the first try is still on its way: that
-    /// version never comes back for it. One that expects no record may only if the first try is `over`: it
-    /// could bring back what was deleted meanwhile.
-    async fn is_done(&self, write: Write<'_>, over: bool) -> bool {
+    /// version never comes back for it. One that expects no record is not: it could bring back what was
+    /// deleted meanwhile.
+    async fn is_done(&self, write: Write<'_>) -> bool {
         match self.found(write.key()).await {
             Ok(found) if found.is_some() && found == write.left() => true,
-            Ok(found) if found == write.expected() && (found.is_some() || over) => {
+            Ok(found) if found == write.expected() && found.is_some() => {
                 match self.attempt(write).await {
                     Ok(()) => true,
                     // The first try, after all?
@@ -118,7 +118,7 @@ impl SqlStore {
     pub(crate) async fn write_nothing(&self) -> Result<(), StoreError> {
         let nothing = Write::Delete(&NOBODY, UNREADABLE);
         let answer = match self.attempt(nothing).await {
-            Err(Failure::Lost { .. }) => self.attempt(nothing).await,
+            Err(Failure::Lost(_)) => self.attempt(nothing).await,
             answer => answer,
         };
         match answer {

@@ -219,12 +219,7 @@ fn is_lost(error: &sqlx::Error) -> bool {
 /// rights, `lock_not_available`); the others may have come too late to stop it.
 fn failure(error: sqlx::Error) -> Failure {
     if is_lost(&error) {
-        let over = matches!(
-            said(&error),
-            Some(("57P01" | "57P02", PgSeverity::Fatal | PgSeverity::Panic))
-        );
-        let cause = error.into();
-        return Failure::Lost { cause, over };
+        return Failure::Lost(error.into());
     }
     let refused = said(&error).is_some_and(|(code, severity)| {
         matches!(severity, PgSeverity::Error)
