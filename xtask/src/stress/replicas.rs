@@ -1,5 +1,5 @@
 //! Three replicas behind HAProxy on PostgreSQL, itself a primary with a synchronous standby behind another:
-//! each is ended, killed or stopped under load.
+//! each is ended, killed or stopped under load. Then three on a Redis Cluster of which a master dies.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Fallible, Outcome,
     processes::{Programs, Replica, Simulator, Web},
-    services::{Postgres, Standby, free_port, haproxy::Haproxy},
+    services::{Cluster, Postgres, Standby, free_port, haproxy::Haproxy},
 };
 
 const BROWSERS: usize = 60;
@@ -37,41 +37,97 @@ const FREEZE: Duration = Duration::from_secs(8);
 const OUTAGE: Duration = Duration::from_secs(30);
 
 pub(super) async fn play(figures: &mut Figures) -> Fallible<()> {
-    let programs = Programs::release(&["postgres"])?;
-    let mut stage = Stage::set(&programs).await?;
+    let programs = Programs::release(&["postgres", "redis"])?;
+    let mut stage = Stage::set(&programs, Backing::postgres()?).await?;
     stage.rolling_restart(figures).await?;
     stage.kills(figures).await?;
     stage.freeze(figures).await?;
     stage.failover(figures).await?;
+    stage.everybody_is_signed_in(figures).await?;
+    drop(stage);
+    let mut stage = Stage::set(&programs, Backing::Cluster(Cluster::start()?)).await?;
+    stage.failover(figures).await?;
     stage.everybody_is_signed_in(figures).await
+}
+
+/// What the replicas share.
+enum Backing {
+    Postgres(Box<Pair>),
+    Cluster(Cluster),
+}
+
+/// A primary and its standby, behind a proxy that leads to whichever takes writes.
+struct Pair {
+    primary: Postgres,
+    standby: Standby,
+    proxy: Haproxy,
+}
+
+impl Backing {
+    fn postgres() -> Fallible<Self> {
+        let mut primary = Postgres::start()?;
+        let standby = primary.standby()?;
+        let proxy = Haproxy::for_postgres(&[primary.port(), standby.port()])?;
+        Ok(Self::Postgres(Box::new(Pair {
+            primary,
+            standby,
+            proxy,
+        })))
+    }
+
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "PostgreSQL",
+            Self::Cluster(_) => "Redis Cluster",
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Postgres(pair) => {
+                format!(
+                    "postgres://postgres@127.0.0.1:{}/postgres",
+                    pair.proxy.port()
+                )
+            }
+            Self::Cluster(cluster) => cluster.url(),
+        }
+    }
+
+    /// The primary dies, and two seconds later its standby takes its place; or a master of the cluster dies.
+    async fn fail_over(&mut self) -> Outcome {
+        match self {
+            Self::Postgres(pair) => {
+                pair.primary.kill();
+                sleep(Duration::from_secs(2)).await;
+                pair.standby.promote()
+            }
+            Self::Cluster(cluster) => {
+                cluster.kill_a_master();
+                Ok(())
+            }
+        }
+    }
 }
 
 struct Stage<'a> {
     programs: &'a Programs,
     simulator: Simulator,
-    primary: Postgres,
-    standby: Standby,
+    backing: Backing,
     database: String,
     ports: Vec<u16>,
     replicas: Vec<Web>,
     browsers: Vec<Browser>,
     folder: TempDir,
-    _proxies: [Haproxy; 2],
+    _proxy: Haproxy,
 }
 
 impl<'a> Stage<'a> {
-    async fn set(programs: &'a Programs) -> Fallible<Self> {
-        let mut primary = Postgres::start()?;
-        let standby = primary.standby()?;
-        let to_primary = Haproxy::for_postgres(&[primary.port(), standby.port()])?;
-        let database = format!(
-            "postgres://postgres@127.0.0.1:{}/postgres",
-            to_primary.port()
-        );
+    async fn set(programs: &'a Programs, backing: Backing) -> Fallible<Self> {
         let ports = (0..REPLICAS).map(|_| free_port());
         let ports = ports.collect::<Fallible<Vec<_>>>()?;
         let port = free_port()?;
-        let to_replicas = Haproxy::for_replicas(port, &ports)?;
+        let proxy = Haproxy::for_replicas(port, &ports)?;
         let redirect_uri = format!("http://127.0.0.1:{port}/oauth/callback");
         let sessions = BROWSERS.to_string();
         let arguments = [
@@ -87,14 +143,13 @@ impl<'a> Stage<'a> {
         let mut stage = Self {
             programs,
             simulator,
-            primary,
-            standby,
-            database,
+            database: backing.url(),
+            backing,
             ports,
             replicas: Vec::new(),
             browsers: Vec::new(),
             folder,
-            _proxies: [to_primary, to_replicas],
+            _proxy: proxy,
         };
         for place in 0..REPLICAS {
             let replica = stage.start_replica(place).await?;
@@ -170,17 +225,16 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// The primary dies, and two seconds later its standby takes its place.
     async fn failover(&mut self, figures: &mut Figures) -> Fallible<()> {
         let load = self.load();
-        self.primary.kill();
-        sleep(Duration::from_secs(2)).await;
-        self.standby.promote()?;
+        sleep(CALM).await;
+        self.backing.fail_over().await?;
         sleep(OUTAGE / 2).await;
         let calls = self.end(load).await?;
-        figures.note("failover of PostgreSQL: answers", calls.shown());
+        let name = format!("failover of {}", self.backing.name());
+        figures.note(&format!("{name}: answers"), calls.shown());
         figures.at_most(
-            "failover of PostgreSQL: longest without a 200",
+            &format!("{name}: longest without a 200"),
             calls.longest_outage,
             OUTAGE,
             seconds,
@@ -195,7 +249,11 @@ impl<'a> Stage<'a> {
         for browser in &mut self.browsers {
             served += usize::from(browser.get("/me").await?.status == 200);
         }
-        figures.exactly("after all of it: browsers signed out", BROWSERS - served, 0);
+        let name = format!(
+            "{}, after all of it: browsers signed out",
+            self.backing.name()
+        );
+        figures.exactly(&name, BROWSERS - served, 0);
         Ok(())
     }
 
