@@ -99,7 +99,8 @@ pub(crate) async fn write(database: &DatabaseConnection, write: Write<'_>) -> Re
     let statement = statement(write);
     let mut pauses = PAUSES.into_iter();
     loop {
-        let mut session = Session::begin(pool).await.map_err(Failure::unconnected)?;
+        let session = Session::begin_for(pool, write.can_be_repeated()).await;
+        let mut session = session.map_err(Failure::unconnected)?;
         let answer = bound(&statement)?.execute(&mut *session).await;
         let error = match answer {
             Ok(done) => {

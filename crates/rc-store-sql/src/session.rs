@@ -88,6 +88,28 @@ impl<DB: Database> Session<DB> {
         })
     }
 
+    /// One that has just answered: for a statement that cannot be repeated if its connection turns out to
+    /// be dead. Those that are, of a server that was restarted say, are let go of on the way.
+    async fn begin_alive(pool: &Pool<DB>) -> Result<Self, sqlx::Error> {
+        for _ in 0..CONNECTIONS {
+            let mut session = Self::begin(pool).await?;
+            match session.ping().await {
+                Ok(()) => return Ok(session),
+                Err(error) => tracing::debug!(%error, "a connection is dead; taking another"),
+            }
+        }
+        Self::begin(pool).await
+    }
+
+    /// For a statement that can be repeated, any; else one that is alive.
+    pub(crate) async fn begin_for(pool: &Pool<DB>, repeatable: bool) -> Result<Self, sqlx::Error> {
+        if repeatable {
+            Self::begin(pool).await
+        } else {
+            Self::begin_alive(pool).await
+        }
+    }
+
     /// Lets others have the connection.
     pub(crate) fn end(mut self) {
         self.ended = true;

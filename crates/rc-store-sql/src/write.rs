@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rc_store::{RecordKey, StoreError, Version};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 use sea_orm::DbBackend;
 use tokio::sync::MutexGuard;
 
@@ -47,6 +48,13 @@ impl<'a> Write<'a> {
             Self::Insert(row) | Self::Replace(row, _) => row.key,
             Self::Delete(key, _) => key,
         }
+    }
+
+    /// Whether it can be repeated when its answer was lost: a creation could bring back what was deleted
+    /// meanwhile.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
+    pub(crate) const fn can_be_repeated(self) -> bool {
+        !matches!(self, Self::Insert(_))
     }
 
     /// The version that it leaves.
@@ -132,9 +140,7 @@ impl SqlStore {
             #[cfg(feature = "postgres")]
             DbBackend::Postgres => {
                 let pool = self.database.get_postgres_connection_pool();
-                // A row comes back for each record that was written.
-                let rows = postgres::rows(pool, &postgres::statement(write)).await?;
-                exactly_one(rows.len() as u64)
+                exactly_one(postgres::write(pool, write).await?)
             }
             #[cfg(feature = "mysql")]
             DbBackend::MySql => exactly_one(mysql::write(&self.database, write).await?),

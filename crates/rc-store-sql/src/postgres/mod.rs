@@ -128,7 +128,7 @@ fn bytes(bytes: &[u8]) -> Value {
 }
 
 /// A write and its notice as one statement.
-pub(crate) fn statement(write: Write<'_>) -> Statement {
+fn statement(write: Write<'_>) -> Statement {
     let key = bytes(write.key().as_bytes());
     let (sql, values) = match write {
         Write::Insert(row) => (INSERT, row_values(key, row)),
@@ -155,14 +155,32 @@ fn row_values(key: Value, row: Row<'_>) -> Vec<Value> {
     ]
 }
 
-/// Runs a statement, again if the server rolled it back for the sake of another one.
+/// How many records a write has written.
+pub(crate) async fn write(pool: &PgPool, write: Write<'_>) -> Result<u64, Failure> {
+    // A row comes back for each of them.
+    let rows = again_if_rolled_back(pool, &statement(write), write.can_be_repeated()).await?;
+    Ok(rows.len() as u64)
+}
+
 pub(crate) async fn rows(
     pool: &PgPool,
     statement: &Statement,
 ) -> Result<Vec<QueryResult>, Failure> {
+    again_if_rolled_back(pool, statement, true).await
+}
+
+/// Runs a statement, again if the server rolled it back for the sake of another one. `repeatable`: if its
+/// connection turns out to be dead, the caller can repeat it.
+async fn again_if_rolled_back(
+    pool: &PgPool,
+    statement: &Statement,
+    repeatable: bool,
+) -> Result<Vec<QueryResult>, Failure> {
     let mut pauses = PAUSES.into_iter();
     loop {
-        let error = match run(pool, statement).await? {
+        let session = Session::begin_for(pool, repeatable).await;
+        let session = session.map_err(Failure::unconnected)?;
+        let error = match run(session, statement).await? {
             Ok(rows) => return Ok(rows.into_iter().map(QueryResult::from).collect()),
             Err(error) => error,
         };
@@ -178,10 +196,9 @@ pub(crate) async fn rows(
 }
 
 async fn run(
-    pool: &PgPool,
+    mut session: Session<Postgres>,
     statement: &Statement,
 ) -> Result<Result<Vec<PgRow>, sqlx::Error>, Failure> {
-    let mut session = Session::begin(pool).await.map_err(Failure::unconnected)?;
     let query = bound(statement).map_err(Failure::not_done)?;
     let answer = query.fetch_all(&mut *session).await;
     // After other errors (a lost connection, a server that may only be read) it is of no use.
