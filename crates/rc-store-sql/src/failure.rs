@@ -12,6 +12,10 @@ type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why a statement did not do what it was to do.
 #[derive(Debug)]
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "postgres")),
+    expect(dead_code, reason = "some of it is said by servers only")
+)]
 pub(crate) enum Failure {
     /// The record is not what was expected.
     Conflict,

@@ -120,6 +120,10 @@ impl ConnectError {
 }
 
 /// What the database says it refuses.
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "postgres")),
+    expect(dead_code, reason = "some of it is said by servers only")
+)]
 enum Refusal {
     Damaged,
     Access,

@@ -18,9 +18,9 @@ const OPEN_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) enum Target {
     Sqlite(sqlite::File),
     #[cfg(feature = "postgres")]
-    Postgres(crate::postgres::Server),
+    Postgres(Box<crate::postgres::Server>),
     #[cfg(feature = "mysql")]
-    MySql(crate::mysql::Server),
+    MySql(Box<crate::mysql::Server>),
 }
 
 impl Target {
@@ -34,10 +34,14 @@ impl Target {
             "sqlite" => return sqlite::File::parse(rest).map(Self::Sqlite),
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
-                return crate::postgres::Server::parse(url).map(Self::Postgres);
+                return crate::postgres::Server::parse(url)
+                    .map(|server| Self::Postgres(Box::new(server)));
             }
             #[cfg(feature = "mysql")]
-            "mysql" | "mariadb" => return crate::mysql::Server::parse(rest).map(Self::MySql),
+            "mysql" | "mariadb" => {
+                return crate::mysql::Server::parse(rest)
+                    .map(|server| Self::MySql(Box::new(server)));
+            }
             #[cfg(not(feature = "postgres"))]
             "postgres" | "postgresql" => "PostgreSQL",
             #[cfg(not(feature = "mysql"))]
