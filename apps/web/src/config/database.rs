@@ -142,8 +142,8 @@ impl DatabaseUrl {
     /// Whether both surely name one store: the same URL, or the same file or folder. Of a server it is known
     /// only of equal URLs.
     pub(crate) fn is_same_place(&self, other: &Self) -> bool {
-        let at = |url: &Self| std::fs::canonicalize(url.path()?).ok();
-        self.url == other.url || at(self).is_some_and(|path| at(other) == Some(path))
+        let at = |url: &Self| identity(url.path()?);
+        self.url == other.url || at(self).is_some_and(|here| at(other) == Some(here))
     }
 
     /// A file beside what is at [`path`](Self::path): same folder, same name, `.extension` added.
@@ -169,6 +169,19 @@ impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// What two names of one file have in common; links of both kinds lead to the same. `None` if it is not there.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(path).ok()
 }
 
 /// The scheme is not repeated: it could be part of a password.
