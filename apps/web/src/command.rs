@@ -6,7 +6,7 @@ use tokio::{runtime, signal};
 
 use crate::{
     config::{self, Config},
-    operator,
+    operator, output,
     start::{Running, Summary},
     telemetry,
 };
@@ -32,7 +32,7 @@ pub fn run(
     let config = match Config::from_lookup(&lookup) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("{error}\nAll variables: rc-web --help");
+            output::complain(&format!("{error}\nAll variables: rc-web --help"));
             return ExitCode::from(EXIT_USAGE);
         }
     };
@@ -45,7 +45,7 @@ pub fn run(
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{error}");
+            output::complain(&error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -54,21 +54,27 @@ pub fn run(
 /// What there is to say without starting anything.
 fn answer(arguments: &[OsString]) -> ExitCode {
     match arguments {
-        [argument] if argument == "--help" || argument == "-h" => {
-            print!("{}", config::help());
-            ExitCode::SUCCESS
-        }
+        [argument] if argument == "--help" || argument == "-h" => printed(&config::help()),
         [argument] if argument == "--version" || argument == "-V" => {
-            println!("rc-web {}", env!("CARGO_PKG_VERSION"));
-            ExitCode::SUCCESS
+            printed(concat!("rc-web ", env!("CARGO_PKG_VERSION"), "\n"))
         }
         // Not echoed: it may be a secret meant for a variable.
         _ => {
-            eprintln!(
+            output::complain(
                 "rc-web takes no such arguments. It is configured by environment variables; \
-                 see: rc-web --help"
+                 see: rc-web --help",
             );
             ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn printed(text: &str) -> ExitCode {
+    match output::print(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error.to_string());
+            ExitCode::FAILURE
         }
     }
 }
@@ -76,12 +82,9 @@ fn answer(arguments: &[OsString]) -> ExitCode {
 /// `rc-web store` with nothing that is a command.
 fn answer_about_the_store(arguments: &[OsString]) -> ExitCode {
     match arguments {
-        [argument] if argument == "--help" || argument == "-h" => {
-            print!("{}", operator::HELP);
-            ExitCode::SUCCESS
-        }
+        [argument] if argument == "--help" || argument == "-h" => printed(operator::HELP),
         _ => {
-            eprint!("{}", operator::HELP);
+            output::complain(operator::HELP.trim_end());
             ExitCode::from(EXIT_USAGE)
         }
     }
@@ -109,7 +112,9 @@ fn serve(config: Config) -> io::Result<ExitCode> {
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut running = Running::start(config).await.map_err(io::Error::other)?;
-        print!("{}", greeting(running.summary()));
+        if let Err(error) = output::print(&greeting(running.summary())) {
+            tracing::warn!(%error, "serving, without a greeting");
+        }
         tokio::select! {
             ended = running.ended() => ended.and(Ok(ExitCode::FAILURE)),
             stopped = stop_signal() => {

@@ -21,6 +21,7 @@ mod lock;
 mod metrics_server;
 mod moment;
 mod operator;
+mod output;
 mod pages;
 mod pending;
 mod permissions;

@@ -200,7 +200,7 @@ impl Running {
         }
         let client = client.build()?;
         client.check_store().await?;
-        let lock = take_over(&client, &config.database).await?;
+        let lock = take_over(&client, &store, &config.database).await?;
 
         let summary = Summary {
             address,
@@ -336,6 +336,7 @@ fn make_folder(database: &DatabaseUrl, keys: &Keys) -> Result<(), StartError> {
 /// their time is up.
 async fn take_over(
     client: &Client,
+    store: &dyn TokenStore,
     database: &DatabaseUrl,
 ) -> Result<Option<DatabaseLock>, StartError> {
     let (Some(start), Some(presence)) = (database.beside("start-lock"), database.beside("lock"))
@@ -351,6 +352,10 @@ async fn take_over(
         path: files.start,
         source: io::Error::other(error),
     })??;
+    // A copy may have begun, or ended half-way, while it held the start lock.
+    if is_unfinished(store).await? {
+        return Err(StartError::UnfinishedCopy);
+    }
     if starting.is_alone() {
         let recovered = client.take_over_abandoned().await?;
         if recovered > 0 {

@@ -40,6 +40,8 @@ fn is_harmless(event: &Metadata<'_>) -> bool {
         "rc_http",
         "rc_sim",
         "rc_store",
+        "rc_store_file",
+        "rc_store_redis",
         "rc_store_sql",
         "rc_web",
     ];

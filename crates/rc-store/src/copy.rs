@@ -73,7 +73,9 @@ impl<'a> StoreCopy<'a> {
     ///
     /// # Errors
     ///
-    /// [`CopyError::TargetInUse`] if the target holds records that no copy has put there.
+    /// [`CopyError::TargetInUse`] if the target holds records that no copy has put there,
+    /// [`CopyError::SameStore`] if both are one store, and [`CopyError::SourceEmpty`] if the copy would
+    /// only empty the target.
     pub async fn begin(
         source: &'a dyn TokenStore,
         target: &'a dyn TokenStore,
@@ -89,7 +91,33 @@ impl<'a> StoreCopy<'a> {
             let marked = target.save(&marker_key(), b"", None, Expect::Absent).await;
             marked.map_err(CopyError::Target)?;
         }
-        Ok(Self { source, target })
+        let copy = Self { source, target };
+        copy.refuse_same_store().await?;
+        copy.refuse_empty_source().await?;
+        Ok(copy)
+    }
+
+    /// One store can be named in many ways, so it is asked: is what was written to one now in the other?
+    async fn refuse_same_store(&self) -> Result<(), CopyError> {
+        let seen = is_unfinished(self.source).await;
+        if !seen.map_err(CopyError::Source)? {
+            return Ok(());
+        }
+        self.unmark().await?;
+        Err(CopyError::SameStore)
+    }
+
+    /// An earlier pass found records. A source without any is most likely another store than that one.
+    async fn refuse_empty_source(&self) -> Result<(), CopyError> {
+        let mut source = Reader::new(self.source);
+        if source.peek().await.map_err(CopyError::Source)?.is_some() {
+            return Ok(());
+        }
+        let mut target = Reader::new(self.target);
+        match target.peek().await.map_err(CopyError::Target)? {
+            Some(_) => Err(CopyError::SourceEmpty),
+            None => Ok(()),
+        }
     }
 
     /// Copies what differs, in the order of record keys. `progress` is told after every 100 records.
@@ -131,6 +159,10 @@ impl<'a> StoreCopy<'a> {
     ///
     /// [`CopyError::Target`] if the target does not answer.
     pub async fn finish(self) -> Result<(), CopyError> {
+        self.unmark().await
+    }
+
+    async fn unmark(&self) -> Result<(), CopyError> {
         let Some(version) = marker(self.target).await.map_err(CopyError::Target)? else {
             return Ok(());
         };
@@ -237,6 +269,10 @@ impl<'a> Reader<'a> {
 pub enum CopyError {
     /// The target holds records that no copy has put there, perhaps newer ones.
     TargetInUse,
+    /// Source and target are one store, perhaps under two names.
+    SameStore,
+    /// The source holds no records, and the target holds those of an earlier pass.
+    SourceEmpty,
     /// The source is itself the target of a copy that is not finished.
     SourceUnfinished,
     /// The source does not answer.
@@ -249,8 +285,13 @@ impl fmt::Display for CopyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TargetInUse => {
-                "the target holds records that no copy has put there, which may be newer than the \
-                 source's; name an empty store"
+                "the target holds records that no copy has put there, or whose copy was finished; they may \
+                 be newer than the source's; name an empty store"
+            }
+            Self::SameStore => "source and target are the same store; name another, empty one",
+            Self::SourceEmpty => {
+                "the source holds no records, and the target holds some from an earlier copy: see whether \
+                 the source is the right one. If it is, there is nothing to copy: start with an empty store"
             }
             Self::SourceUnfinished => {
                 "the source is the target of a copy that is not finished; finish that one first"
@@ -268,7 +309,9 @@ impl Error for CopyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Source(error) | Self::Target(error) => Some(error),
-            Self::TargetInUse | Self::SourceUnfinished => None,
+            Self::TargetInUse | Self::SameStore | Self::SourceEmpty | Self::SourceUnfinished => {
+                None
+            }
         }
     }
 }

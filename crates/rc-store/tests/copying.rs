@@ -105,3 +105,41 @@ async fn a_store_that_is_in_use_is_no_target() {
         "a finished copy is in use"
     );
 }
+
+#[tokio::test]
+async fn a_store_is_not_copied_to_itself_and_stays_usable() {
+    let store = MemoryStore::new();
+    let refused = StoreCopy::begin(&store, &store).await;
+    assert!(matches!(refused, Err(CopyError::SameStore)), "{refused:?}");
+    assert!(!is_unfinished(&store).await.expect("asked"));
+    assert!(contents(&store).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_empty_source_does_not_empty_the_target_of_an_earlier_pass() {
+    let (source, target) = (filled(3).await, MemoryStore::new());
+    let copy = StoreCopy::begin(&source, &target).await.expect("begins");
+    copy.pass(|_| {}).await.expect("copies");
+
+    let wrong = MemoryStore::new();
+    let refused = StoreCopy::begin(&wrong, &target).await;
+    assert!(
+        matches!(refused, Err(CopyError::SourceEmpty)),
+        "{refused:?}"
+    );
+    StoreCopy::begin(&source, &target)
+        .await
+        .expect("goes on from the right one");
+}
+
+#[tokio::test]
+async fn an_empty_store_can_be_copied_and_finished() {
+    let (source, target) = (MemoryStore::new(), MemoryStore::new());
+    for _ in 0..2 {
+        let copy = StoreCopy::begin(&source, &target).await.expect("begins");
+        copy.pass(|_| {}).await.expect("copies");
+    }
+    let copy = StoreCopy::begin(&source, &target).await.expect("goes on");
+    copy.finish().await.expect("finishes");
+    assert!(!is_unfinished(&target).await.expect("asked"));
+}

@@ -7,6 +7,8 @@ use std::{
 
 use url::Url;
 
+mod parameters;
+
 /// Where records are kept: what `DATABASE_URL` names, checked. Prints without user name, password and
 /// parameters.
 #[derive(Clone)]
@@ -26,7 +28,7 @@ pub enum Engine {
     Postgres,
     /// `mysql:`, `mariadb:`; feature `mysql`.
     MySql,
-    /// `redis:`, `redis-cluster:`, `redis-sentinel:`, `valkey:`; feature `redis`.
+    /// `redis:`, `redis-cluster:`, `redis-sentinel:`, and `valkey` in place of `redis`; feature `redis`.
     Redis,
     /// `file:`, one file for each record; feature `file`.
     Files,
@@ -46,9 +48,8 @@ impl Engine {
             "sqlite" => Self::Sqlite,
             "postgres" | "postgresql" => Self::Postgres,
             "mysql" | "mariadb" => Self::MySql,
-            "redis" | "rediss" | "redis-cluster" | "redis-sentinel" | "valkey" | "valkeys" => {
-                Self::Redis
-            }
+            "redis" | "rediss" | "redis-cluster" | "redis-sentinel" | "valkey" | "valkeys"
+            | "valkey-cluster" | "valkey-sentinel" => Self::Redis,
             "file" => Self::Files,
             _ => return None,
         })
@@ -107,6 +108,7 @@ impl DatabaseUrl {
                  cargo build --release -p rc-web --features {feature}"
             ));
         }
+        parameters::check(engine, url)?;
         let place = match engine {
             Engine::Sqlite => Place::Here(sqlite_file(rest)?),
             Engine::Files => Place::Here(folder(rest)?),
@@ -137,6 +139,13 @@ impl DatabaseUrl {
         }
     }
 
+    /// Whether both surely name one store: the same URL, or the same file or folder. Of a server it is known
+    /// only of equal URLs.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        let at = |url: &Self| identity(url.path()?);
+        self.url == other.url || at(self).is_some_and(|here| at(other) == Some(here))
+    }
+
     /// A file beside what is at [`path`](Self::path): same folder, same name, `.extension` added.
     pub fn beside(&self, extension: &str) -> Option<PathBuf> {
         let mut name = self.path()?.as_os_str().to_owned();
@@ -162,6 +171,19 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
+/// What two names of one file have in common; links of both kinds lead to the same. `None` if it is not there.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(path).ok()
+}
+
 /// The scheme is not repeated: it could be part of a password.
 fn unknown_scheme() -> String {
     const ALL: [Engine; 5] = [
@@ -185,8 +207,10 @@ fn address(url: &str) -> String {
         return String::new();
     };
     // A `/` in a password that is not escaped would make half of it a host.
-    let odd =
-        parsed.path().contains('@') || parsed.query().is_some_and(|query| query.contains('@'));
+    // So would a `?` or a `#`.
+    let odd = parsed.fragment().is_some()
+        || parsed.path().contains('@')
+        || parsed.query().is_some_and(|query| query.contains('@'));
     let Some(host) = parsed.host_str().filter(|_| !odd) else {
         return String::new();
     };
@@ -214,7 +238,9 @@ fn folder(rest: &str) -> Result<PathBuf, String> {
     if path.is_empty() || path.contains('?') {
         return Err("names no folder; write for example file:///var/lib/app/tokens".to_owned());
     }
-    Ok(PathBuf::from(percent_decoded(path)?))
+    // The files beside it have one place, whether or not it is written with a `/` at the end.
+    let path = PathBuf::from(percent_decoded(path)?);
+    Ok(path.components().collect())
 }
 
 /// The driver decodes percent escapes in the path, so the files beside it must follow.
@@ -276,6 +302,8 @@ mod tests {
             ("redis", "redis"),
             ("redis-cluster", "redis"),
             ("valkey", "redis"),
+            ("valkey-cluster", "redis"),
+            ("valkey-sentinel", "redis"),
             ("file", "file"),
         ] {
             let url = format!("{scheme}://app:hunter2@db.example/app");
@@ -306,10 +334,36 @@ mod tests {
             ("postgres:///app?host=/run/postgresql", ""),
             ("postgres://app:hunt/er2@db.example/app", ""),
             ("postgres://app:12/hunter2@db.example/app", ""),
+            ("postgres://app:12?hunter2@db.example/app", ""),
+            ("postgres://app:12#hunter2@db.example/app", ""),
             ("redis-cluster://:hunter2@a.example:7000,b.example:7001", ""),
         ] {
             assert_eq!(address(url), printed, "{url}");
         }
+    }
+
+    #[test]
+    fn a_file_is_the_same_in_every_spelling() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.db");
+        std::fs::write(&file, "").unwrap();
+        let spelled = |path: String| DatabaseUrl::parse(&format!("sqlite:{path}")).unwrap();
+        let plain = spelled(file.display().to_string());
+        for path in [
+            format!("//{}?mode=rwc", file.display()),
+            format!("{}/./a.db", folder.path().display()),
+        ] {
+            assert!(spelled(path.clone()).is_same_place(&plain), "{path}");
+        }
+        let other = spelled(format!("{}/b.db", folder.path().display()));
+        assert!(!other.is_same_place(&plain));
+    }
+
+    #[cfg(feature = "file")]
+    #[test]
+    fn the_locks_of_a_folder_are_the_same_with_and_without_a_slash_at_the_end() {
+        let beside = |url: &str| DatabaseUrl::parse(url).unwrap().beside("lock");
+        assert_eq!(beside("file:tokens/"), beside("file:tokens"));
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn wrong_values_are_refused_by_name_with_an_example_and_never_echoed() {
         ("RC_REDIRECT_URI", "http://app.example.com/hunter2"),
         ("RC_SERVER_URL", "http://platform.example.com"),
         ("RC_SERVER_URL", "https://u:hunter2@platform.example.com"),
-        ("DATABASE_URL", "postgres://u:hunter2@db.example/x"),
+        ("DATABASE_URL", "oracle://u:hunter2@db.example/x"),
         ("DATABASE_URL", "sqlite::memory:"),
         ("RC_ENCRYPTION_KEYS", "2026a:hunter2"),
         ("BIND", "hunter2"),

@@ -2,11 +2,11 @@
 
 use rc_auth::store::copy::{CopyError, Pass, StoreCopy};
 
-use super::{OperatorError, progress::Progress};
+use super::{OperatorError, open_existing, progress::Progress};
 use crate::{
     config::{Config, DatabaseUrl},
     lock::{LockFiles, Starting},
-    store,
+    output, store,
 };
 
 /// How often a last pass is run again because it still found a difference.
@@ -24,37 +24,37 @@ pub(super) async fn copy(
     };
     let target_url = DatabaseUrl::parse(&copy_to)
         .map_err(|problem| OperatorError::Said(format!("RC_COPY_TO {problem}")))?;
-    if target_url.as_str() == config.database.as_str() {
+    if target_url.is_same_place(&config.database) {
         return Err(OperatorError::Said(
             "RC_COPY_TO and DATABASE_URL are the same store".to_owned(),
         ));
     }
-    // Held until the end: no application starts meanwhile.
-    let _alone = if finish {
+    // Both are held until the end: no application starts meanwhile.
+    let _source_alone = if finish {
         alone(&config.database)?
     } else {
         None
     };
-    let source = store::open(&config.database).await?;
+    let source = open_existing(&config.database).await?;
     let target = store::open(&target_url)
         .await
         .map_err(OperatorError::OpenTarget)?;
+    // An application that runs on an empty store would lose what it saves there.
+    let _target_alone = alone(&target_url)?;
     let copy = StoreCopy::begin(&*source, &*target).await.map_err(said)?;
     let mut pass = one_pass(&copy).await?;
     if !finish {
-        println!(
+        return Ok(output::print(&format!(
             "The copy in {target_url} is not finished. Run this again at any time. To change over, stop the \
-             application and run: rc-web store copy --finish"
-        );
-        return Ok(());
+             application and run: rc-web store copy --finish\n"
+        ))?);
     }
     for _ in 0..LAST_PASSES {
         if pass.found_no_difference() {
             copy.finish().await.map_err(said)?;
-            println!(
-                "The copy is complete. Start the application with DATABASE_URL set to {target_url}."
-            );
-            return Ok(());
+            return Ok(output::print(&format!(
+                "The copy is complete. Start the application with DATABASE_URL set to {target_url}.\n"
+            ))?);
         }
         pass = one_pass(&copy).await?;
     }
@@ -75,10 +75,13 @@ async fn one_pass(copy: &StoreCopy<'_>) -> Result<Pass, OperatorError> {
         unreadable,
         ..
     } = pass;
-    println!("Compared {seen} records: copied {copied}, deleted {deleted}.");
+    let mut text = format!("Compared {seen} records: copied {copied}, deleted {deleted}.\n");
     if unreadable > 0 {
-        println!("{unreadable} records cannot be read and are not copied.");
+        text.push_str(&format!(
+            "{unreadable} records cannot be read and are not copied.\n"
+        ));
     }
+    output::print(&text)?;
     Ok(pass)
 }
 

@@ -3,12 +3,13 @@
 use rc_auth::store::{KeyUsage, Rotation, Sealed, TokenStore};
 
 use super::{OperatorError, progress::Progress};
+use crate::output;
 
 type Store = Sealed<Box<dyn TokenStore>>;
 
 pub(super) async fn usage(store: &Store) -> Result<(), OperatorError> {
-    print!("{}", shown(&store.key_usage().await?, &store.key_ring()));
-    Ok(())
+    let usage = shown(&store.key_usage().await?, &store.key_ring());
+    Ok(output::print(&usage)?)
 }
 
 pub(super) async fn rotate(store: &Store) -> Result<(), OperatorError> {
@@ -17,13 +18,13 @@ pub(super) async fn rotate(store: &Store) -> Result<(), OperatorError> {
     let mut progress = Progress::new("Sealed", total);
     let rotation = store.rotate(None, |now| progress.at(now.seen)).await?;
     drop(progress);
-    println!(
-        "Sealed {} records anew; {} had the key `{}` already.",
+    output::print(&format!(
+        "Sealed {} records anew; {} had the key `{}` already.\n{}",
         rotation.resealed,
         rotation.current,
-        store.key_ring().active_id()
-    );
-    print!("{}", shown(&store.key_usage().await?, &store.key_ring()));
+        store.key_ring().active_id(),
+        shown(&store.key_usage().await?, &store.key_ring())
+    ))?;
     if rotation.is_complete() {
         return Ok(());
     }

@@ -7,15 +7,21 @@ use rc_auth::{
     store::{Sealed, TokenStore},
 };
 
-use super::{OperatorError, ring};
+use super::{OperatorError, open_existing, ring};
 use crate::{
     config::{Config, Platform},
     moment::Moment,
-    store,
+    output,
 };
 
 /// How many digits of a record are shown: enough to tell any two of a store apart.
 const DIGITS: usize = 16;
+
+/// How many digits name a record at least.
+const FEWEST_DIGITS: usize = 4;
+
+/// How many characters of a name are shown: a line stays a line on a screen.
+const NAME_LIMIT: usize = 64;
 
 pub(super) async fn list(config: Config) -> Result<(), OperatorError> {
     let app = match &config.platform {
@@ -29,13 +35,14 @@ pub(super) async fn list(config: Config) -> Result<(), OperatorError> {
         ),
     };
     let client = client(&config, said(app)?).await?;
-    let mut count = 0;
-    for grant in all(&client).await? {
-        println!("{}", line(&grant, now()));
-        count += 1;
+    let grants = all(&client).await?;
+    let mut text = String::new();
+    for grant in &grants {
+        text.push_str(&line(grant, now()));
+        text.push('\n');
     }
-    println!("{count} grants");
-    Ok(())
+    text.push_str(&format!("{} grants\n", grants.len()));
+    Ok(output::print(&text)?)
 }
 
 pub(super) async fn revoke(config: Config, records: &[String]) -> Result<(), OperatorError> {
@@ -48,11 +55,15 @@ pub(super) async fn revoke(config: Config, records: &[String]) -> Result<(), Ope
     };
     let client = client(&config, said(registration.app())?).await?;
     let grants = all(&client).await?;
-    for wanted in records {
-        let grant = named(&grants, wanted)?;
+    // All are looked up before any is signed out: a mistyped one changes nothing.
+    let named = records
+        .iter()
+        .map(|wanted| Ok((wanted, named(&grants, wanted)?)))
+        .collect::<Result<Vec<_>, OperatorError>>()?;
+    for (wanted, grant) in named {
         let done = client.sign_out_record(grant.record).await;
         let done = done.map_err(|error| OperatorError::Said(format!("{wanted}: {error}")))?;
-        println!("{wanted}: {}", outcome(done));
+        output::print(&format!("{wanted}: {}\n", outcome(done)))?;
     }
     client.shutdown(std::time::Duration::from_secs(10)).await;
     Ok(())
@@ -60,7 +71,7 @@ pub(super) async fn revoke(config: Config, records: &[String]) -> Result<(), Ope
 
 async fn client(config: &Config, app: App) -> Result<Client, OperatorError> {
     let store: Arc<dyn TokenStore> = Arc::new(Sealed::new(
-        store::open(&config.database).await?,
+        open_existing(&config.database).await?,
         ring(config).await?,
     ));
     said(Client::builder(app).store(store).build())
@@ -85,6 +96,8 @@ async fn all(client: &Client) -> Result<Vec<ListedGrant>, OperatorError> {
 
 /// The one grant whose record begins with these digits.
 fn named<'a>(grants: &'a [ListedGrant], digits: &str) -> Result<&'a ListedGrant, OperatorError> {
+    check(digits)?;
+    let digits = &digits.to_ascii_lowercase();
     let mut matching = grants
         .iter()
         .filter(|grant| grant.record.to_hex().starts_with(digits));
@@ -97,6 +110,16 @@ fn named<'a>(grants: &'a [ListedGrant], digits: &str) -> Result<&'a ListedGrant,
             "{digits}: several grants begin so; give more digits"
         ))),
     }
+}
+
+/// Of a variable that turns out empty, the one grant of a store must not be the victim.
+fn check(digits: &str) -> Result<(), OperatorError> {
+    if digits.len() < FEWEST_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(OperatorError::Said(format!(
+            "a record is named by at least {FEWEST_DIGITS} hexadecimal digits; `rc-web store list` shows them"
+        )));
+    }
+    Ok(())
 }
 
 fn outcome(done: SignedOut) -> &'static str {
@@ -148,7 +171,45 @@ fn line(grant: &ListedGrant, now: Timestamp) -> String {
     )
 }
 
-/// Names come from the platform: nothing in them steers a terminal.
+/// Names come from the platform: nothing in them steers a terminal or turns the line around.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
+    let mut shown = text
+        .chars()
+        .filter(|&c| !c.is_control() && !is_invisible(c));
+    let mut name: String = shown.by_ref().take(NAME_LIMIT).collect();
+    if shown.next().is_some() {
+        name.push('…');
+    }
+    name
+}
+
+/// Line separators, and characters that have no width or change the direction of writing.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_neither_steers_the_terminal_nor_fills_the_screen() {
+        assert_eq!(
+            printable("Ada\u{1b}[2J\r\n\u{202e}Example"),
+            "Ada[2JExample"
+        );
+        let long = printable(&"n".repeat(10_000));
+        assert_eq!(long.chars().count(), NAME_LIMIT + 1);
+        assert!(long.ends_with('…'), "{long}");
+    }
+
+    #[test]
+    fn too_few_digits_name_no_record() {
+        for digits in ["", "1", "12a", "*", "wxyz", "12ab 34cd"] {
+            assert!(check(digits).is_err(), "{digits}");
+        }
+        for digits in ["12ab", "12AB", "0123456789abcdef"] {
+            assert!(check(digits).is_ok(), "{digits}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use rc_auth::store::{
 
 use crate::{
     KeyFileError,
-    config::{Config, Keys},
+    config::{Config, DatabaseUrl, Keys},
     keys as key_files, store,
     store::OpenStoreError,
 };
@@ -99,6 +99,8 @@ pub(crate) enum OperatorError {
     KeyFile(#[from] KeyProviderError),
     #[error("the store does not answer: {}; try again, nothing is lost", with_cause(.0))]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Output(#[from] std::io::Error),
     #[error("{0}")]
     Said(String),
 }
@@ -113,7 +115,20 @@ fn with_cause(error: &StoreError) -> String {
 /// The sealed store of the application.
 async fn open(config: Config) -> Result<Sealed<Box<dyn TokenStore>>, OperatorError> {
     let ring = ring(&config).await?;
-    Ok(Sealed::new(store::open(&config.database).await?, ring))
+    Ok(Sealed::new(open_existing(&config.database).await?, ring))
+}
+
+/// Opens a store that is there: a mistyped path makes no empty one, whose emptiness would be believed.
+async fn open_existing(database: &DatabaseUrl) -> Result<Box<dyn TokenStore>, OperatorError> {
+    if let Some(path) = database.path()
+        && !path.exists()
+    {
+        return Err(OperatorError::Said(format!(
+            "DATABASE_URL: there is no {database}; give the path that the application uses, from its \
+             working directory or absolute"
+        )));
+    }
+    Ok(store::open(database).await?)
 }
 
 async fn ring(config: &Config) -> Result<KeyRing, OperatorError> {

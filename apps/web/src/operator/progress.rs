@@ -44,7 +44,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown {
-            eprintln!();
+            crate::output::complain("");
         }
     }
 }

@@ -131,7 +131,121 @@ async fn a_store_is_copied_while_the_application_runs_and_finished_when_it_has_s
         assert_eq!(browser.at(process.address).get("/me").await.status, 200);
     }
     let again = complaint(&variables, &["copy"]).await;
-    assert!(again.contains("no copy has put there"), "{again}");
+    assert!(again.contains("an application still uses"), "{again}");
+    process.terminate().await;
+    let again = complaint(&variables, &["copy", "--finish"]).await;
+    assert!(again.contains("whose copy was finished"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_that_runs_on_an_empty_store_loses_nothing_to_a_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sim, variables) = scene(folder.path(), OLD).await;
+    let process = Process::start(&mut program(&variables)).await;
+    let mut copying = variables.clone();
+    let source = folder.path().join("source.db");
+    let source = format!("sqlite:{}?mode=rwc", source.display());
+    drop(SqlStore::connect(&source).await.unwrap());
+    copying.insert("RC_COPY_TO", variables["DATABASE_URL"].clone());
+    copying.insert("DATABASE_URL", source);
+    let refused = complaint(&copying, &["copy"]).await;
+    assert!(refused.contains("an application still uses"), "{refused}");
+    let browser = signed_in(&sim, &process).await;
+    process.terminate().await;
+    let process = Process::start(&mut program(&variables)).await;
+    assert_eq!(browser.at(process.address).get("/me").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_is_not_copied_onto_itself_under_another_spelling() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sim, mut variables) = scene(folder.path(), OLD).await;
+    drop(SqlStore::connect(&variables["DATABASE_URL"]).await.unwrap());
+    let linked = folder.path().join("linked.db");
+    std::fs::hard_link(folder.path().join("web.db"), &linked).unwrap();
+    for spelled in [
+        format!("sqlite:{}/./web.db", folder.path().display()),
+        format!("sqlite:{}", linked.display()),
+    ] {
+        variables.insert("RC_COPY_TO", spelled);
+        for command in [&["copy"][..], &["copy", "--finish"]] {
+            let refused = complaint(&variables, command).await;
+            assert!(refused.contains("the same store"), "{refused}");
+        }
+    }
+    let process = Process::start(&mut program(&variables)).await;
+    signed_in(&sim, &process).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_path_is_no_empty_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_sim, mut variables) = scene(folder.path(), OLD).await;
+    let typo = folder.path().join("typo.db");
+    let url = format!("sqlite:{}?mode=rwc", typo.display());
+    variables.insert("DATABASE_URL", url);
+    let target = folder.path().join("target.db");
+    let target = format!("sqlite:{}?mode=rwc", target.display());
+    variables.insert("RC_COPY_TO", target);
+    for command in [
+        &["list"][..],
+        &["keys"],
+        &["rotate"],
+        &["revoke", "12ab"],
+        &["copy"],
+    ] {
+        let refused = complaint(&variables, command).await;
+        assert!(refused.contains("there is no SQLite"), "{refused}");
+    }
+    assert!(!typo.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_records_none_is_signed_out_when_one_is_mistyped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sim, variables) = scene(folder.path(), OLD).await;
+    let process = Process::start(&mut program(&variables)).await;
+    let mut browser = signed_in(&sim, &process).await;
+    let listed = said(&variables, &["list"]).await;
+    let record = listed.split_whitespace().next().unwrap();
+    for mistyped in ["", record.get(..3).unwrap(), "not hexadecimal"] {
+        complaint(&variables, &["revoke", record, mistyped]).await;
+    }
+    let other = if record.starts_with("ffff") {
+        "eeee"
+    } else {
+        "ffff"
+    };
+    complaint(&variables, &["revoke", record, other]).await;
+    assert_eq!(browser.get("/me").await.status, 200);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_goes_away_stops_no_change_and_makes_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_sim, mut variables) = scene(folder.path(), OLD).await;
+    drop(SqlStore::connect(&variables["DATABASE_URL"]).await.unwrap());
+    let target = folder.path().join("new.db");
+    let target = format!("sqlite:{}?mode=rwc", target.display());
+    variables.insert("RC_COPY_TO", target);
+    for arguments in [
+        &["--help"][..],
+        &["list"],
+        &["keys"],
+        &["rotate"],
+        &["copy"],
+        &["copy", "--finish"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = program(&variables);
+        let command = command.arg("store").args(arguments).stdout(writer);
+        let output = output(command.stderr(std::process::Stdio::piped())).await;
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {error}");
+        assert_eq!(error, "", "{arguments:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
