@@ -174,7 +174,7 @@ macro_rules! token_store_tests {
         }
         $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), kinds:
             every_kind_of_record_is_seen_by_every_call
-            scan_lists_a_hundred_of_the_largest_payloads
+            scan_lists_a_page_of_the_largest_payloads
         }
         $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), many:
             thousands_of_records_are_listed

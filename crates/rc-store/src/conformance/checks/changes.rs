@@ -203,7 +203,7 @@ pub async fn dropped_streams_of_changes_leave_the_store_usable(subject: Subject<
 /// Records that were there before the stream, and such as are easily left out.
 pub async fn changes_tells_writes_of_every_record(subject: Subject<'_>) {
     let store = subject.open().await;
-    let ends = [[0; 32], [0xff; 32], *key(1).as_bytes(), *key(2).as_bytes()].map(RecordKey::new);
+    let ends = [[0; 32], [0xff; 32]].map(RecordKey::new);
     let mut versions = Vec::new();
     for key in &ends {
         versions.push(create(&store, key, b"before", None).await);
@@ -217,7 +217,6 @@ pub async fn changes_tells_writes_of_every_record(subject: Subject<'_>) {
         let known = [before, empty];
         let what = "a replacement by an empty payload";
         assert_told(&mut changes, (record, Some(empty)), &known, what).await;
-        settle(&mut changes).await;
         delete(&store, &record, empty).await;
         let what = "a deletion after others";
         assert_told(&mut changes, (record, None), &known, what).await;
@@ -246,15 +245,16 @@ pub async fn changes_goes_on_for_thousands_of_writes(subject: Subject<'_>) {
         return;
     };
     let begin = std::time::Instant::now();
-    let mut versions = vec![create(&store, &key(1), b"", None).await];
-    while versions.len() < READ_ON as usize && begin.elapsed() < SOON / 5 {
-        for _ in 0..50 {
-            let last = versions[versions.len() - 1];
-            versions.push(replace(&store, &key(1), b"", None, last).await);
+    for number in 1..READ_ON {
+        let version = create(&store, &key(number), b"", None).await;
+        if begin.elapsed() > SOON / 5 {
+            break;
         }
-        let (count, last) = (versions.len(), versions[versions.len() - 1]);
-        let what = format!("write {count}");
-        assert_told(&mut changes, (key(1), Some(last)), &versions, &what).await;
+        if number % 50 == 0 {
+            let told = (key(number), Some(version));
+            let what = format!("write {number}");
+            assert_told(&mut changes, told, &[version], &what).await;
+        }
     }
 }
 

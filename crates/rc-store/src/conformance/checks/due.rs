@@ -61,7 +61,9 @@ pub async fn due_before_zero_is_no_special_limit(subject: Subject<'_>) {
 pub async fn due_goes_on_after_the_lowest_and_the_highest_key(subject: Subject<'_>) {
     let store = subject.open().await;
     let mut expected = create_due(&store, &[5, 5, 7, 7, i64::MAX, i64::MIN]).await;
-    let ends = [[0; 32], [0xff; 32]].map(RecordKey::new);
+    let mut high = [0; 32];
+    high[0] = 0xff;
+    let ends = [[0; 32], high, [0xff; 32]].map(RecordKey::new);
     for key in ends {
         create(&store, &key, b"payload", Some(at(5))).await;
         expected.push(Due { key, due: at(5) });
