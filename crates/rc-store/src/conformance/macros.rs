@@ -170,7 +170,7 @@ macro_rules! token_store_tests {
             health_is_asked_again_and_again
             health_changes_no_record
             health_is_no_change
-            health_of_one_handle_hinders_no_write
+            health_hinders_no_write
         }
         $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), kinds:
             every_kind_of_record_is_seen_by_every_call

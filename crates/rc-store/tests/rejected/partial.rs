@@ -271,7 +271,10 @@ fn deletions_of_known(_: &Place, inner: ChangeStream) -> ChangeStream {
             Change::Key {
                 key,
                 version: Some(_),
-            } => known.insert(*key) || true,
+            } => {
+                known.insert(*key);
+                true
+            }
             Change::Key { key, version: None } => known.contains(key),
             Change::Gap => true,
         })

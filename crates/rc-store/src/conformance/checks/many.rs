@@ -151,7 +151,7 @@ pub async fn many_calls_at_once_are_answered(subject: Subject<'_>) {
     let store = subject.open().await;
     let keys = sorted_keys(AT_ONCE);
     let mut callers = JoinSet::new();
-    for key in keys.iter().copied() {
+    for key in keys.clone() {
         let store = store.clone();
         callers.spawn(async move { create(&store, &key, b"payload", Some(at(1))).await });
     }
