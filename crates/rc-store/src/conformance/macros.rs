@@ -55,6 +55,10 @@ macro_rules! token_store_tests {
             keys_that_are_hard_to_tell_apart_are_different_records
             text_payload_is_kept_to_the_byte
             a_thousand_records_are_kept
+            payloads_of_many_lengths_are_kept
+            payload_is_replaced_by_one_of_the_same_length
+            equal_payloads_are_records_of_their_own
+            payloads_far_too_large_are_refused
         }
         $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), versions:
             creating_over_a_record_conflicts
@@ -62,6 +66,7 @@ macro_rules! token_store_tests {
             replacing_an_older_version_conflicts
             version_of_another_key_conflicts
             version_with_one_flipped_bit_conflicts
+            version_of_zeros_or_ones_conflicts
             conflict_changes_nothing
             every_write_has_a_new_version
             version_is_not_reused_after_delete
@@ -95,6 +100,8 @@ macro_rules! token_store_tests {
         $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), due:
             due_is_ordered_by_time_and_then_key
             due_includes_its_limit_in_time_and_nothing_later
+            due_before_zero_is_no_special_limit
+            due_goes_on_after_the_lowest_and_the_highest_key
             due_pages_without_gaps_and_repeats
             due_keeps_the_limit
             due_goes_on_after_a_cursor_that_is_gone
@@ -145,6 +152,7 @@ macro_rules! token_store_tests {
             versions_of_absent_records_are_none
             versions_sees_every_answered_write
             versions_answers_thousands_of_keys
+            versions_answers_more_keys_than_a_statement_names
             versions_tells_keys_apart_that_are_hard_to
         }
         $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), changes:
@@ -155,9 +163,28 @@ macro_rules! token_store_tests {
             dropped_streams_of_changes_leave_the_store_usable
             changes_wakes_a_reader_that_waits
             changes_keeps_a_bounded_number_for_a_slow_reader
+            changes_tells_writes_of_every_record
+            changes_goes_on_for_thousands_of_writes
+        }
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), health:
+            health_is_asked_again_and_again
+            health_changes_no_record
+            health_is_no_change
+            health_hinders_no_write
+        }
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), kinds:
+            every_kind_of_record_is_seen_by_every_call
+            scan_lists_a_page_of_the_largest_payloads
+        }
+        $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), many:
+            thousands_of_records_are_listed
+            every_one_of_many_writes_is_kept
+            record_can_be_made_again_and_again
+            many_calls_at_once_are_answered
         }
         $crate::token_store_tests! { @tests $pace, $place, $open, (|site| site), secrecy:
             debug_hides_payloads
+            debug_hides_payloads_of_every_call
             errors_hide_payloads
         }
     };
@@ -166,6 +193,9 @@ macro_rules! token_store_tests {
             handles_see_each_others_writes
             one_of_many_replacements_on_two_handles_wins
             increments_on_two_handles_are_never_lost
+            one_of_deletions_and_replacements_on_two_handles_wins
+            every_handle_is_healthy
+            handle_stays_usable_when_others_are_dropped
             versions_sees_writes_of_another_handle
             changes_tells_writes_of_another_handle
             load_sees_writes_of_another_handle
@@ -178,6 +208,8 @@ macro_rules! token_store_tests {
             reopened_store_keeps_records
             reopened_store_does_not_reuse_versions
             reopened_store_keeps_hundreds_of_records
+            reopened_store_keeps_every_kind_of_record
+            reopened_store_keeps_thousands_of_records
         }
     };
     (@fault $pace:ident, $place:tt, $open:tt, $hook:path) => {

@@ -86,7 +86,7 @@
 //!
 //! Put several lines into modules of their own. Each check is a test, and a second one in the module
 //! `slow`, where each step of a call yields and takes a millisecond: many faults show only when calls
-//! overlap. Two checks that take seconds with nothing between do so once; their second test passes at
+//! overlap. A few checks of thousands of writes do their work once; their second test passes at
 //! once. The functions have to be in scope by a simple name.
 //!
 //! Checks run on a Tokio runtime of two threads and fail after a minute (`RC_STORE_CHECK_SECONDS` sets

@@ -10,11 +10,13 @@ mod hints;
 mod listed_in_docs;
 mod listing;
 mod lists;
+mod partial;
 mod paths;
 mod pools;
 mod saving;
 mod tags;
 mod telling;
+mod thresholds;
 mod writes;
 
 use std::{

@@ -35,6 +35,12 @@ async fn next(changes: &mut ChangeStream) -> Change {
     next.expect("a stream of changes goes on while its store is there")
 }
 
+/// The next hint, which has to come soon.
+pub(super) async fn next_soon(changes: &mut ChangeStream) -> Change {
+    let change = timeout(SOON, next(changes)).await;
+    change.unwrap_or_else(|_| panic!("a write is neither named nor a gap in {SOON:?}"))
+}
+
 /// Reads what is left to tell about earlier writes. A store that gaps at intervals is never quiet, which
 /// is as good: its next gap is a hint too.
 async fn settle(changes: &mut ChangeStream) {
@@ -191,6 +197,64 @@ pub async fn dropped_streams_of_changes_leave_the_store_usable(subject: Subject<
     delete(&store, &key(1), version).await;
     if let Some(mut changes) = store.changes() {
         assert_writes_are_told(&store, &mut changes).await;
+    }
+}
+
+/// Records that were there before the stream, and such as are easily left out.
+pub async fn changes_tells_writes_of_every_record(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let ends = [[0; 32], [0xff; 32]].map(RecordKey::new);
+    let mut versions = Vec::new();
+    for key in &ends {
+        versions.push(create(&store, key, b"before", None).await);
+    }
+    let Some(mut changes) = store.changes() else {
+        return;
+    };
+    for (record, before) in ends.into_iter().zip(versions) {
+        settle(&mut changes).await;
+        let empty = replace(&store, &record, b"", None, before).await;
+        let known = [before, empty];
+        let what = "a replacement by an empty payload";
+        assert_told(&mut changes, (record, Some(empty)), &known, what).await;
+        delete(&store, &record, empty).await;
+        let what = "a deletion after others";
+        assert_told(&mut changes, (record, None), &known, what).await;
+    }
+    // What this stream has never named is deleted.
+    let version = create(&store, &key(3), b"before", None).await;
+    let Some(mut changes) = store.changes() else {
+        return;
+    };
+    settle(&mut changes).await;
+    delete(&store, &key(3), version).await;
+    let what = "a deletion of what was there before";
+    assert_told(&mut changes, (key(3), None), &[version], what).await;
+}
+
+/// So many writes, or as many as a second lets, are told to one who reads on.
+const READ_ON: u32 = 3_000;
+
+pub async fn changes_goes_on_for_thousands_of_writes(subject: Subject<'_>) {
+    // The same at both paces: nothing stands between.
+    if subject.pace == Pace::Slow {
+        return;
+    }
+    let store = subject.open_bare().await;
+    let Some(mut changes) = store.changes() else {
+        return;
+    };
+    let begin = std::time::Instant::now();
+    for number in 1..READ_ON {
+        let version = create(&store, &key(number), b"", None).await;
+        if begin.elapsed() > SOON / 5 {
+            break;
+        }
+        if number % 50 == 0 {
+            let told = (key(number), Some(version));
+            let what = format!("write {number}");
+            assert_told(&mut changes, told, &[version], &what).await;
+        }
     }
 }
 

@@ -40,6 +40,50 @@ pub async fn due_includes_its_limit_in_time_and_nothing_later(subject: Subject<'
     assert_eq!(due(&store, None, at(21), 50).await, expected);
 }
 
+pub async fn due_before_zero_is_no_special_limit(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let expected = create_due(&store, &[-10, -1, 0, 1, 1_000]).await;
+    for (limit, count) in [
+        (-11, 0),
+        (-10, 1),
+        (-2, 1),
+        (-1, 2),
+        (0, 3),
+        (1, 4),
+        (999, 4),
+    ] {
+        let found = due(&store, None, at(limit), 50).await;
+        assert_eq!(found, expected[..count], "due before {limit}");
+    }
+}
+
+/// Before the first key and after the last one of a time.
+pub async fn due_goes_on_after_the_lowest_and_the_highest_key(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let mut expected = create_due(&store, &[5, 5, 7, 7, i64::MAX, i64::MIN]).await;
+    let mut high = [0; 32];
+    high[0] = 0xff;
+    let ends = [[0; 32], high, [0xff; 32]].map(RecordKey::new);
+    for key in ends {
+        create(&store, &key, b"payload", Some(at(5))).await;
+        expected.push(Due { key, due: at(5) });
+    }
+    expected.sort_by_key(|due| (due.due, due.key));
+    for time in [i64::MIN, 0, 5, 6, 7, i64::MAX] {
+        for key in ends {
+            let cursor = Due { key, due: at(time) }.cursor();
+            let rest = expected.iter().filter(|due| due.cursor() > cursor).copied();
+            let found = due(&store, Some(cursor), at(i64::MAX), 50).await;
+            let end = key.to_hex();
+            assert_eq!(
+                found,
+                rest.collect::<Vec<_>>(),
+                "due after {time} and {end}"
+            );
+        }
+    }
+}
+
 pub async fn due_pages_without_gaps_and_repeats(subject: Subject<'_>) {
     let store = subject.open().await;
     // Neither in the order of the keys nor against it.

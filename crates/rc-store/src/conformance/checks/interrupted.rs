@@ -215,6 +215,7 @@ async fn drop_calls(store: Arc<dyn TokenStore>) {
         interrupted(store.due(None, at(1), 10), polls).await;
         interrupted(store.scan(None, 10), polls).await;
         interrupted(store.versions(&[key(1), key(2)]), polls).await;
+        interrupted(store.health(), polls).await;
     }
 }
 
@@ -228,4 +229,5 @@ pub async fn dropped_calls_do_not_use_the_store_up(subject: Subject<'_>) {
     let version = create(&store, &key(1), b"one", None).await;
     assert_eq!(present(&store, &key(1)).await.version, version);
     delete(&store, &key(1), version).await;
+    super::health::assert_healthy(&store, "after dropped calls").await;
 }

@@ -4,8 +4,11 @@
 pub mod changes;
 pub mod crash;
 pub mod due;
+pub mod health;
 pub mod hooks;
 pub mod interrupted;
+pub mod kinds;
+pub mod many;
 pub mod paging;
 pub mod payloads;
 pub mod races;

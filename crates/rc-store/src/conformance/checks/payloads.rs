@@ -1,10 +1,12 @@
+use std::collections::HashMap;
+
 use crate::{
-    Expect, RecordKey, StoreError,
+    Expect, MAX_PAYLOAD, RecordKey, StoreError,
     conformance::{
         Subject,
         steps::{
-            absent, all_of, assert_loads, at, create, hard_keys, key, largest_payload, load,
-            present, replace,
+            absent, all_of, assert_loads, at, create, delete, explained, hard_keys, key,
+            largest_payload, load, present, replace, scan_all,
         },
     },
 };
@@ -120,7 +122,7 @@ pub async fn keys_that_differ_in_one_bit_are_different_records(subject: Subject<
 
 pub async fn text_payload_is_kept_to_the_byte(subject: Subject<'_>) {
     let store = subject.open().await;
-    let texts: [&[u8]; 12] = [
+    let texts: [&[u8]; 24] = [
         b"one\r\ntwo\r\n",
         b"one\ntwo\n",
         b"one\rtwo\r",
@@ -133,6 +135,18 @@ pub async fn text_payload_is_kept_to_the_byte(subject: Subject<'_>) {
         b"100% 'quoted' \\",
         "e\u{301} \u{e9}".as_bytes(),
         b"\xff\xfe",
+        b"NULL",
+        b"\\x6162",
+        b"\\N",
+        b"two \\\\ and ''two'' and %%",
+        b"\x1f\x8b\x08\0compressed",
+        b"\x28\xb5\x2f\xfdcompressed",
+        b"data\xff",
+        b"[]",
+        b"{}",
+        &[0; 400],
+        &[0xff; 400],
+        &[&[b'a'; 500], &b"end"[..]].concat(),
     ];
     for (number, text) in (0..).zip(texts) {
         let version = create(&store, &key(number), text, None).await;
@@ -153,6 +167,124 @@ pub async fn keys_that_are_hard_to_tell_apart_are_different_records(subject: Sub
         assert_loads(&store, key, key.as_bytes(), state, "among others")
     });
     all_of(loads).await;
+}
+
+/// Bytes without a pattern, so that a cut or a swap shows; others for each seed.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_be_bytes()
+    };
+    std::iter::repeat_with(next)
+        .flatten()
+        .take(length)
+        .collect()
+}
+
+/// The lengths at which the format of a length, a page or a buffer changes, and their neighbours.
+fn lengths(largest: usize) -> impl Iterator<Item = usize> {
+    let steps = (2..=16).map(|power| 1_usize << power);
+    let decimal = [1_000, 10_000, 50_000];
+    let near = steps.chain(decimal).flat_map(|step| step - 1..=step + 1);
+    near.chain([largest - 1, largest])
+        .filter(move |length| *length <= largest)
+}
+
+pub async fn payloads_of_many_lengths_are_kept(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let largest = largest_payload(&store).await;
+    let payloads: Vec<_> = (1_u32..)
+        .zip(lengths(largest))
+        .map(|(number, length)| (key(number), noise(number.into(), length)))
+        .collect();
+    let creations = payloads
+        .iter()
+        .map(|(key, payload)| create(&store, key, payload, None));
+    let versions = all_of(creations).await;
+    let loads = payloads
+        .iter()
+        .zip(&versions)
+        .map(async |((key, payload), version)| {
+            let when = format!("of {} bytes", payload.len());
+            assert_loads(&store, key, payload, (*version, None), &when).await;
+        });
+    all_of(loads).await;
+    let listed: HashMap<_, _> = scan_all(&store, 100).await.into_iter().collect();
+    for (key, payload) in &payloads {
+        let found = listed.get(key).map(|stored| stored.payload.as_slice());
+        let length = payload.len();
+        assert!(
+            found == Some(payload),
+            "scan of a record of {length} bytes: other bytes"
+        );
+    }
+}
+
+/// Neither the length nor the beginning of a payload says that it is the same.
+pub async fn payload_is_replaced_by_one_of_the_same_length(subject: Subject<'_>) {
+    let store = subject.open().await;
+    for (number, length) in (0..).zip([1, 100, 5_000, 20_000]) {
+        let record = key(number);
+        let mut payload = noise(1, length);
+        let mut version = create(&store, &record, &payload, None).await;
+        for place in [length - 1, length / 2, 0] {
+            payload[place] ^= 1;
+            version = replace(&store, &record, &payload, None, version).await;
+            let when = format!("with byte {place} of {length} changed");
+            assert_loads(&store, &record, &payload, (version, None), &when).await;
+        }
+    }
+}
+
+/// Two records may have the same payload, and are still two.
+pub async fn equal_payloads_are_records_of_their_own(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let mut versions = Vec::new();
+    for number in 0..3 {
+        versions.push(create(&store, &key(number), b"the same", Some(at(1))).await);
+    }
+    delete(&store, &key(0), versions[0]).await;
+    let changed = replace(&store, &key(1), b"another", None, versions[1]).await;
+    absent(&store, &key(0)).await;
+    assert_loads(&store, &key(1), b"another", (changed, None), "replaced").await;
+    let state = (versions[2], Some(at(1)));
+    assert_loads(&store, &key(2), b"the same", state, "beside one that went").await;
+}
+
+/// The size of what is refused does not matter, however far above the limit.
+pub async fn payloads_far_too_large_are_refused(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let limit = largest_payload(&store).await;
+    for size in [
+        limit + 1,
+        MAX_PAYLOAD + 1,
+        2 * MAX_PAYLOAD,
+        2 * MAX_PAYLOAD + 10,
+        20 * MAX_PAYLOAD,
+    ] {
+        match store
+            .save(&key(1), &vec![1; size], None, Expect::Absent)
+            .await
+        {
+            Err(StoreError::TooLarge {
+                size: told,
+                limit: least,
+            }) => {
+                assert_eq!((told, least), (size, limit), "TooLarge: size and limit");
+            }
+            Err(error) => panic!(
+                "save of {size} bytes: expected TooLarge, got {}",
+                explained(&error)
+            ),
+            Ok(_) => {
+                panic!("save of {size} bytes: expected TooLarge, but it was answered with success")
+            }
+        }
+        absent(&store, &key(1)).await;
+    }
 }
 
 /// Nothing is evicted to make room.

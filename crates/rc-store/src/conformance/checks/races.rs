@@ -10,7 +10,7 @@ use std::{
 use tokio::task::JoinSet;
 
 use crate::{
-    Expect, StoreError, TokenStore, Version,
+    Expect, RecordKey, StoreError, TokenStore, Version,
     conformance::{
         Pace, Subject,
         steps::{
@@ -74,34 +74,36 @@ pub async fn one_of_many_replacements_wins(subject: Subject<'_>) {
     }
 }
 
+/// Of deletions and saves that expect the same version, at once from many tasks, one wins.
+pub(super) async fn assert_one_of_deletions_and_replacements_wins(
+    handles: &[Arc<dyn TokenStore>],
+    key: RecordKey,
+) {
+    let version = create(&handles[0], &key, b"zero", None).await;
+    let expect = Expect::Version(version);
+    let mut tasks = JoinSet::new();
+    // Each handle both deletes and replaces.
+    for (number, store) in (0..TASKS).zip(handles.iter().cycle().cloned()) {
+        let deletes = number / 2 % 2 == 0;
+        tasks.spawn(async move {
+            match deletes {
+                true => won(store.delete(&key, version).await),
+                false => won(store.save(&key, b"new", None, expect).await),
+            }
+        });
+    }
+    let won = tasks.join_all().await;
+    let (winners, key) = (won.into_iter().filter(|won| *won).count(), key.to_hex());
+    assert_eq!(
+        winners, 1,
+        "{winners} of {TASKS} deletes and saves of {key} at once were answered with success"
+    );
+}
+
 pub async fn one_of_deletions_and_replacements_wins(subject: Subject<'_>) {
     let store = subject.open().await;
     for round in 0..5 {
-        let version = create(&store, &key(round), b"zero", None).await;
-        let mut tasks = JoinSet::new();
-        for number in 0..TASKS {
-            let store = store.clone();
-            tasks.spawn(async move {
-                if number % 2 == 0 {
-                    won(store.delete(&key(round), version).await)
-                } else {
-                    won(store
-                        .save(&key(round), b"new", None, Expect::Version(version))
-                        .await)
-                }
-            });
-        }
-        let winners = tasks
-            .join_all()
-            .await
-            .into_iter()
-            .filter(|won| *won)
-            .count();
-        let key = key(round).to_hex();
-        assert_eq!(
-            winners, 1,
-            "{winners} of {TASKS} deletes and saves of {key} at once were answered with success"
-        );
+        assert_one_of_deletions_and_replacements_wins(slice::from_ref(&store), key(round)).await;
     }
 }
 

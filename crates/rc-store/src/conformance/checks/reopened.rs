@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::{
+    kinds::{assert_kept, create_every_kind},
+    many::{assert_all_listed, make_thousands},
+};
 use crate::{
     Due, Expect,
     conformance::{
-        Subject,
+        Pace, Subject,
         steps::{
             absent, all_due, all_of, at, create, delete, due, key, present, replace,
             save_conflicts, scan_all,
@@ -34,6 +38,26 @@ pub async fn reopened_store_keeps_records(subject: Subject<'_>) {
     );
     replace(&store, &key(1), b"new", None, first).await;
     save_conflicts(&store, &key(2), b"late", None, Expect::Version(gone)).await;
+}
+
+pub async fn reopened_store_keeps_every_kind_of_record(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let kept = create_every_kind(&store).await;
+    drop(store);
+    let store = subject.open().await;
+    assert_kept(&store, &kept, "after reopening").await;
+}
+
+pub async fn reopened_store_keeps_thousands_of_records(subject: Subject<'_>) {
+    // The same at both paces: nothing stands between.
+    if subject.pace == Pace::Slow {
+        return;
+    }
+    let store = subject.open_bare().await;
+    let made = make_thousands(&store).await;
+    drop(store);
+    let store = subject.open_bare().await;
+    assert_all_listed(&store, made).await;
 }
 
 pub async fn reopened_store_does_not_reuse_versions(subject: Subject<'_>) {

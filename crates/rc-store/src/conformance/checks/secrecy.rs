@@ -23,17 +23,24 @@ fn numbers(text: &str, base: u32) -> Vec<u8> {
         .collect()
 }
 
-/// Whether a part of the secret shows: as text, as a list of numbers, in hexadecimal, or in base64.
+/// Whether a part of the secret shows, forwards or backwards: as text, as a list of numbers (decimal,
+/// hexadecimal, octal, binary), in hexadecimal or binary digits, or in base64.
 pub(super) fn shows_secret(text: &str) -> bool {
+    let backwards: String = text.chars().rev().collect();
+    shows_forwards(text) || shows_forwards(&backwards)
+}
+
+fn shows_forwards(text: &str) -> bool {
     let secret = SECRET.as_bytes();
-    let lists = [numbers(text, 10), numbers(text, 16)];
+    let lists = [10, 16, 8, 2].map(|base| numbers(text, base));
     let packed: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
     let packed = packed.to_lowercase();
     let part_shows = secret.windows(PART).any(|part| {
         let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+        let bits: String = part.iter().map(|byte| format!("{byte:08b}")).collect();
         let listed = |list: &Vec<u8>| list.windows(PART).any(|window| window == part);
         let as_text = text.as_bytes().windows(PART).any(|window| window == part);
-        as_text || packed.contains(&hex) || lists.iter().any(listed)
+        as_text || packed.contains(&hex) || packed.contains(&bits) || lists.iter().any(listed)
     });
     // Three bytes are four digits of base64, whatever stands before them.
     let base64 = (0..3).any(|start| {
@@ -54,11 +61,32 @@ pub async fn debug_hides_payloads(subject: Subject<'_>) {
         .save(&key(1), SECRET.as_bytes(), None, Expect::Absent)
         .await;
     assert_debug_hides_payloads(&store, "a conflict and a replacement").await;
+    let version = replace(&store, &key(1), SECRET.as_bytes(), None, version).await;
     delete(&store, &key(1), version).await;
     assert!(
         !shows_secret(&format!("{store:?} {store:#?}")),
         "Debug of the store shows a payload after a deletion"
     );
+}
+
+/// The store at work: many records, the secret refused and deleted, and among other bytes.
+pub async fn debug_hides_payloads_of_every_call(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let large = SECRET.repeat(80);
+    for number in 1..13 {
+        create(&store, &key(number), large.as_bytes(), None).await;
+    }
+    assert_debug_hides_payloads(&store, "a dozen saves").await;
+    let too_large = SECRET.repeat(4_000);
+    let refused = store
+        .save(&key(0), too_large.as_bytes(), None, Expect::Absent)
+        .await;
+    assert!(refused.is_err(), "save of {} bytes", too_large.len());
+    assert_debug_hides_payloads(&store, "a save that was too large").await;
+    let version = present(&store, &key(1)).await.version;
+    delete(&store, &key(1), version).await;
+    create(&store, &key(1), b"another", None).await;
+    assert_debug_hides_payloads(&store, "a deletion").await;
 }
 
 async fn assert_debug_hides_payloads(store: &dyn TokenStore, when: &str) {

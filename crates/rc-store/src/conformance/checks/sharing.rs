@@ -4,7 +4,10 @@ use std::collections::HashSet;
 
 use super::{
     changes::assert_writes_are_told,
-    races::{assert_increments_add_up, assert_one_wins},
+    health::assert_healthy,
+    races::{
+        assert_increments_add_up, assert_one_of_deletions_and_replacements_wins, assert_one_wins,
+    },
     version_queries::versions,
 };
 use crate::{
@@ -67,6 +70,42 @@ pub async fn changes_tells_writes_of_another_handle(subject: Subject<'_>) {
     if let Some(mut changes) = two.changes() {
         assert_writes_are_told(&one, &mut changes).await;
     }
+}
+
+pub async fn one_of_deletions_and_replacements_on_two_handles_wins(subject: Subject<'_>) {
+    let handles = [subject.open().await, subject.open().await];
+    for round in 0..5 {
+        assert_one_of_deletions_and_replacements_wins(&handles, key(round)).await;
+    }
+}
+
+pub async fn every_handle_is_healthy(subject: Subject<'_>) {
+    let handles = [subject.open().await, subject.open().await];
+    for handle in handles.iter().chain(&handles) {
+        assert_healthy(handle, "of one of two handles").await;
+    }
+    create(&handles[0], &key(1), b"one", None).await;
+    assert_healthy(&handles[1], "after a write of another handle").await;
+}
+
+/// Who goes takes nothing along.
+pub async fn handle_stays_usable_when_others_are_dropped(subject: Subject<'_>) {
+    let (one, two) = (subject.open().await, subject.open().await);
+    let first = create(&one, &key(1), b"one", Some(at(5))).await;
+    drop(one);
+    assert_sees(&two, &key(1), Some((first, Some(at(5)))), "dropped since").await;
+    let three = subject.open().await;
+    let second = replace(&two, &key(1), b"two", Some(at(6)), first).await;
+    drop(two);
+    assert_sees(
+        &three,
+        &key(1),
+        Some((second, Some(at(6)))),
+        "dropped since",
+    )
+    .await;
+    assert_healthy(&three, "after other handles were dropped").await;
+    delete(&three, &key(1), second).await;
 }
 
 /// Both handles have read each state before the other one changes it.

@@ -84,6 +84,26 @@ pub async fn versions_answers_thousands_of_keys(subject: Subject<'_>) {
     }
 }
 
+/// More than a statement can have parameters, or than a number of 16 bits counts.
+pub async fn versions_answers_more_keys_than_a_statement_names(subject: Subject<'_>) {
+    let store = subject.open().await;
+    let there = create(&store, &key(3), b"payload", None).await;
+    let keys: Vec<RecordKey> = (0..MANY).map(key).collect();
+    let expected = |key: &RecordKey| (*key == keys[3]).then_some(there);
+    // The same keys again and again, those of the last round backwards.
+    let forwards = keys.iter().cycle().take(70_000);
+    let asked: Vec<RecordKey> = forwards.chain(keys.iter().rev()).copied().collect();
+    let answered = versions(&store, &asked).await;
+    for (number, (key, answered)) in asked.iter().zip(answered).enumerate() {
+        let count = asked.len();
+        assert_eq!(
+            answered,
+            expected(key),
+            "versions: key number {number} of {count}"
+        );
+    }
+}
+
 pub async fn versions_tells_keys_apart_that_are_hard_to(subject: Subject<'_>) {
     let store = subject.open().await;
     let keys = hard_keys();

@@ -53,6 +53,21 @@ pub async fn version_with_one_flipped_bit_conflicts(subject: Subject<'_>) {
     all_of(refused).await;
 }
 
+/// No version stands for any, or for none.
+pub async fn version_of_zeros_or_ones_conflicts(subject: Subject<'_>) {
+    let store = subject.open().await;
+    create(&store, &key(1), b"one", None).await;
+    for byte in [0, 0xff, 1, b'*'] {
+        let version = Version::new([byte; 16]);
+        for record in [key(1), key(2)] {
+            save_conflicts(&store, &record, b"two", None, Expect::Version(version)).await;
+            delete_conflicts(&store, &record, version).await;
+        }
+    }
+    absent(&store, &key(2)).await;
+    assert_eq!(*present(&store, &key(1)).await.payload, b"one");
+}
+
 pub async fn conflict_changes_nothing(subject: Subject<'_>) {
     let store = subject.open().await;
     let first = create(&store, &key(1), b"one", None).await;
