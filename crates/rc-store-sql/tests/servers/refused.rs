@@ -39,7 +39,8 @@ async fn with_app(engine: Engine) -> Server {
         Engine::Postgres => &["CREATE ROLE app LOGIN PASSWORD 'plain-sample'"],
         Engine::MariaDb => &[
             "CREATE USER app@'127.0.0.1' IDENTIFIED BY 'plain-sample'",
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON tokens.* TO app@'127.0.0.1'",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON tokens.rc_records TO app@'127.0.0.1'",
+            "GRANT SELECT ON tokens.rc_store_migrations TO app@'127.0.0.1'",
             "GRANT SELECT, INSERT, UPDATE, DELETE ON empty.* TO app@'127.0.0.1'",
         ],
     };
@@ -123,7 +124,9 @@ async fn rights_that_are_taken_away(engine: Engine) {
     let store = SqlStore::connect(&url).await.expect("a store");
     let revoke = match engine {
         Engine::Postgres => "REVOKE INSERT, UPDATE, DELETE ON rc_records FROM app",
-        Engine::MariaDb => "REVOKE INSERT, UPDATE, DELETE ON tokens.* FROM app@'127.0.0.1'",
+        Engine::MariaDb => {
+            "REVOKE INSERT, UPDATE, DELETE ON tokens.rc_records FROM app@'127.0.0.1'"
+        }
     };
     server.execute_in("tokens", revoke).await;
     let saved = store.save(&key(0), b"a", None, Expect::Absent).await;
