@@ -84,8 +84,9 @@ impl Server {
     /// `kill -9`. The children of PostgreSQL end by themselves.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            child.kill().expect("kills");
-            child.wait().expect("ends");
+            // It may have ended already.
+            let _ = child.kill();
+            let _ = child.wait();
         }
     }
 
@@ -232,6 +233,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.engine == Engine::Postgres && self.child.is_some() {
+            // What is killed leaves its shared memory behind. If this fails, the next line does it.
+            let data = self.path("data");
+            let mut stop = self.program("pg_ctl");
+            let stop = stop.args(["stop", "-s", "-m", "immediate", "-D"]).arg(data);
+            let _ = stop.output();
+        }
         self.kill();
     }
 }
