@@ -157,6 +157,8 @@ impl Server {
         command
             .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
+            // A MariaDB server that starts removes what others keep in the folder they share.
+            .env("TMPDIR", self.folder.path())
             .stdin(Stdio::null());
         #[cfg(unix)]
         if let Some((uid, gid)) = account(self.engine.account()) {
