@@ -8,10 +8,12 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     no_arguments(arguments)?;
     let (_running, variables) = services::missing()?;
     for arguments in [
-        ["test", "-p", "rc-store-sql", "--features", "postgres,mysql"],
-        ["test", "-p", "rc-store-redis", "--features", "server-tests"],
+        "test -p rc-store-sql --features server-tests",
+        "test -p rc-store-sql --features server-tests,tls --test servers tls",
+        "test -p rc-store-redis --features server-tests",
     ] {
-        cargo::run(cargo::cargo(&arguments).envs(&variables))?;
+        let words: Vec<&str> = arguments.split(' ').collect();
+        cargo::run(cargo::cargo(&words).envs(&variables))?;
     }
     Ok(())
 }

@@ -50,6 +50,12 @@ pub enum ConnectError {
     },
     /// The URL asks for an encrypted connection, which was not compiled in.
     NoTls,
+    /// The server does not encrypt, or its certificate is not trusted, or a file of certificates that the
+    /// URL names cannot be read.
+    NoEncryption {
+        /// Why.
+        source: Cause,
+    },
     /// No connection to the server can be made: it does not run, or nothing answers at its address.
     Unreachable {
         /// Its host and port, unless a part of the URL that may be a secret could be taken for them.
@@ -101,9 +107,22 @@ impl ConnectError {
     /// A server that was asked for one connection.
     #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(crate) fn from_first_connection(error: sqlx::Error, server: Option<String>) -> Self {
-        if matches!(error, sqlx::Error::Io(_)) {
-            let source = error.into();
-            return Self::Unreachable { server, source };
+        match &error {
+            sqlx::Error::Tls(_) => {
+                return Self::NoEncryption {
+                    source: error.into(),
+                };
+            }
+            sqlx::Error::Io(cause) if is_of_encryption(cause, server.is_some()) => {
+                return Self::NoEncryption {
+                    source: error.into(),
+                };
+            }
+            sqlx::Error::Io(_) => {
+                let source = error.into();
+                return Self::Unreachable { server, source };
+            }
+            _ => {}
         }
         let error = Self::from_database(DbErr::Conn(RuntimeErr::SqlxError(error.into())));
         match error {
@@ -116,6 +135,17 @@ impl ConnectError {
     /// Whether another try may help, because other processes are at work too.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Unreachable { .. })
+    }
+}
+
+/// Whether the driver found no fault with the network: a certificate that is not trusted is invalid data,
+/// and a host that is known is never missing, a file of certificates may be.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+fn is_of_encryption(cause: &std::io::Error, is_host: bool) -> bool {
+    match cause.kind() {
+        std::io::ErrorKind::InvalidData => true,
+        std::io::ErrorKind::NotFound => is_host,
+        _ => false,
     }
 }
 
@@ -213,6 +243,10 @@ impl fmt::Display for ConnectError {
                  with the feature `tls` of rc-store-sql, or leave it out of the URL on a network that \
                  you trust",
             ),
+            Self::NoEncryption { .. } => f.write_str(
+                "no encrypted connection to the database server: it has none, or its certificate is not \
+                 trusted; check its certificate, the host, and the file of certificates in the database URL",
+            ),
             Self::Unreachable { server, .. } => {
                 f.write_str("no database server answers")?;
                 if let Some(server) = server {
@@ -245,6 +279,7 @@ impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Damaged { source }
+            | Self::NoEncryption { source }
             | Self::Unreachable { source, .. }
             | Self::AccessDenied { source }
             | Self::NoDatabase { source }
