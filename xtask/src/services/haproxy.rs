@@ -1,10 +1,13 @@
 //! HAProxy, in front of several replicas of the application or of a primary and its standby.
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, time::Duration};
 
 use tempfile::TempDir;
 
 use super::{Process, free_port, installed};
+
+/// After this time every server was asked once or twice.
+const CHECKED: Duration = Duration::from_millis(600);
 
 /// A running proxy. Killed when dropped.
 pub(crate) struct Haproxy {
@@ -70,6 +73,8 @@ impl Haproxy {
         command.arg("-db").arg("-f").arg(&path);
         let mut process = Process::start(&mut command, folder.path().join("log"))?;
         process.wait_until(|| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())?;
+        // Until it has asked them once, it takes every server to be good.
+        std::thread::sleep(CHECKED);
         Ok(Self {
             _process: process,
             _folder: folder,

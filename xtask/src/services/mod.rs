@@ -225,7 +225,9 @@ fn folder(user: &str) -> Result<TempDir, String> {
 /// A program that runs as `user` if this process is root.
 fn program(path: impl AsRef<Path>, user: &str, folder: &Path) -> Result<Command, String> {
     let mut command = Command::new(path.as_ref());
-    command.current_dir(folder).env("HOME", folder);
+    // A MariaDB server that starts removes the temporary files of others from a folder they share.
+    let command_folder = [("HOME", folder), ("TMPDIR", folder)];
+    command.current_dir(folder).envs(command_folder);
     #[cfg(unix)]
     if let Some((uid, gid)) = account(user)? {
         use std::os::unix::process::CommandExt as _;

@@ -134,7 +134,11 @@ impl ConnectError {
 
     /// Whether another try may help, because other processes are at work too.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Unreachable { .. })
+        matches!(
+            self,
+            // In a failover the address may lead to the standby for a moment.
+            Self::Unavailable { .. } | Self::Unreachable { .. } | Self::ReadOnly { .. }
+        )
     }
 }
 
