@@ -266,3 +266,30 @@ async fn what_a_server_refuses_is_said_by_its_kind() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_next_due_records_come_from_their_index() {
+    let place = Place::new();
+    connect(&place).await;
+    let side = side(&place).await;
+    let fill = "INSERT INTO rc_records \
+                WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 150) \
+                SELECT UNHEX(SHA2(CONCAT(a.i, ',', b.i), 256)), UNHEX(MD5(CONCAT(a.i, ',', b.i))), 'x', \
+                a.i * 150 + b.i FROM n AS a, n AS b";
+    side.execute_unprepared(fill).await.expect("fills");
+    side.execute_unprepared("ANALYZE TABLE rc_records")
+        .await
+        .expect("counts");
+    let explain = "EXPLAIN SELECT record_key, due FROM rc_records WHERE due <= 15000 AND due >= 5000 \
+                   AND (due > 5000 OR record_key > x'00') ORDER BY due, record_key LIMIT 100";
+    let backend = side.get_database_backend();
+    let rows = side.query_all_raw(sea_orm::Statement::from_string(backend, explain));
+    let rows = rows.await.expect("explains");
+    let said = |column| rows[0].try_get::<String>("", column).expect("text");
+    let (key, extra) = (said("key"), said("Extra"));
+    assert_eq!(key, "rc_records_by_due");
+    assert!(
+        extra.contains("Using index") && !extra.contains("filesort"),
+        "{extra}"
+    );
+}
