@@ -194,6 +194,9 @@ impl Servers {
         call: &Call<'_>,
         repeatable: bool,
     ) -> Result<Answer, Fault> {
+        if !repeatable {
+            self.wake(tag).await;
+        }
         let mut repeated = None;
         let mut attempt = 0;
         loop {
@@ -211,6 +214,20 @@ impl Servers {
                 repeated = Some(fault);
             }
             attempt += 1;
+        }
+    }
+
+    /// Has the server of a tag answer first, so that a write that cannot be repeated does not go over a
+    /// connection that is dead already. If none answers, the write itself says so.
+    async fn wake(&self, tag: Tag) {
+        for attempt in 0..TRIES {
+            let answered = match self.routes().await {
+                Ok(routes) => routes.node(tag).one(&cmd("PING")).await.map(drop),
+                Err(fault) => Err(fault),
+            };
+            if !answered.is_err_and(|fault| self.again(&fault, attempt)) {
+                return;
+            }
         }
     }
 
