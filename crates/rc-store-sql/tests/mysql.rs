@@ -283,7 +283,7 @@ async fn the_next_due_records_come_from_their_index() {
     let explain = "EXPLAIN SELECT record_key, due FROM rc_records WHERE due <= 15000 AND due >= 5000 \
                    AND (due > 5000 OR record_key > x'00') ORDER BY due, record_key LIMIT 100";
     let backend = side.get_database_backend();
-    let rows = side.query_all_raw(sea_orm::Statement::from_string(backend, explain));
+    let rows = side.query_all_raw(Statement::from_string(backend, explain));
     let rows = rows.await.expect("explains");
     let said = |column| rows[0].try_get::<String>("", column).expect("text");
     let (key, extra) = (said("key"), said("Extra"));
