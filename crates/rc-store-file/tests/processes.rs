@@ -293,7 +293,13 @@ fn write_protected_folder_is_read_and_refuses_writes() {
     if fs::metadata(&folder).unwrap().uid() == 0 {
         let nobody = 65_534;
         let program = directory.path().join("program");
-        fs::copy(env::current_exe().unwrap(), &program).unwrap();
+        // Not copied by this process: a child that another test starts meanwhile would hold the copy open
+        // for writing, and such a file cannot be run.
+        let copying = Command::new("cp")
+            .arg(env::current_exe().unwrap())
+            .arg(&program)
+            .status();
+        assert!(copying.unwrap().success());
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let mut copied = Command::new(program);
         copied
