@@ -1,72 +1,27 @@
 //! The kit of `rc-store` on a MySQL or MariaDB server, and what only a server does.
 #![cfg(feature = "mysql")]
 
-use std::{env, time::Duration};
+use std::time::Duration;
 
-use rc_store::{Expect, KeyRing, RecordKey, Sealed, TokenStore, Version};
+use rc_store::{Expect, KeyRing, RecordKey, Sealed, TokenStore};
 use rc_store_sql::{ConnectError, SqlStore};
-use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 
-const HOW_TO_START: &str = "no MySQL or MariaDB server answers; start one and name it in \
-    RC_TEST_MYSQL_URL (default: mysql://root@127.0.0.1:3306), or leave out the feature `mysql`";
+mod database;
 
-/// Without a database, should the variable name one: each test makes its own.
-fn server() -> String {
-    let mut url = env::var("RC_TEST_MYSQL_URL").unwrap_or("mysql://root@127.0.0.1:3306".into());
-    let host = url.find("://").map_or(0, |scheme| scheme + 3);
-    if let Some(path) = url[host..].find('/') {
-        url.truncate(host + path);
-    }
-    url
-}
+use database::{Engine, Place, connect, side};
 
-/// Runs an administrator's command on a runtime of its own.
-fn administer(sql: String) {
-    let work = async move {
-        let admin = Database::connect(format!("{}/mysql", server())).await;
-        let admin = admin.expect(HOW_TO_START);
-        admin.execute_unprepared(&sql).await.expect("a command");
-        admin.close().await.expect("closes");
-    };
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        runtime.expect("a runtime").block_on(work);
-    });
-    thread.join().expect(HOW_TO_START);
-}
+static SERVER: Engine = Engine {
+    variable: "RC_TEST_MYSQL_URL",
+    default: "mysql://root@127.0.0.1:3306",
+    administration: "mysql",
+    drop: "",
+    how_to_start: "no MySQL or MariaDB server answers; start one and name it in \
+    RC_TEST_MYSQL_URL (default: mysql://root@127.0.0.1:3306), or leave out the feature `mysql`",
+};
 
-/// A database of the test's own, dropped with it.
-struct Place {
-    name: String,
-}
-
-impl Place {
-    fn new() -> Self {
-        let version = Version::random().expect("random bytes");
-        let name = format!("rc_test_{:032x}", u128::from_be_bytes(*version.as_bytes()));
-        administer(format!("CREATE DATABASE {name}"));
-        Self { name }
-    }
-
-    fn url(&self) -> String {
-        format!("{}/{}", server(), self.name)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        administer(format!("DROP DATABASE {}", self.name));
-    }
-}
-
-async fn connect(place: &Place) -> SqlStore {
-    SqlStore::connect(&place.url()).await.expect("a store")
-}
-
-async fn side(place: &Place) -> DatabaseConnection {
-    Database::connect(place.url()).await.expect("connects")
+fn new_place() -> Place {
+    Place::on(&SERVER)
 }
 
 /// Takes the table away, and puts it back.
@@ -84,14 +39,14 @@ async fn take_away(place: &Place, down: bool) {
 mod plain {
     use super::*;
 
-    rc_store::token_store_tests!(connect, at = Place::new, fault = take_away);
+    rc_store::token_store_tests!(connect, at = new_place, fault = take_away);
 }
 
 mod sealed {
     use super::*;
 
-    fn new_place() -> (Place, KeyRing) {
-        (Place::new(), KeyRing::generate("test").expect("a ring"))
+    fn new_sealed_place() -> (Place, KeyRing) {
+        (new_place(), KeyRing::generate("test").expect("a ring"))
     }
 
     async fn open((place, ring): &(Place, KeyRing)) -> Sealed<Box<dyn TokenStore>> {
@@ -110,7 +65,7 @@ mod sealed {
         spoilt.expect("overwrites");
     }
 
-    rc_store::token_store_tests!(open, at = new_place, fault = fault, damage = damage);
+    rc_store::token_store_tests!(open, at = new_sealed_place, fault = fault, damage = damage);
 }
 
 fn key() -> RecordKey {
@@ -119,7 +74,7 @@ fn key() -> RecordKey {
 
 /// Ends the connections of everybody else to this database, as a restart of the server does.
 async fn disconnect_all(place: &Place) {
-    let admin = Database::connect(format!("{}/mysql", server())).await;
+    let admin = Database::connect(format!("{}/mysql", SERVER.server())).await;
     let admin = admin.expect("connects");
     let listed = format!(
         "SELECT CAST(id AS SIGNED) AS id FROM information_schema.processlist WHERE db = '{}'",
@@ -147,7 +102,7 @@ async fn fill_pool(store: &SqlStore) {
 
 #[tokio::test]
 async fn a_store_goes_on_after_all_its_connections_were_ended() {
-    let place = Place::new();
+    let place = new_place();
     let store = connect(&place).await;
     let version = store.save(&key(), b"a", None, Expect::Absent).await;
     let version = version.expect("saves");
@@ -172,7 +127,7 @@ async fn a_store_goes_on_after_all_its_connections_were_ended() {
 
 #[tokio::test]
 async fn keys_and_versions_are_compared_as_bytes() {
-    let place = Place::new();
+    let place = new_place();
     let store = connect(&place).await;
     // Same letters in another case, and bytes that padding or a character set would change.
     let keys = [[b'a'; 32], [b'A'; 32], [0; 32], [b' '; 32], [0xff; 32]].map(RecordKey::new);
@@ -189,7 +144,7 @@ async fn keys_and_versions_are_compared_as_bytes() {
 
 #[tokio::test]
 async fn a_call_that_is_dropped_leaves_no_connection_behind() {
-    let place = Place::new();
+    let place = new_place();
     let store = connect(&place).await;
     let version = store.save(&key(), b"a", None, Expect::Absent).await;
     let version = version.expect("saves");
@@ -211,7 +166,7 @@ async fn a_call_that_is_dropped_leaves_no_connection_behind() {
 
 #[tokio::test]
 async fn replicas_that_start_at_once_all_find_the_schema() {
-    let place = Place::new();
+    let place = new_place();
     let starts: Vec<_> = (0..8)
         .map(|_| {
             let url = place.url();
@@ -226,7 +181,7 @@ async fn replicas_that_start_at_once_all_find_the_schema() {
 
 #[tokio::test]
 async fn a_schema_of_a_newer_version_is_refused() {
-    let place = Place::new();
+    let place = new_place();
     connect(&place).await;
     let sql = "INSERT INTO rc_store_migrations (version, applied_at) VALUES ('m9999_later', 0)";
     let side = side(&place).await;
@@ -252,8 +207,8 @@ async fn a_server_that_is_down_is_named_without_the_password() {
 
 #[tokio::test]
 async fn what_a_server_refuses_is_said_by_its_kind() {
-    let place = Place::new();
-    let missing = SqlStore::connect(&format!("{}/rc_test_missing", server())).await;
+    let place = new_place();
+    let missing = SqlStore::connect(&format!("{}/rc_test_missing", SERVER.server())).await;
     assert!(
         matches!(missing, Err(ConnectError::NoDatabase { .. })),
         "{missing:?}"
@@ -269,7 +224,7 @@ async fn what_a_server_refuses_is_said_by_its_kind() {
 
 #[tokio::test]
 async fn the_next_due_records_come_from_their_index() {
-    let place = Place::new();
+    let place = new_place();
     connect(&place).await;
     let side = side(&place).await;
     let fill = "INSERT INTO rc_records \

@@ -1,74 +1,28 @@
 //! The kit of `rc-store` on a PostgreSQL server, and what only a server does.
 #![cfg(feature = "postgres")]
 
-use std::{env, time::Duration};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use rc_store::{Change, Expect, KeyRing, RecordKey, Sealed, StoreError, TokenStore, Version};
+use rc_store::{Change, Expect, KeyRing, RecordKey, Sealed, StoreError, TokenStore};
 use rc_store_sql::{ConnectError, SqlStore};
-use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
+use sea_orm::ConnectionTrait as _;
 
-const HOW_TO_START: &str = "no PostgreSQL server answers; start one and name it in \
-    RC_TEST_POSTGRES_URL (default: postgres://postgres@127.0.0.1:5432), or leave out the feature `postgres`";
+mod database;
 
-/// Without a database, should the variable name one: each test makes its own.
-fn server() -> String {
-    let mut url =
-        env::var("RC_TEST_POSTGRES_URL").unwrap_or("postgres://postgres@127.0.0.1:5432".into());
-    let host = url.find("://").map_or(0, |scheme| scheme + 3);
-    if let Some(path) = url[host..].find('/') {
-        url.truncate(host + path);
-    }
-    url
-}
+use database::{Engine, Place, connect, side};
 
-/// Runs an administrator's command on a runtime of its own.
-fn administer(sql: String) {
-    let work = async move {
-        let admin = Database::connect(format!("{}/postgres", server())).await;
-        let admin = admin.expect(HOW_TO_START);
-        admin.execute_unprepared(&sql).await.expect("a command");
-        admin.close().await.expect("closes");
-    };
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        runtime.expect("a runtime").block_on(work);
-    });
-    thread.join().expect(HOW_TO_START);
-}
+static SERVER: Engine = Engine {
+    variable: "RC_TEST_POSTGRES_URL",
+    default: "postgres://postgres@127.0.0.1:5432",
+    administration: "postgres",
+    drop: " WITH (FORCE)",
+    how_to_start: "no PostgreSQL server answers; start one and name it in \
+    RC_TEST_POSTGRES_URL (default: postgres://postgres@127.0.0.1:5432), or leave out the feature `postgres`",
+};
 
-/// A database of the test's own, dropped with it.
-struct Place {
-    name: String,
-}
-
-impl Place {
-    fn new() -> Self {
-        let version = Version::random().expect("random bytes");
-        let name = format!("rc_test_{:032x}", u128::from_be_bytes(*version.as_bytes()));
-        administer(format!("CREATE DATABASE {name}"));
-        Self { name }
-    }
-
-    fn url(&self) -> String {
-        format!("{}/{}", server(), self.name)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        administer(format!("DROP DATABASE {} WITH (FORCE)", self.name));
-    }
-}
-
-async fn connect(place: &Place) -> SqlStore {
-    SqlStore::connect(&place.url()).await.expect("a store")
-}
-
-async fn side(place: &Place) -> DatabaseConnection {
-    Database::connect(place.url()).await.expect("connects")
+fn new_place() -> Place {
+    Place::on(&SERVER)
 }
 
 /// Ends the connections of everybody else, as a restart of the server does.
@@ -82,9 +36,9 @@ async fn disconnect_all(place: &Place) {
 /// Refuses and ends all connections to the database, or lets them in again.
 async fn refuse(place: &Place, down: bool) {
     let name = &place.name;
-    administer(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {}", !down));
+    SERVER.administer(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {}", !down));
     if down {
-        administer(format!(
+        SERVER.administer(format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         ));
     }
@@ -101,14 +55,14 @@ async fn damage(place: &Place, key: &RecordKey) {
 mod plain {
     use super::*;
 
-    rc_store::token_store_tests!(connect, at = Place::new, notifying, fault = refuse);
+    rc_store::token_store_tests!(connect, at = new_place, notifying, fault = refuse);
 }
 
 mod sealed {
     use super::*;
 
-    fn new_place() -> (Place, KeyRing) {
-        (Place::new(), KeyRing::generate("test").expect("a ring"))
+    fn new_sealed_place() -> (Place, KeyRing) {
+        (new_place(), KeyRing::generate("test").expect("a ring"))
     }
 
     async fn open((place, ring): &(Place, KeyRing)) -> Sealed<Box<dyn TokenStore>> {
@@ -125,7 +79,7 @@ mod sealed {
 
     rc_store::token_store_tests!(
         open,
-        at = new_place,
+        at = new_sealed_place,
         notifying,
         fault = fault,
         damage = spoil
@@ -138,7 +92,7 @@ fn key() -> RecordKey {
 
 #[tokio::test]
 async fn a_write_is_told_by_key_and_version() {
-    let place = Place::new();
+    let place = new_place();
     let (store, other) = (connect(&place).await, connect(&place).await);
     let mut changes = store.changes().expect("a stream");
     assert_eq!(changes.next().await, Some(Change::Gap));
@@ -157,7 +111,7 @@ async fn a_write_is_told_by_key_and_version() {
 
 #[tokio::test]
 async fn a_lost_connection_is_a_gap_and_the_stream_goes_on() {
-    let place = Place::new();
+    let place = new_place();
     let store = connect(&place).await;
     let mut changes = store.changes().expect("a stream");
     assert_eq!(changes.next().await, Some(Change::Gap));
@@ -185,7 +139,7 @@ async fn fill_pool(store: &SqlStore) {
 
 #[tokio::test]
 async fn a_store_goes_on_after_all_its_connections_were_ended() {
-    let place = Place::new();
+    let place = new_place();
     let store = connect(&place).await;
     let version = store.save(&key(), b"a", None, Expect::Absent).await;
     let version = version.expect("saves");
@@ -210,11 +164,11 @@ async fn a_store_goes_on_after_all_its_connections_were_ended() {
 
 #[tokio::test]
 async fn a_server_that_may_only_be_read_says_so_until_it_may_be_written() {
-    let place = Place::new();
+    let place = new_place();
     let store = connect(&place).await;
     let read_only = |on| {
         let name = &place.name;
-        administer(format!(
+        SERVER.administer(format!(
             "ALTER DATABASE {name} SET default_transaction_read_only = {on}"
         ));
     };
@@ -236,7 +190,7 @@ async fn a_server_that_may_only_be_read_says_so_until_it_may_be_written() {
 
 #[tokio::test]
 async fn a_call_that_is_dropped_leaves_no_connection_behind() {
-    let place = Place::new();
+    let place = new_place();
     let store = connect(&place).await;
     let version = store.save(&key(), b"a", None, Expect::Absent).await;
     let version = version.expect("saves");
@@ -259,7 +213,7 @@ async fn a_call_that_is_dropped_leaves_no_connection_behind() {
 
 #[tokio::test]
 async fn replicas_that_start_at_once_all_find_the_schema() {
-    let place = Place::new();
+    let place = new_place();
     let starts: Vec<_> = (0..8)
         .map(|_| {
             let url = place.url();
@@ -274,7 +228,7 @@ async fn replicas_that_start_at_once_all_find_the_schema() {
 
 #[tokio::test]
 async fn a_schema_of_a_newer_version_is_refused() {
-    let place = Place::new();
+    let place = new_place();
     connect(&place).await;
     let sql = "INSERT INTO rc_store_migrations (version, applied_at) VALUES ('m9999_later', 0)";
     let side = side(&place).await;
@@ -288,7 +242,7 @@ async fn a_schema_of_a_newer_version_is_refused() {
 
 #[tokio::test]
 async fn the_next_due_records_come_from_their_index() {
-    let place = Place::new();
+    let place = new_place();
     connect(&place).await;
     let side = side(&place).await;
     let fill = "INSERT INTO rc_records SELECT sha256(i::text::bytea), decode(md5(i::text), 'hex'), \
@@ -326,7 +280,7 @@ async fn a_server_that_is_down_is_named_without_the_password() {
 
 #[tokio::test]
 async fn behind_a_pooler_no_connection_listens() {
-    let place = Place::new();
+    let place = new_place();
     let url = format!("{}?notices=off&statement-cache-capacity=0", place.url());
     let store = SqlStore::connect(&url).await.expect("a store");
     assert!(store.changes().is_none());
@@ -338,8 +292,8 @@ async fn behind_a_pooler_no_connection_listens() {
 
 #[tokio::test]
 async fn what_a_server_refuses_is_said_by_its_kind() {
-    let place = Place::new();
-    let missing = SqlStore::connect(&format!("{}/rc_test_missing", server())).await;
+    let place = new_place();
+    let missing = SqlStore::connect(&format!("{}/rc_test_missing", SERVER.server())).await;
     assert!(
         matches!(missing, Err(ConnectError::NoDatabase { .. })),
         "{missing:?}"
@@ -353,7 +307,7 @@ async fn what_a_server_refuses_is_said_by_its_kind() {
         );
     }
     let name = &place.name;
-    administer(format!(
+    SERVER.administer(format!(
         "ALTER DATABASE {name} SET default_transaction_read_only = on"
     ));
     let read_only = SqlStore::connect(&place.url()).await;
@@ -365,9 +319,9 @@ async fn what_a_server_refuses_is_said_by_its_kind() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_writers_in_serializable_transactions_one_wins_and_the_others_conflict() {
-    let place = Place::new();
+    let place = new_place();
     let name = &place.name;
-    administer(format!(
+    SERVER.administer(format!(
         "ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"
     ));
     let store = connect(&place).await;
