@@ -1,14 +1,12 @@
 //! The demo's key file: made on first start, readable by its owner only.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read as _, Write as _},
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
-use rc_auth::store::{InvalidKeyRing, KeyRing};
-
-use crate::permissions::mode_for_others;
+use rc_auth::store::{KeyFile, KeyProvider as _, KeyProviderError, KeyRing};
 
 /// The file cannot be used. Says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -21,26 +19,9 @@ pub enum KeyFileError {
         /// What the system said.
         source: io::Error,
     },
-    /// Somebody else may read it.
-    #[error(
-        "the key file {0} can be read by others (mode {mode:o}). Run: chmod 600 {0}",
-        .path.display()
-    )]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// It holds no keys.
-    #[error("the key file {} is damaged: {source}. Without it what it sealed is lost: restore it, \
-             or delete it together with the database", .path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with the text.
-        source: InvalidKeyRing,
-    },
+    /// It holds no keys, or somebody else may read it.
+    #[error(transparent)]
+    Unusable(#[from] KeyProviderError),
 }
 
 /// The keys in the file at `path`; a missing file is made first, with one random key.
@@ -48,54 +29,15 @@ pub enum KeyFileError {
 /// # Errors
 ///
 /// When the file cannot be read or made, has permissions for anybody but its owner, or is damaged.
-pub(crate) fn load_or_create(path: &Path) -> Result<KeyRing, KeyFileError> {
-    match open_private(path) {
-        Ok(file) => read(path, file),
-        Err(KeyFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            create(path)?;
-            read(path, open_private(path)?)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// The keys in the file at `path`, which has to be there.
-///
-/// # Errors
-///
-/// As [`load_or_create`].
-pub(crate) fn load(path: &Path) -> Result<KeyRing, KeyFileError> {
-    read(path, open_private(path)?)
-}
-
-fn read(path: &Path, mut file: File) -> Result<KeyRing, KeyFileError> {
-    let mut text = String::new();
-    let read = file.read_to_string(&mut text);
-    read.map_err(|source| KeyFileError::Io {
+pub(crate) async fn load_or_create(path: &Path) -> Result<KeyRing, KeyFileError> {
+    let exists = path.try_exists().map_err(|source| KeyFileError::Io {
         path: path.to_owned(),
         source,
     })?;
-    let damaged = |source| KeyFileError::Damaged {
-        path: path.to_owned(),
-        source,
-    };
-    text.parse().map_err(damaged)
-}
-
-/// Checks the permissions of the opened file, not of the path, which may change in between.
-fn open_private(path: &Path) -> Result<File, KeyFileError> {
-    let io = |source| KeyFileError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(io)?;
-    if let Some(mode) = mode_for_others(&file.metadata().map_err(io)?) {
-        return Err(KeyFileError::Exposed {
-            path: path.to_owned(),
-            mode,
-        });
+    if !exists {
+        create(path)?;
     }
-    Ok(file)
+    Ok(KeyFile::new(path).key_ring().await?)
 }
 
 /// Writes a complete file under another name and links it into place, so that of several processes that
@@ -177,17 +119,17 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn first_start_makes_an_owner_only_file_and_later_starts_read_it() {
+    #[tokio::test]
+    async fn first_start_makes_an_owner_only_file_and_later_starts_read_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("demo.keys");
-        let made = load_or_create(&path).unwrap();
+        let made = load_or_create(&path).await.unwrap();
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
         );
         let sealed = made.seal(&[b"test"], b"text").unwrap();
-        let read = load_or_create(&path).unwrap();
+        let read = load_or_create(&path).await.unwrap();
         assert_eq!(*read.open(&[b"test"], &sealed).unwrap(), b"text");
         assert_eq!(
             fs::read_dir(folder.path()).unwrap().count(),
@@ -196,34 +138,34 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_file_that_others_can_read_is_refused_with_the_command_to_run() {
+    #[tokio::test]
+    async fn a_file_that_others_can_read_is_refused_with_the_command_to_run() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("demo.keys");
-        load_or_create(&path).unwrap();
+        load_or_create(&path).await.unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let error = load_or_create(&path).unwrap_err().to_string();
+        let error = load_or_create(&path).await.unwrap_err().to_string();
         assert!(
             error.contains(&format!("chmod 600 {}", path.display())),
             "{error}"
         );
     }
 
-    #[test]
-    fn a_damaged_file_is_refused_and_not_replaced() {
+    #[tokio::test]
+    async fn a_damaged_file_is_refused_and_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("demo.keys");
-        load_or_create(&path).unwrap();
+        load_or_create(&path).await.unwrap();
         fs::write(&path, "demo-1:hunter2").unwrap();
-        let error = load_or_create(&path).unwrap_err().to_string();
+        let error = load_or_create(&path).await.unwrap_err().to_string();
         assert!(
             error.contains("damaged") && !error.contains("hunter2"),
             "{error}"
         );
     }
 
-    #[test]
-    fn what_a_killed_start_left_does_not_stop_the_next_one() {
+    #[tokio::test]
+    async fn what_a_killed_start_left_does_not_stop_the_next_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("demo.keys");
         let pid = std::process::id();
@@ -234,15 +176,15 @@ mod tests {
         ] {
             fs::write(left, "half a k").unwrap();
         }
-        load_or_create(&path).unwrap();
+        load_or_create(&path).await.unwrap();
         assert_ne!(fresh_name(&path).unwrap(), fresh_name(&path).unwrap());
     }
 
-    #[test]
-    fn a_file_that_cannot_be_made_is_named_as_it_is() {
+    #[tokio::test]
+    async fn a_file_that_cannot_be_made_is_named_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("absent/demo.keys");
-        let error = load_or_create(&path).unwrap_err().to_string();
+        let error = load_or_create(&path).await.unwrap_err().to_string();
         assert!(
             error.contains("demo.keys.") && error.contains(".new"),
             "{error}"

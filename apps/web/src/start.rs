@@ -184,7 +184,7 @@ impl Running {
         let ring = match config.keys {
             Keys::Given(ring) => ring,
             Keys::KeyFile(path) => KeyFile::new(path).key_ring().await?,
-            Keys::File(path) => keys::load_or_create(&path)?,
+            Keys::File(path) => keys::load_or_create(&path).await?,
         };
         let store = store::open(&config.database).await?;
         if is_unfinished(&*store).await? {

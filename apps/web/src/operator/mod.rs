@@ -12,9 +12,8 @@ use rc_auth::store::{
 };
 
 use crate::{
-    KeyFileError,
     config::{Config, DatabaseUrl, Keys},
-    keys as key_files, store,
+    store,
     store::OpenStoreError,
 };
 
@@ -94,9 +93,7 @@ pub(crate) enum OperatorError {
     #[error("RC_COPY_TO: {0}")]
     OpenTarget(OpenStoreError),
     #[error(transparent)]
-    Keys(#[from] KeyFileError),
-    #[error("RC_ENCRYPTION_KEYS_FILE: {0}")]
-    KeyFile(#[from] KeyProviderError),
+    Keys(#[from] KeyProviderError),
     #[error("the store does not answer: {}; try again, nothing is lost", with_cause(.0))]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -134,8 +131,7 @@ async fn open_existing(database: &DatabaseUrl) -> Result<Box<dyn TokenStore>, Op
 async fn ring(config: &Config) -> Result<KeyRing, OperatorError> {
     match &config.keys {
         Keys::Given(ring) => Ok(ring.clone()),
-        Keys::File(path) => Ok(key_files::load(path)?),
-        Keys::KeyFile(path) => Ok(KeyFile::new(path).key_ring().await?),
+        Keys::File(path) | Keys::KeyFile(path) => Ok(KeyFile::new(path).key_ring().await?),
     }
 }
 

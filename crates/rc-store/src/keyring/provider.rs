@@ -92,13 +92,14 @@ impl KeyFile {
     fn read(&self) -> Result<KeyRing, Problem> {
         let mut file = File::open(&self.path).map_err(Problem::Io)?;
         if let Some(mode) = open_to_others(&file).map_err(Problem::Io)? {
-            return Err(Problem::Exposed { mode });
+            let path = self.path.clone();
+            return Err(Problem::Exposed { path, mode });
         }
         // Room for it, so that growing leaves no copy of a key behind.
         let size = file.metadata().map_err(Problem::Io)?.len().min(1 << 16);
         let mut text = Zeroizing::new(String::with_capacity(size as usize + 1));
         file.read_to_string(&mut text).map_err(Problem::Io)?;
-        text.parse().map_err(Problem::Invalid)
+        text.parse().map_err(Problem::Damaged)
     }
 }
 
@@ -137,8 +138,13 @@ enum Problem {
     Absent,
     NotText,
     Io(io::Error),
-    Exposed { mode: u32 },
+    Exposed {
+        path: PathBuf,
+        mode: u32,
+    },
     Invalid(InvalidKeyRing),
+    /// Of a file, which was a key ring once.
+    Damaged(InvalidKeyRing),
     Other(Box<dyn Error + Send + Sync>),
 }
 
@@ -159,11 +165,16 @@ impl fmt::Display for KeyProviderError {
             Problem::Absent => write!(f, "{place} is not set; put the key ring there"),
             Problem::NotText => write!(f, "{place} is not UTF-8"),
             Problem::Io(error) => write!(f, "{place} cannot be read: {error}"),
-            Problem::Exposed { mode } => write!(
+            Problem::Exposed { path, mode } => write!(
                 f,
-                "{place} can be read by others than its owner (mode {mode:o}); run chmod 600"
+                "{place} can be read by others (mode {mode:o}). Run: chmod 600 {}",
+                path.display()
             ),
             Problem::Invalid(error) => write!(f, "{place} holds no key ring: {error}"),
+            Problem::Damaged(error) => write!(
+                f,
+                "{place} is damaged: {error}. Restore it: without its keys what they sealed is lost"
+            ),
             Problem::Other(error) => write!(f, "{place} gave no keys: {error}"),
         }
     }
