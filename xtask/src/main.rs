@@ -77,7 +77,7 @@ const CHORES: [Chore; 10] = [
     Chore {
         name: "stress",
         arguments: "[NAME..]",
-        purpose: "measures release builds under crashes and floods against bounds: kill flood pages replicas stores (Linux; minutes)",
+        purpose: "measures release builds under crashes and floods against bounds: kill flood pages replicas stores failover (Linux; minutes)",
         run: stress::run,
     },
     Chore {

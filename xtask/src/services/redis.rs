@@ -102,6 +102,9 @@ impl Cluster {
             "yes",
             "--cluster-node-timeout",
             "2000",
+            // A replica that has just been made need not wait for others to be made.
+            "--repl-diskless-sync-delay",
+            "0",
         ];
         let nodes = (0..6).map(|_| Redis::start_with(NODE));
         let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
@@ -110,7 +113,7 @@ impl Cluster {
         create.args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)));
         finish(create.args(["--cluster-replicas", "1", "--cluster-yes"]))?;
         let cluster = Self { nodes };
-        cluster.wait_until_agreed()?;
+        wait_until_agreed(&cluster.nodes)?;
         Ok(cluster)
     }
 
@@ -131,30 +134,37 @@ impl Cluster {
     pub(crate) fn wait_for_failover(&self) -> Outcome {
         // Until the others notice, they take everything to be as it was.
         thread::sleep(Duration::from_secs(3));
-        self.wait_until_agreed_by(&self.nodes[1..])
+        wait_until_agreed(&self.nodes[1..])
     }
+}
 
-    /// Every node knows all slots to be served.
-    fn wait_until_agreed(&self) -> Outcome {
-        self.wait_until_agreed_by(&self.nodes)
-    }
-
-    fn wait_until_agreed_by(&self, nodes: &[Redis]) -> Outcome {
-        let started = Instant::now();
-        for node in nodes {
-            let mut ask = client(node.port)?;
-            ask.args(["cluster", "info"]);
-            loop {
-                let said = crate::cargo::output(&mut ask)?;
-                if said.contains("cluster_state:ok") && said.contains("cluster_slots_ok:16384") {
-                    break;
-                }
-                if started.elapsed() > AGREE_LIMIT {
-                    return Err(format!("the nodes of the cluster did not agree\n{said}"));
-                }
-                thread::sleep(Duration::from_millis(100));
+/// Waits until every node knows all slots to be served, and every replica has what its master has: one that
+/// has not cannot take its place.
+fn wait_until_agreed(nodes: &[Redis]) -> Outcome {
+    let started = Instant::now();
+    for node in nodes {
+        loop {
+            let cluster = said(node.port, &["cluster", "info"])?;
+            let replication = said(node.port, &["info", "replication"])?;
+            let serves =
+                cluster.contains("cluster_state:ok") && cluster.contains("cluster_slots_ok:16384");
+            let follows = replication.contains("role:master")
+                || replication.contains("master_link_status:up");
+            if serves && follows {
+                break;
             }
+            if started.elapsed() > AGREE_LIMIT {
+                return Err(format!(
+                    "the nodes of the cluster did not agree\n{cluster}\n{replication}"
+                ));
+            }
+            thread::sleep(Duration::from_millis(100));
         }
-        Ok(())
     }
+    Ok(())
+}
+
+/// What a node answers.
+fn said(port: u16, command: &[&str]) -> Result<String, String> {
+    crate::cargo::output(client(port)?.args(command))
 }

@@ -18,7 +18,7 @@ mod stores;
 
 use figures::Figures;
 
-const SCENARIOS: [&str; 5] = ["kill", "flood", "pages", "replicas", "stores"];
+const SCENARIOS: [&str; 6] = ["kill", "flood", "pages", "replicas", "stores", "failover"];
 
 /// Runs the scenarios named, or all of them, and fails when a bound is broken.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
@@ -35,7 +35,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
             "flood" => runtime.block_on(flood::play(&programs, &mut figures)),
             "pages" => runtime.block_on(pages::play(&programs, &mut figures)),
             "replicas" => runtime.block_on(replicas::play(&mut figures)),
-            _ => stores::play(&mut figures),
+            "stores" => stores::play(&mut figures),
+            _ => stores::fail_over(&mut figures),
         };
         played.map_err(|error| format!("scenario {scenario}: {error}"))?;
     }

@@ -66,7 +66,12 @@ pub(super) fn play(figures: &mut Figures) -> Outcome {
     lab.kill_servers(figures, "Redis", &url, || {
         redis.kill();
         redis.restart()
-    })?;
+    })
+}
+
+/// A server's place is taken by another one under load.
+pub(super) fn fail_over(figures: &mut Figures) -> Outcome {
+    let lab = Lab::build()?;
     lab.postgres_failover(figures)?;
     lab.cluster_failover(figures)
 }
