@@ -1,10 +1,11 @@
 //! The authorization endpoint: reading the request, and the two ways of refusing it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 
 use crate::{
-    client_auth,
     config::{AllowedGrant, App},
     form::{self, Duplicated, Params},
     limits::{Group, LimitKey, Passage},
@@ -14,7 +15,7 @@ use crate::{
     platform::Platform,
     reply,
     resource_error::ResourceError,
-    switches::{ErrorStatuses, ScopeParameter},
+    switches::{AuthLimitScope, ErrorStatuses, ScopeParameter},
     timestamp::Timestamp,
 };
 
@@ -24,7 +25,7 @@ const OIDC_SCOPES: [&str; 3] = ["openid", "email", "profile"];
 /// An authorization request that may be shown to a user.
 #[derive(Debug)]
 pub(crate) struct AuthorizationRequest {
-    pub(crate) app: usize,
+    pub(crate) app: Arc<App>,
     pub(crate) target: RedirectTarget,
     pub(crate) redirect_uri_sent: bool,
     pub(crate) scope: String,
@@ -84,20 +85,20 @@ impl Platform {
             Ok(authorization) => authorization,
             Err(rejection) => return self.reject(rejection, request),
         };
-        if let Some(limited) = self.limit_authorize(authorization.app, now) {
+        if let Some(limited) = self.limit_authorize(&authorization.app, now) {
             return limited;
         }
         // Platform: the normal answer is a 302 to a hosted sign-in page.
         reply::redirect(&format!("{}?{}", pages::SIGN_IN_PATH, ascii_query(&query)))
     }
 
-    fn limit_authorize(&mut self, app: usize, now: Timestamp) -> Option<Response<Bytes>> {
+    fn limit_authorize(&mut self, app: &App, now: Timestamp) -> Option<Response<Bytes>> {
         let limits = &self.config.switches.limits;
-        if !limits.count_authorize {
+        if !limits.count_authorize || limits.auth_per != AuthLimitScope::App {
             return None;
         }
         let key = LimitKey {
-            app,
+            app: app.id().clone(),
             user: None,
             group: Group::Auth,
         };
@@ -140,14 +141,14 @@ impl Platform {
     ) -> Result<AuthorizationRequest, Rejection> {
         let params = Params::parse(query.as_bytes());
         let app = self.read_client(&params)?;
-        let (uri, redirect_uri_sent) = read_redirect_uri(&self.config.apps[app], &params)?;
+        let (uri, redirect_uri_sent) = read_redirect_uri(&app, &params)?;
         // A state that came twice is nobody's: neither is echoed.
         let state = params.get("state");
         let target = RedirectTarget {
             uri,
             state: state.as_ref().ok().and_then(|s| s.map(str::to_owned)),
         };
-        match self.read_grant(&self.config.apps[app], &params, state) {
+        match self.read_grant(&app, &params, state) {
             Ok(details) => Ok(AuthorizationRequest {
                 app,
                 target,
@@ -161,12 +162,13 @@ impl Platform {
         }
     }
 
-    fn read_client(&self, params: &Params) -> Result<usize, Rejection> {
+    fn read_client(&self, params: &Params) -> Result<Arc<App>, Rejection> {
         let client_id = params
             .get("client_id")
             .map_err(OauthError::from)?
             .unwrap_or_default();
-        client_auth::position(&self.config.apps, client_id)
+        let app = self.registry.app(client_id);
+        app.cloned()
             .ok_or_else(|| OauthError::unknown_client(client_id).into())
     }
 
@@ -285,7 +287,7 @@ fn read_challenge(app: &App, params: &Params) -> Result<Option<Challenge>, AppEr
     )
     .map_err(invalid_request)?;
     // Assumed: a client-side web app cannot do without PKCE, having no secret.
-    if challenge.is_none() && app.client_secret().is_none() {
+    if challenge.is_none() && app.is_public() {
         return Err(invalid_request("Parameter [code_challenge] is missing"));
     }
     Ok(challenge)

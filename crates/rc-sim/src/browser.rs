@@ -97,11 +97,7 @@ impl Platform {
         consent: Consent,
         now: Timestamp,
     ) -> Result<Callback, SignInError> {
-        let user = self
-            .config
-            .users
-            .iter()
-            .find(|user| user.login.eq_ignore_ascii_case(login));
+        let user = self.registry.login(login);
         let user = user.ok_or_else(|| SignInError::UnknownUser(login.to_owned()))?;
         let mut sign_in = form(&[("login", &user.login), ("password", user.password())]);
         if consent == Consent::Deny && self.has_consented(authorize_url, login) {
@@ -133,14 +129,11 @@ impl Platform {
     /// Whether the consent page would be left out.
     fn has_consented(&self, authorize_url: &str, login: &str) -> bool {
         let query = authorize_url.split_once('?').map_or("", |(_, query)| query);
-        let user = self
-            .config
-            .users
-            .iter()
-            .position(|user| user.login.eq_ignore_ascii_case(login));
+        let user = self.registry.login(login);
         match (self.read_authorization(query), user) {
             (Ok(authorization), Some(user)) => {
-                !authorization.ask_consent && self.consents.contains(&(authorization.app, user))
+                let consent = (authorization.app.id().clone(), user.id());
+                !authorization.ask_consent && self.consents.contains(&consent)
             }
             (Err(_), _) | (_, None) => false,
         }

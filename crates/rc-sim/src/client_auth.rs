@@ -1,11 +1,13 @@
 //! Which app is asking (RFC 6749 section 2.3).
 
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header::AUTHORIZATION};
 use url::form_urlencoded;
 
 use crate::{
-    config::App,
+    config::{App, Credentials, Registry},
     form::Params,
     oauth_error::{OauthCode, OauthError},
 };
@@ -15,62 +17,72 @@ struct Basic {
     secret: String,
 }
 
-/// The index of the app that sent `headers` and `params`.
+/// The app that sent `headers` and `params`.
 pub(crate) fn authenticate(
-    apps: &[App],
+    registry: &Registry,
     headers: &HeaderMap,
     params: &Params,
-) -> Result<usize, OauthError> {
+) -> Result<Arc<App>, OauthError> {
     let in_body = params.get("client_id")?;
     match basic(headers)? {
-        Some(basic) => authenticate_basic(apps, &basic, in_body),
-        None => authenticate_body(apps, in_body, params.get("client_secret")?),
+        Some(basic) => authenticate_basic(registry, &basic, in_body),
+        None => authenticate_body(registry, in_body, params.get("client_secret")?),
     }
 }
 
 fn authenticate_basic(
-    apps: &[App],
+    registry: &Registry,
     basic: &Basic,
     in_body: Option<&str>,
-) -> Result<usize, OauthError> {
-    // Platform: a Basic header without secret is an invalid client; public apps must leave it out.
-    let found = position(apps, &basic.id);
-    let app = found.filter(|_| !basic.secret.is_empty());
-    let app = app.ok_or_else(|| OauthError::unknown_client(&basic.id))?;
-    // Platform: client_id in the body beside Basic is tolerated; two official clients always send both.
-    if in_body.is_some_and(|client_id| client_id != apps[app].client_id()) {
+) -> Result<Arc<App>, OauthError> {
+    // Platform §3: a Basic header without secret is an invalid client; public apps must leave it out.
+    let found = registry.app(&basic.id).filter(|_| !basic.secret.is_empty());
+    let app = found.ok_or_else(|| basic.stray_or(OauthError::unknown_client(&basic.id)))?;
+    // Platform §3: client_id in the body beside Basic is tolerated; two official clients always send both.
+    if in_body.is_some_and(|client_id| client_id != app.client_id()) {
         return Err(OauthCode::Oau120.into());
     }
-    match apps[app].client_secret() {
-        Some(secret) if secret == basic.secret => Ok(app),
-        Some(_) => Err(OauthCode::Oau146.into()),
-        None => Err(OauthError::unknown_client(&basic.id)),
+    match app.credentials() {
+        Credentials::Secret(secret) if *secret == basic.secret => Ok(Arc::clone(app)),
+        Credentials::Secret(_) => Err(basic.stray_or(OauthCode::Oau146.into())),
+        Credentials::Public => Err(OauthError::unknown_client(&basic.id)),
     }
 }
 
-/// Platform: a public app sends `client_id` in the body and no Authorization header.
+/// Platform §3: a public app sends `client_id` in the body and no Authorization header.
 fn authenticate_body(
-    apps: &[App],
+    registry: &Registry,
     client_id: Option<&str>,
     client_secret: Option<&str>,
-) -> Result<usize, OauthError> {
+) -> Result<Arc<App>, OauthError> {
     let client_id = client_id.ok_or(OauthCode::Oau123)?;
-    // Platform: client_secret_post is not offered; it was answered with OAU-153 and an empty client id.
+    // Platform §3: client_secret_post is not offered; it was answered with OAU-153 and an empty client id.
     if client_secret.is_some() {
         return Err(OauthError::unknown_client(""));
     }
-    let app = position(apps, client_id).ok_or_else(|| OauthError::unknown_client(client_id))?;
-    match apps[app].client_secret() {
-        None => Ok(app),
-        Some(_) => Err(OauthCode::Oau123.into()),
+    let app = registry
+        .app(client_id)
+        .ok_or_else(|| OauthError::unknown_client(client_id))?;
+    match app.credentials() {
+        Credentials::Public => Ok(Arc::clone(app)),
+        Credentials::Secret(_) => Err(OauthCode::Oau123.into()),
     }
 }
 
-pub(crate) fn position(apps: &[App], client_id: &str) -> Option<usize> {
-    apps.iter().position(|app| app.client_id() == client_id)
+impl Basic {
+    /// Platform §3: an id or secret with stray characters is OAU-156, "Basic authentication header is missing or
+    /// malformed", and not a wrong one. Which characters are stray is assumed: all that no id or secret has.
+    fn stray_or(&self, error: OauthError) -> OauthError {
+        let ordinary = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+        if self.id.bytes().chain(self.secret.bytes()).all(ordinary) {
+            error
+        } else {
+            OauthCode::Oau156.into()
+        }
+    }
 }
 
-/// Platform: stray characters are OAU-156, "Basic authentication header is missing or malformed".
+/// Platform §3: what cannot be read is OAU-156, "Basic authentication header is missing or malformed".
 fn basic(headers: &HeaderMap) -> Result<Option<Basic>, OauthError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {

@@ -5,7 +5,15 @@ use std::{
     time::Duration,
 };
 
-use crate::{oauth_error::OauthCode, pkce::Challenge, seed::Seed, timestamp::Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{ClientId, UserId},
+    oauth_error::OauthCode,
+    pkce::Challenge,
+    seed::Seed,
+    timestamp::Timestamp,
+};
 
 /// How long a code is remembered after it was issued, so that "expired" and "unknown" stay different.
 const REMEMBERED: Duration = Duration::from_secs(600);
@@ -13,11 +21,15 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 const MOST: usize = 10_000;
 
 /// What an authorization code stands for.
-#[derive(Clone)]
+#[derive(Clone, Deserialize, Serialize)]
 pub(crate) struct CodeGrant {
-    pub(crate) app: usize,
-    pub(crate) user: usize,
+    pub(crate) app: ClientId,
+    pub(crate) user: UserId,
     pub(crate) scope: String,
+    /// When the user typed the password, for the ID token.
+    pub(crate) signed_in_at: Timestamp,
+    /// Copied to the ID token.
+    pub(crate) nonce: Option<String>,
     /// The redirect URI the code was sent to.
     pub(crate) redirect_uri: String,
     /// Whether the authorization request named it (RFC 6749 section 4.1.3).
@@ -25,15 +37,17 @@ pub(crate) struct CodeGrant {
     pub(crate) challenge: Option<Challenge>,
 }
 
+#[derive(Clone, Deserialize, Serialize)]
 struct Issued {
     grant: CodeGrant,
+    issued_at: Timestamp,
     expires_at: Timestamp,
     used: bool,
 }
 
 /// What the token request says about the code.
 pub(crate) struct Presented<'a> {
-    pub(crate) app: usize,
+    pub(crate) app: &'a ClientId,
     pub(crate) code: &'a str,
     pub(crate) redirect_uri: Option<&'a str>,
     pub(crate) verifier: Option<&'a str>,
@@ -61,6 +75,7 @@ impl Codes {
         self.order.push_back((now, code.clone()));
         let issued = Issued {
             grant,
+            issued_at: now,
             expires_at: now.plus(life),
             used: false,
         };
@@ -78,7 +93,7 @@ impl Codes {
             .issued
             .get_mut(presented.code)
             .ok_or(OauthCode::Oau106)?;
-        if issued.grant.app != presented.app {
+        if issued.grant.app != *presented.app {
             return Err(OauthCode::Oau110);
         }
         // Platform: a code is single use; re-use is refused with OAU-106.
@@ -94,10 +109,17 @@ impl Codes {
         Ok(issued.grant.clone())
     }
 
+    /// The scope a code stands for.
+    pub(crate) fn scope(&self, code: &str) -> Option<&str> {
+        self.issued
+            .get(code)
+            .map(|issued| issued.grant.scope.as_str())
+    }
+
     /// The user whom a code of `app`, spent or expired or not, was issued to.
-    pub(crate) fn user(&self, code: &str, app: usize) -> Option<usize> {
+    pub(crate) fn user(&self, code: &str, app: &ClientId) -> Option<UserId> {
         let issued = self.issued.get(code)?;
-        (issued.grant.app == app).then_some(issued.grant.user)
+        (issued.grant.app == *app).then_some(issued.grant.user)
     }
 
     fn forget_old(&mut self, now: Timestamp) {

@@ -38,6 +38,24 @@ impl Params {
     }
 }
 
+/// Platform §6.2: a parameter that stands in the query and in the body with two values is OAU-150. The query is
+/// otherwise not read.
+pub(crate) struct Differs(pub(crate) String);
+
+impl Params {
+    /// Compares the parameters of a body with those of the query.
+    pub(crate) fn agree_with(&self, query: &Self) -> Result<(), Differs> {
+        let differs = query.0.iter().find(|(name, value)| {
+            self.first(name)
+                .is_some_and(|in_body| !value.is_empty() && in_body != value)
+        });
+        match differs {
+            Some((name, _)) => Err(Differs(name.chars().take(64).collect())),
+            None => Ok(()),
+        }
+    }
+}
+
 /// `url` with `pairs` added to its query.
 pub(crate) fn with_query(url: &str, pairs: &[(&str, &str)]) -> String {
     let query = form_urlencoded::Serializer::new(String::new())

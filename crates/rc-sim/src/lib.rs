@@ -54,7 +54,7 @@ mod token_format;
 pub use browser::{Callback, SignInError};
 #[cfg(feature = "client")]
 pub use client::SimClient;
-pub use config::{Account, AllowedGrant, App, Config, User};
+pub use config::{Account, AllowedGrant, App, Config, Role, User};
 pub use counters::{ApiCounters, Counters, TokenCounters};
 pub use fault::{Answer, Delivery, Fault, Replacement, Target};
 pub use messages::SentMessage;
@@ -62,8 +62,9 @@ pub use platform::Platform;
 #[cfg(feature = "server")]
 pub use server::Server;
 pub use switches::{
-    AuthLimitScope, ConcurrentDuplicates, ErrorShape, ErrorStatuses, Limits, RefreshReplay,
-    RemainingOn429, ScopeParameter, Switches, TokenLife,
+    AccessTokenInQuery, AuthLimitScope, ConcurrentDuplicates, ErrorShape, ErrorStatuses,
+    KnownBrowser, Limits, RefreshReplay, RemainingOn429, ScopeParameter, SessionLimits,
+    SignInPages, SwitchError, Switches, TokenLife,
 };
 pub use timestamp::Timestamp;
 

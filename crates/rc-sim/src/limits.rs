@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
+    config::{ClientId, UserId},
     switches::{Limits, RemainingOn429},
     timestamp::Timestamp,
 };
@@ -42,10 +43,10 @@ impl Group {
 
 /// Whom a window is for. Platform: per user, app and group; the Auth group per app or per user and app, by
 /// switch.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct LimitKey {
-    pub(crate) app: usize,
-    pub(crate) user: Option<usize>,
+    pub(crate) app: ClientId,
+    pub(crate) user: Option<UserId>,
     pub(crate) group: Group,
 }
 
@@ -83,7 +84,8 @@ impl Limiter {
         if !limits.enabled {
             return Passage::Free;
         }
-        let limit = key.group.limit(limits);
+        let group = key.group;
+        let limit = group.limit(limits);
         let window = self.windows.entry(key).or_default();
         let accepted = window.accept(limit, limits, now);
         let used = u32::try_from(window.accepted.len()).unwrap_or(u32::MAX);
@@ -94,7 +96,7 @@ impl Limiter {
             (false, RemainingOn429::Zero) => 0,
         };
         let quota = Quota {
-            group: key.group,
+            group,
             limit,
             remaining,
             window: limits.window.as_secs(),

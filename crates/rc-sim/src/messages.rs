@@ -4,7 +4,9 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{platform::Platform, resource_error::ResourceError, timestamp::Timestamp};
+use crate::{
+    config::User, platform::Platform, resource_error::ResourceError, timestamp::Timestamp,
+};
 
 /// The most recorded messages kept; the oldest go first.
 const MOST_MESSAGES: usize = 1_000;
@@ -30,13 +32,12 @@ pub struct SentMessage {
 impl Platform {
     pub(crate) fn record_sms(
         &mut self,
-        user: usize,
+        user: &User,
         body: &[u8],
         base: &str,
         now: Timestamp,
     ) -> Result<Value, ResourceError> {
         let sms = Sms::parse(body)?;
-        let user = &self.config.users[user];
         self.messages_recorded += 1;
         let message = SentMessage {
             id: 4_294_968_000 + self.messages_recorded,

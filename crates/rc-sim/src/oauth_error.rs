@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header::WWW_AUTHENTICATE};
 use serde::Serialize;
 
 use crate::{
-    form::Duplicated,
+    form::{Differs, Duplicated},
     reply,
     switches::{ErrorShape, ErrorStatuses, Switches},
 };
@@ -17,6 +17,10 @@ pub(crate) enum OauthCode {
     Cmn101,
     /// The body cannot be read.
     Cmn104,
+    /// The user lacks a permission.
+    Cmn408,
+    /// The brand does not exist.
+    Oau101,
     /// The authorization code is invalid or was used.
     Oau106,
     /// The authorization code is expired.
@@ -33,8 +37,14 @@ pub(crate) enum OauthCode {
     Oau120,
     /// No client authentication at all.
     Oau123,
+    /// The extension is disabled.
+    Oau141,
+    /// The account is disabled.
+    Oau142,
     /// Wrong client secret.
     Oau146,
+    /// A parameter of the query differs from the body's.
+    Oau150,
     /// Unknown client.
     Oau153,
     /// The Basic header cannot be read.
@@ -43,6 +53,8 @@ pub(crate) enum OauthCode {
     Oau164,
     /// The refresh token expired.
     Oau210,
+    /// The refresh token was revoked.
+    Oau211,
     /// The refresh token is unknown, spent or of an ended OAuth session.
     Oau213,
     /// The grant type does not exist.
@@ -76,6 +88,18 @@ impl OauthCode {
                 "invalid_request",
                 BAD,
                 "Request body cannot be parsed",
+            ),
+            Self::Cmn408 => (
+                "CMN-408",
+                "invalid_client",
+                FORBIDDEN,
+                "User permission required",
+            ),
+            Self::Oau101 => (
+                "OAU-101",
+                "invalid_request",
+                FORBIDDEN,
+                "Parameter [brandId] is invalid",
             ),
             Self::Oau106 => (
                 "OAU-106",
@@ -125,11 +149,29 @@ impl OauthCode {
                 UNAUTHORIZED,
                 "Client authentication is required",
             ),
+            Self::Oau141 => (
+                "OAU-141",
+                "invalid_grant",
+                UNAUTHORIZED,
+                "Sign-in is not allowed in the current state of the extension",
+            ),
+            Self::Oau142 => (
+                "OAU-142",
+                "invalid_grant",
+                UNAUTHORIZED,
+                "Sign-in is not allowed in the current state of the account",
+            ),
             Self::Oau146 => (
                 "OAU-146",
                 "invalid_client",
                 UNAUTHORIZED,
                 "Invalid client credentials",
+            ),
+            Self::Oau150 => (
+                "OAU-150",
+                "invalid_request",
+                BAD,
+                "Request parameter of the query differs from the body's",
             ),
             Self::Oau153 => (
                 "OAU-153",
@@ -150,6 +192,7 @@ impl OauthCode {
                 "Invalid client application",
             ),
             Self::Oau210 => ("OAU-210", "invalid_grant", BAD, "Token expired"),
+            Self::Oau211 => ("OAU-211", "invalid_grant", BAD, "Token revoked"),
             Self::Oau213 => ("OAU-213", "invalid_grant", BAD, "Token not found"),
             Self::Oau250 => ("OAU-250", "invalid_request", BAD, "Unsupported grant type"),
             Self::Oau251 => (
@@ -174,6 +217,8 @@ pub(crate) struct OauthError {
     code: OauthCode,
     description: String,
     parameter: Option<(&'static str, String)>,
+    /// Where it is not the one of the code.
+    error: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -206,6 +251,7 @@ impl OauthError {
             code,
             description: code.facts().message.into(),
             parameter: None,
+            error: None,
         }
     }
 
@@ -216,6 +262,15 @@ impl OauthError {
             code: OauthCode::Oau153,
             description: format!("Invalid client application: [{client_id}]"),
             parameter: Some(("client_id", client_id)),
+            error: None,
+        }
+    }
+
+    /// RFC 6749 section 5.2: a scope beyond what was granted.
+    pub(crate) fn scope() -> Self {
+        Self {
+            error: Some("invalid_scope"),
+            ..Self::parameter("scope")
         }
     }
 
@@ -224,6 +279,16 @@ impl OauthError {
             code: OauthCode::Cmn101,
             description: format!("Parameter [{name}] value is invalid"),
             parameter: Some((name, String::new())),
+            error: None,
+        }
+    }
+
+    /// Platform §6.2: what the user's role lacks is `invalid_client` with CMN-408.
+    pub(crate) fn user_permission(name: &'static str) -> Self {
+        Self {
+            description: format!("[{name}] permission required"),
+            parameter: Some(("permissionName", name.to_owned())),
+            ..Self::new(OauthCode::Cmn408)
         }
     }
 
@@ -237,7 +302,7 @@ impl OauthError {
     }
 
     pub(crate) fn error(&self) -> &'static str {
-        self.code.facts().error
+        self.error.unwrap_or(self.code.facts().error)
     }
 
     pub(crate) fn description(&self) -> &str {
@@ -290,6 +355,15 @@ impl OauthError {
 impl From<OauthCode> for OauthError {
     fn from(code: OauthCode) -> Self {
         Self::new(code)
+    }
+}
+
+impl From<Differs> for OauthError {
+    fn from(Differs(name): Differs) -> Self {
+        Self {
+            parameter: Some(("parameter", name)),
+            ..Self::new(OauthCode::Oau150)
+        }
     }
 }
 

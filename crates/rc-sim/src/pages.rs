@@ -94,7 +94,7 @@ pub(crate) fn sign_in(
         .find(|user| user.login.eq_ignore_ascii_case(login));
     let page = SignIn {
         stylesheet: STYLESHEET_PATH,
-        app: &config.apps[authorization.app].name,
+        app: &authorization.app.name,
         action: format!("{SIGN_IN_PATH}?{query}"),
         login,
         password: known
@@ -103,14 +103,13 @@ pub(crate) fn sign_in(
         problem,
         users: if prefill { &config.users } else { &[] },
     };
-    html(status, &page, &form_targets(config, authorization))
+    html(status, &page, &form_targets(authorization))
 }
 
 pub(crate) fn consent(
-    config: &Config,
     authorization: &AuthorizationRequest,
     query: &str,
-    user: usize,
+    user: &User,
     ticket: &str,
 ) -> Response<Bytes> {
     let permissions = authorization
@@ -123,15 +122,15 @@ pub(crate) fn consent(
         .collect();
     let page = Consent {
         stylesheet: STYLESHEET_PATH,
-        app: &config.apps[authorization.app].name,
+        app: &authorization.app.name,
         action: format!("{CONSENT_PATH}?{query}"),
         ticket,
-        user: config.users[user].name(),
-        login: &config.users[user].login,
+        user: user.name(),
+        login: &user.login,
         permissions,
         return_to: origin(&authorization.target.uri),
     };
-    html(StatusCode::OK, &page, &form_targets(config, authorization))
+    html(StatusCode::OK, &page, &form_targets(authorization))
 }
 
 pub(crate) fn refusal(status: StatusCode, error: &OauthError) -> Response<Bytes> {
@@ -167,9 +166,9 @@ pub(crate) fn wants_html(request: &Request<Bytes>) -> bool {
 
 /// Browsers hold `form-action` against every redirect that follows a form, so it has to name where the
 /// app's answer goes, and an app under development often redirects on to another local port.
-fn form_targets(config: &Config, authorization: &AuthorizationRequest) -> String {
+fn form_targets(authorization: &AuthorizationRequest) -> String {
     let mut targets = vec!["'self'".to_owned()];
-    for uri in &config.apps[authorization.app].redirect_uris {
+    for uri in &authorization.app.redirect_uris {
         let target = origin(uri);
         if !target.is_empty() && !targets.contains(&target) {
             targets.push(target);

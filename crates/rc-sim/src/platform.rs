@@ -11,7 +11,7 @@ use http::{Method, Request, Response, StatusCode};
 
 use crate::{
     codes::Codes,
-    config::Config,
+    config::{ClientId, Config, Registry, UserId},
     counters::{Counters, TokenOutcome},
     fault::{Answer, Delivery, Fault, Faults, Target},
     form::Params,
@@ -20,7 +20,7 @@ use crate::{
     pages, reply,
     resource_error::ResourceError,
     seed::Seed,
-    sessions::Sessions,
+    sessions::{Ending, Sessions},
     timestamp::Timestamp,
 };
 
@@ -30,11 +30,12 @@ use crate::{
 /// configuration and the same calls give the same bytes.
 pub struct Platform {
     pub(crate) config: Config,
+    pub(crate) registry: Registry,
     pub(crate) seed: Seed,
     pub(crate) codes: Codes,
     pub(crate) sessions: Sessions,
     /// App and user pairs that need not be asked again.
-    pub(crate) consents: HashSet<(usize, usize)>,
+    pub(crate) consents: HashSet<(ClientId, UserId)>,
     pub(crate) limiter: Limiter,
     pub(crate) faults: Faults,
     pub(crate) counters: Counters,
@@ -114,8 +115,9 @@ impl Platform {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let seed = Seed::new(config.seed);
-        let sessions = Sessions::new(seed.clone(), &config.switches);
+        let sessions = Sessions::new(seed.clone(), "");
         Self {
+            registry: Registry::new(&config),
             config,
             seed,
             codes: Codes::default(),
@@ -291,16 +293,12 @@ impl Platform {
             .sessions
             .owner_of(token)
             .map(|session| session.number());
-        number.is_some_and(|number| self.sessions.end(number))
+        number.is_some_and(|number| self.sessions.end(number, Ending::Revoked))
     }
 
     /// Ends every OAuth session of the user with this login, as a changed password does; returns how many.
     pub fn end_user_sessions(&mut self, login: &str) -> usize {
-        let user = self
-            .config
-            .users
-            .iter()
-            .position(|user| user.login.eq_ignore_ascii_case(login));
+        let user = self.registry.login(login).map(|user| user.id());
         user.map_or(0, |user| self.sessions.end_user(user))
     }
 
@@ -313,7 +311,10 @@ impl Platform {
     #[must_use]
     pub fn counters(&self, now: Timestamp) -> Counters {
         Counters {
-            live_sessions: self.sessions.alive(self.clock(now)) as u64,
+            live_sessions: self
+                .sessions
+                .alive(self.config.switches.session_limits, self.clock(now))
+                as u64,
             sessions_ended: self.sessions.ended(),
             ..self.counters.clone()
         }

@@ -1,23 +1,27 @@
 //! The resources a demo calls: account, extension, SMS, and what needs no token.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::AUTHORIZATION};
 use serde_json::{Value, json};
 
 use crate::{
+    config::{ClientId, User},
     form::Params,
     limits::{Group, LimitKey, Passage},
     platform::Platform,
     reply,
     resource_error::ResourceError,
+    sessions::AccessRefusal,
     timestamp::Timestamp,
     token::{limited, write_quota},
 };
 
 /// Who calls, after the bearer check.
 struct Caller {
-    app: usize,
-    user: usize,
+    app: ClientId,
+    user: Arc<User>,
     scope: String,
 }
 
@@ -108,8 +112,8 @@ impl Platform {
         };
         // Platform: windows are per user, app and group.
         let key = LimitKey {
-            app: caller.app,
-            user: Some(caller.user),
+            app: caller.app.clone(),
+            user: Some(caller.user.id()),
             group: resource.group(),
         };
         let passage = self.limiter.pass(key, &self.config.switches.limits, now);
@@ -139,12 +143,13 @@ impl Platform {
         };
         let session = self
             .sessions
-            .use_access(token, now)
+            .use_access(token, self.config.switches.session_limits, now)
             .map_err(ResourceError::access)?;
+        let user = self.registry.user(session.user);
         Ok(Caller {
-            app: session.app,
-            user: session.user,
-            scope: session.scope.clone(),
+            app: session.app.clone(),
+            user: Arc::clone(user.ok_or_else(|| ResourceError::access(AccessRefusal::NotFound))?),
+            scope: session.scope().to_owned(),
         })
     }
 
@@ -167,11 +172,11 @@ impl Platform {
             }
             Resource::Extension { account, extension } => {
                 self.own_extension(account, extension, caller)?;
-                Ok(self.extension_info(caller.user, &base))
+                Ok(self.extension_info(&caller.user, &base))
             }
             Resource::Sms { account, extension } => {
                 self.own_extension(account, extension, caller)?;
-                self.record_sms(caller.user, request.body(), &base, now)
+                self.record_sms(&caller.user, request.body(), &base, now)
             }
         }
     }
@@ -191,8 +196,7 @@ impl Platform {
         caller: &Caller,
     ) -> Result<(), ResourceError> {
         self.own_account(account)?;
-        if extension == "~" || extension == self.config.users[caller.user].extension_id.to_string()
-        {
+        if extension == "~" || extension == caller.user.extension_id.to_string() {
             return Ok(());
         }
         Err(ResourceError::not_found("extensionId", extension))
@@ -212,8 +216,8 @@ impl Platform {
         })
     }
 
-    fn extension_info(&self, user: usize, base: &str) -> Value {
-        let (account, user) = (&self.config.account, &self.config.users[user]);
+    fn extension_info(&self, user: &User, base: &str) -> Value {
+        let account = &self.config.account;
         let account_uri = format!("{base}/restapi/v1.0/account/{}", account.id);
         json!({
             "uri": format!("{account_uri}/extension/{}", user.extension_id),
@@ -233,7 +237,7 @@ impl Platform {
             },
             "account": { "id": account.id.to_string(), "uri": account_uri },
             "permissions": {
-                "admin": { "enabled": user.admin },
+                "admin": { "enabled": user.is_administrator() },
                 "internationalCalling": { "enabled": false },
             },
             "serviceFeatures": [{ "featureName": "SMS", "enabled": true }],

@@ -10,6 +10,7 @@ use crate::{
     oauth_error::{OauthCode, OauthError},
     platform::Platform,
     reply,
+    sessions::Ending,
     timestamp::Timestamp,
     token::{limited, write_quota},
 };
@@ -20,7 +21,7 @@ impl Platform {
         self.counters.revocations += 1;
         let form = Params::parse(request.body());
         // Platform: a bad client is OAU-164 here.
-        let app = match client_auth::authenticate(&self.config.apps, request.headers(), &form) {
+        let app = match client_auth::authenticate(&self.registry, request.headers(), &form) {
             Ok(app) => app,
             Err(error) => {
                 return error
@@ -29,15 +30,18 @@ impl Platform {
             }
         };
         let query = Params::parse(request.uri().query().unwrap_or_default().as_bytes());
+        if let Err(differs) = form.agree_with(&query) {
+            return OauthError::from(differs).respond(&self.config.switches);
+        }
         let token = presented_token(&form, &query);
         // Another app's tokens are none of its business.
         let owner = token
             .as_ref()
             .ok()
             .and_then(|token| self.sessions.owner_of(token))
-            .filter(|session| session.app == app)
+            .filter(|session| session.app == *app.id())
             .map(|session| (session.number(), session.user));
-        let passage = self.pass_auth(app, owner.map(|(_, user)| user), now);
+        let passage = self.pass_auth(&app, owner.map(|(_, user)| user), now);
         if let Passage::Refused(..) = passage {
             return limited(&passage);
         }
@@ -47,7 +51,7 @@ impl Platform {
                 // Platform: access or refresh token, both end every token of the OAuth session. Whether a
                 // spent one does is not documented; here it does.
                 if let Some((number, _)) = owner {
-                    self.sessions.end(number);
+                    self.sessions.end(number, Ending::Revoked);
                 }
                 reply::no_store(reply::empty(StatusCode::OK))
             }

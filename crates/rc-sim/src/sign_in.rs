@@ -1,12 +1,15 @@
 //! What the sign-in and consent pages do. They keep nothing on the server and set no cookie: the query is
 //! the authorization request, and the consent page carries a short-lived ticket that names the user.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 
 use crate::{
     authorize::AuthorizationRequest,
     codes::CodeGrant,
+    config::{User, UserId},
     form::Params,
     pages::{self, SignInNote},
     platform::Platform,
@@ -42,12 +45,16 @@ impl Platform {
             let note = SignInNote::WrongCredentials { login };
             return pages::sign_in(&self.config, &authorization, query, note);
         };
-        // Platform: consent is asked the first time only, unless `prompt=consent`.
-        if authorization.ask_consent || !self.consents.contains(&(authorization.app, user)) {
-            let ticket = self.ticket(user, query, now.plus(TICKET_LIFE));
-            return pages::consent(&self.config, &authorization, query, user, &ticket);
+        if let Err(error) = self.admit(&user) {
+            return self.reject(error.into(), request);
         }
-        self.hand_out_code(authorization, user, now)
+        // Platform §2: consent is asked the first time only, unless `prompt=consent`.
+        let consent = (authorization.app.id().clone(), user.id());
+        if authorization.ask_consent || !self.consents.contains(&consent) {
+            let ticket = self.ticket(user.id(), query, now.plus(TICKET_LIFE));
+            return pages::consent(&authorization, query, &user, &ticket);
+        }
+        self.hand_out_code(authorization, user.id(), now)
     }
 
     /// `POST` [`pages::CONSENT_PATH`].
@@ -69,7 +76,8 @@ impl Platform {
             return pages::sign_in(&self.config, &authorization, query, SignInNote::TooLate);
         };
         if form.first("action") == Some("allow") {
-            self.consents.insert((authorization.app, user));
+            let consent = (authorization.app.id().clone(), user);
+            self.consents.insert(consent);
             self.hand_out_code(authorization, user, now)
         } else {
             self.deny_access(&authorization)
@@ -80,15 +88,17 @@ impl Platform {
     fn hand_out_code(
         &mut self,
         authorization: AuthorizationRequest,
-        user: usize,
+        user: UserId,
         now: Timestamp,
     ) -> Response<Bytes> {
         self.counters.codes += 1;
         let life = self.config.switches.code_life;
         let grant = CodeGrant {
-            app: authorization.app,
+            app: authorization.app.id().clone(),
             user,
             scope: authorization.scope,
+            signed_in_at: now,
+            nonce: None,
             redirect_uri: authorization.target.uri.clone(),
             redirect_uri_sent: authorization.redirect_uri_sent,
             challenge: authorization.challenge,
@@ -110,31 +120,30 @@ impl Platform {
         ]))
     }
 
-    fn find_user(&self, login: &str, password: &str) -> Option<usize> {
-        self.config
-            .users
-            .iter()
-            .position(|user| user.login.eq_ignore_ascii_case(login) && user.password() == password)
+    fn find_user(&self, login: &str, password: &str) -> Option<Arc<User>> {
+        let user = self.registry.login(login)?;
+        (user.password() == password).then(|| Arc::clone(user))
     }
 
-    fn ticket(&self, user: usize, query: &str, until: Timestamp) -> String {
+    fn ticket(&self, user: UserId, query: &str, until: Timestamp) -> String {
         format!(
-            "{user}.{}.{}",
+            "{}.{}.{}",
+            user.0,
             until.millis(),
             self.ticket_seal(user, query, until)
         )
     }
 
-    fn open_ticket(&self, ticket: &str, query: &str, now: Timestamp) -> Option<usize> {
+    fn open_ticket(&self, ticket: &str, query: &str, now: Timestamp) -> Option<UserId> {
         let mut fields = ticket.splitn(3, '.');
-        let user: usize = fields.next()?.parse().ok()?;
+        let user = UserId(fields.next()?.parse().ok()?);
         let until = Timestamp::from_millis(fields.next()?.parse().ok()?);
         let genuine = fields.next()? == self.ticket_seal(user, query, until);
-        (genuine && now < until && user < self.config.users.len()).then_some(user)
+        (genuine && now < until && self.registry.user(user).is_some()).then_some(user)
     }
 
-    fn ticket_seal(&self, user: usize, query: &str, until: Timestamp) -> String {
-        let user = (user as u64).to_be_bytes();
+    fn ticket_seal(&self, user: UserId, query: &str, until: Timestamp) -> String {
+        let user = user.0.to_be_bytes();
         self.seed.text(
             "ticket",
             &[&user, &until.millis().to_be_bytes(), query.as_bytes()],

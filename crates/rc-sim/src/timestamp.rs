@@ -2,13 +2,18 @@
 
 use std::{fmt, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 const MILLIS_PER_DAY: u64 = 86_400_000;
 
 /// A point in time: Unix milliseconds.
 ///
 /// The platform never reads a clock. Every call takes the time from its caller, so a test of a week takes
 /// microseconds. Arithmetic saturates.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(transparent)]
 pub struct Timestamp(u64);
 
 impl Timestamp {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     client_auth,
     codes::{CodeGrant, Presented},
-    config::AllowedGrant,
+    config::{AllowedGrant, App, Role, User, UserId},
     counters::TokenOutcome,
     form::Params,
     limits::{Group, LimitKey, Passage},
@@ -17,8 +17,8 @@ use crate::{
     platform::{Arrival, Platform},
     reply,
     resource_error::ResourceError,
-    sessions::{NewSession, PairLife, Refresh, RefreshRefusal, Refreshed, Session},
-    switches::{AuthLimitScope, TokenLife},
+    sessions::{NewSession, PairLife, Refresh, RefreshRefusal, Refreshed, Rules, Session},
+    switches::{AuthLimitScope, ScopeParameter, TokenLife},
     timestamp::Timestamp,
 };
 
@@ -36,6 +36,12 @@ struct TokenInfo<'a> {
     owner_id: String,
     endpoint_id: &'a str,
     session_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_expires_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_expiration_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_idle_timeout: Option<u64>,
 }
 
 /// Why there are no tokens.
@@ -71,16 +77,21 @@ impl Platform {
         if let Err(response) = self.require_form(request) {
             return (*response, TokenOutcome::Refused);
         }
-        let app = match client_auth::authenticate(&self.config.apps, request.headers(), params) {
+        let query = Params::parse(request.uri().query().unwrap_or_default().as_bytes());
+        if let Err(differs) = params.agree_with(&query) {
+            let error = OauthError::from(differs);
+            return (error.respond(&self.config.switches), TokenOutcome::Refused);
+        }
+        let app = match client_auth::authenticate(&self.registry, request.headers(), params) {
             Ok(app) => app,
             Err(error) => return (error.respond(&self.config.switches), TokenOutcome::Refused),
         };
-        let user = self.presented_user(app, params);
-        let passage = self.pass_auth(app, user, arrival.now);
+        let user = self.presented_user(&app, params);
+        let passage = self.pass_auth(&app, user, arrival.now);
         if let Passage::Refused(..) = passage {
             return (limited(&passage), TokenOutcome::Limited);
         }
-        let (mut response, outcome) = match self.grant(app, params, arrival) {
+        let (mut response, outcome) = match self.grant(&app, params, arrival) {
             Ok((number, outcome)) => (self.token_info(number, arrival.now), outcome),
             Err(TokenRefusal::Oauth(error)) => {
                 (error.respond(&self.config.switches), TokenOutcome::Refused)
@@ -118,10 +129,10 @@ impl Platform {
     }
 
     /// Platform: the Auth group counts per app, or per user and app.
-    pub(crate) fn pass_auth(&mut self, app: usize, user: Option<usize>, now: Timestamp) -> Passage {
+    pub(crate) fn pass_auth(&mut self, app: &App, user: Option<UserId>, now: Timestamp) -> Passage {
         let limits = &self.config.switches.limits;
         let key = LimitKey {
-            app,
+            app: app.id().clone(),
             user: user.filter(|_| limits.auth_per == AuthLimitScope::User),
             group: Group::Auth,
         };
@@ -129,31 +140,31 @@ impl Platform {
     }
 
     /// Whose code or refresh token this is; nobody's where neither is known.
-    fn presented_user(&self, app: usize, params: &Params) -> Option<usize> {
+    fn presented_user(&self, app: &App, params: &Params) -> Option<UserId> {
         match params.first("grant_type")? {
-            "authorization_code" => self.codes.user(params.first("code")?, app),
+            "authorization_code" => self.codes.user(params.first("code")?, app.id()),
             "refresh_token" => self
                 .sessions
-                .refreshing_user(params.first("refresh_token")?, app),
+                .refreshing_user(params.first("refresh_token")?, app.id()),
             _ => None,
         }
     }
 
     fn grant(
         &mut self,
-        app: usize,
+        app: &App,
         params: &Params,
         arrival: Arrival,
     ) -> Result<(u64, TokenOutcome), TokenRefusal> {
         match params.get("grant_type")? {
             Some("authorization_code") => {
-                self.require_grant(app, AllowedGrant::AuthorizationCode)?;
+                require_grant(app, AllowedGrant::AuthorizationCode)?;
                 let number = self.exchange_code(app, params, arrival.now)?;
                 Ok((number, TokenOutcome::Issued))
             }
             Some("refresh_token") => {
                 // Platform rule 8: with refresh tokens off, the refresh grant is OAU-251.
-                self.require_grant(app, AllowedGrant::RefreshToken)?;
+                require_grant(app, AllowedGrant::RefreshToken)?;
                 self.refresh(app, params, arrival)
             }
             // Grants that exist on the platform and that these apps may not use.
@@ -172,24 +183,33 @@ impl Platform {
         }
     }
 
-    fn require_grant(&self, app: usize, grant: AllowedGrant) -> Result<(), OauthError> {
-        let app = &self.config.apps[app];
-        let switched_off = grant == AllowedGrant::RefreshToken && !app.issue_refresh_tokens;
-        if app.allows(grant) && !switched_off {
-            Ok(())
-        } else {
-            Err(OauthCode::Oau251.into())
+    /// Whether `user` may sign in to an app, or stay signed in. Platform §6.2.
+    pub(crate) fn admit(&self, user: &User) -> Result<(), OauthError> {
+        if !self.config.account.enabled {
+            return Err(OauthCode::Oau142.into());
         }
+        if !user.enabled {
+            return Err(OauthCode::Oau141.into());
+        }
+        if user.role == Role::NoThirdPartyApps {
+            return Err(OauthError::user_permission("ThirdPartyAppAccess"));
+        }
+        Ok(())
+    }
+
+    fn admitted(&self, user: UserId) -> Result<(), OauthError> {
+        let user = self.registry.user(user).ok_or(OauthCode::Oau141)?;
+        self.admit(user)
     }
 
     fn exchange_code(
         &mut self,
-        app: usize,
+        app: &App,
         params: &Params,
         now: Timestamp,
     ) -> Result<u64, OauthError> {
         let presented = Presented {
-            app,
+            app: app.id(),
             code: params
                 .get("code")?
                 .ok_or_else(|| OauthError::parameter("code"))?,
@@ -198,7 +218,17 @@ impl Platform {
         };
         let endpoint_id = params.get("endpoint_id")?.map(str::to_owned);
         let life = self.pair_life(app, params)?;
-        let grant = self.codes.redeem(&presented, now)?;
+        if let Some(user) = self.codes.user(presented.code, app.id()) {
+            self.admitted(user)?;
+        }
+        let asked = params.get("scope")?;
+        if let Some(granted) = self.codes.scope(presented.code) {
+            self.narrowed(granted, asked)?;
+        }
+        let mut grant = self.codes.redeem(&presented, now)?;
+        if let Some(scope) = self.narrowed(&grant.scope, asked)? {
+            grant.scope = scope;
+        }
         Ok(self.start_session(grant, endpoint_id, life, now))
     }
 
@@ -214,14 +244,16 @@ impl Platform {
             app, user, scope, ..
         } = grant;
         let switches = &self.config.switches;
+        let owner = (app.clone(), user);
         if let Some(endpoint_id) = endpoint_id
             .as_deref()
             .filter(|_| switches.endpoint_replaces_session)
         {
-            self.sessions.end_endpoint(app, user, endpoint_id);
+            self.sessions.end_endpoint(&owner, endpoint_id);
         }
-        self.sessions
-            .make_room(app, user, switches.sessions_per_extension_and_app, now);
+        let limits = switches.session_limits;
+        let most = switches.sessions_per_extension_and_app;
+        self.sessions.make_room(&owner, most, limits, now);
         self.sessions.start(
             NewSession {
                 app,
@@ -230,13 +262,14 @@ impl Platform {
                 endpoint_id,
             },
             life,
+            limits,
             now,
         )
     }
 
     fn refresh(
         &mut self,
-        app: usize,
+        app: &App,
         params: &Params,
         arrival: Arrival,
     ) -> Result<(u64, TokenOutcome), TokenRefusal> {
@@ -245,27 +278,64 @@ impl Platform {
             .ok_or_else(|| OauthError::parameter("refresh_token"))?;
         let refresh = Refresh {
             token,
-            app,
+            app: app.id(),
             life: self.pair_life(app, params)?,
+            scope: self.refreshed_scope(token, params.get("scope")?)?,
             answer_delay: arrival.answer_delay,
         };
-        match self.sessions.refresh(&refresh, arrival.now) {
+        if let Some(user) = self.sessions.refreshing_user(token, app.id()) {
+            self.admitted(user)?;
+        }
+        let rules = Rules::of(&self.config.switches);
+        match self.sessions.refresh(&refresh, rules, arrival.now) {
             Ok((number, Refreshed::Minted)) => Ok((number, TokenOutcome::Issued)),
             Ok((number, Refreshed::Replayed)) => Ok((number, TokenOutcome::Replayed)),
-            // Platform: an expired refresh token is OAU-210, every other dead one OAU-213.
+            // Platform §6.2: an expired refresh token is OAU-210, a revoked one OAU-211, every other dead one
+            // OAU-213.
             Err(RefreshRefusal::Expired) => Err(OauthCode::Oau210.into()),
+            Err(RefreshRefusal::Revoked) => Err(OauthCode::Oau211.into()),
             Err(RefreshRefusal::NotFound) => Err(OauthCode::Oau213.into()),
             Err(RefreshRefusal::Busy) => Err(TokenRefusal::Busy),
         }
     }
 
-    fn pair_life(&self, app: usize, params: &Params) -> Result<PairLife, OauthError> {
+    /// What a refresh leaves of the scope: of the whole that the user granted, not of what an earlier refresh left
+    /// (RFC 6749 section 6).
+    fn refreshed_scope(
+        &self,
+        token: &str,
+        asked: Option<&str>,
+    ) -> Result<Option<String>, OauthError> {
+        let session = self.sessions.owner_of(token);
+        session.map_or(Ok(None), |session| self.narrowed(&session.granted, asked))
+    }
+
+    /// Platform §3: every grant takes `scope`, the permissions asked for; all that there are when left out. `None`
+    /// when nothing is left out, or when scopes are not listened to.
+    fn narrowed(&self, granted: &str, asked: Option<&str>) -> Result<Option<String>, OauthError> {
+        let Some(asked) = asked else { return Ok(None) };
+        if self.config.switches.scope_parameter == ScopeParameter::Ignored {
+            return Ok(None);
+        }
+        let asked: Vec<&str> = asked.split_ascii_whitespace().collect();
+        let has = |word: &&str| granted.split(' ').any(|have| have == *word);
+        if asked.is_empty() {
+            return Ok(None);
+        }
+        if asked.iter().all(has) {
+            Ok(Some(asked.join(" ")))
+        } else {
+            Err(OauthError::scope())
+        }
+    }
+
+    fn pair_life(&self, app: &App, params: &Params) -> Result<PairLife, OauthError> {
         let life = &self.config.switches.token_life;
         let refresh = refresh_life(life, params.get("refresh_token_ttl")?);
         Ok(PairLife {
             access: access_life(life, params.get("access_token_ttl")?),
             // Platform rule 2: refresh tokens only when "Issue refresh tokens" is on.
-            refresh: refresh.filter(|_| self.config.apps[app].issue_refresh_tokens),
+            refresh: refresh.filter(|_| app.issue_refresh_tokens),
         })
     }
 
@@ -292,11 +362,29 @@ impl Platform {
             expires_in: reported(pair.access_left),
             refresh_token,
             refresh_token_expires_in: refresh_left.map(reported),
-            scope: &session.scope,
-            owner_id: self.config.users[session.user].extension_id.to_string(),
+            scope: session.scope(),
+            owner_id: session.user.0.to_string(),
             endpoint_id: &session.endpoint_id,
             session_id: &session.session_id,
+            // Platform §4, facts 17 and 18: told only where there is a limit.
+            session_expires_in: session.ends_at.map(|at| reported(at.since(now))),
+            session_expiration_time: session.ends_at.map(|at| at.to_string()),
+            session_idle_timeout: self
+                .config
+                .switches
+                .session_limits
+                .idle
+                .map(|idle| idle.as_secs()),
         }
+    }
+}
+
+fn require_grant(app: &App, grant: AllowedGrant) -> Result<(), OauthError> {
+    let switched_off = grant == AllowedGrant::RefreshToken && !app.issue_refresh_tokens;
+    if app.allows(grant) && !switched_off {
+        Ok(())
+    } else {
+        Err(OauthCode::Oau251.into())
     }
 }
 

@@ -28,36 +28,76 @@ impl TokenKind {
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Claim {
     pub(crate) kind: TokenKind,
+    pub(crate) namespace: String,
     pub(crate) session: u64,
     pub(crate) generation: u32,
 }
 
-/// The start of the session is part of it: a platform that was restarted with the same seed must not take
-/// a token of its former life for one of today's.
-pub(crate) fn encode(
-    seed: &Seed,
-    kind: TokenKind,
-    session: u64,
-    generation: u32,
-    started_at: Timestamp,
-) -> String {
+/// What a token is made of.
+pub(crate) struct Named<'a> {
+    pub(crate) kind: TokenKind,
+    /// Empty for the platform's own.
+    pub(crate) namespace: &'a str,
+    pub(crate) session: u64,
+    pub(crate) generation: u32,
+    /// A platform that was restarted with the same seed must not take a token of its former life for one of
+    /// today's.
+    pub(crate) started_at: Timestamp,
+}
+
+/// The bytes of a token before base64. Platform §3: real ones have hundreds of characters.
+const LENGTH: usize = 420;
+
+pub(crate) fn encode(seed: &Seed, named: &Named<'_>) -> String {
+    let Named {
+        kind,
+        namespace,
+        session,
+        generation,
+        started_at,
+    } = named;
     let letter = kind.letter();
     let started_at = started_at.millis().to_be_bytes();
-    let parts: [&[u8]; 4] = [
+    let parts: [&[u8]; 5] = [
         letter.as_bytes(),
+        namespace.as_bytes(),
         &session.to_be_bytes(),
         &generation.to_be_bytes(),
         &started_at,
     ];
-    let first = seed.text("token 1", &parts, 43);
-    let second = seed.text("token 2", &parts, 43);
-    URL_SAFE_NO_PAD.encode(format!(
-        "{POD}|{letter}|{session}|{generation}|{first}|{second}"
-    ))
+    let secret = seed.bytes("token", &parts);
+    let mut text = format!("{POD}|{letter}|{namespace}|{session}|{generation}|");
+    URL_SAFE_NO_PAD.encode_string(secret, &mut text);
+    text.push('|');
+    fill(&mut text, secret);
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+/// Makes `text` as long as a real token's. What is filled in follows from the secret part and adds nothing to
+/// it, so a cheap generator (SplitMix64) will do.
+fn fill(text: &mut String, secret: [u8; 32]) {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut state = secret.chunks_exact(8).fold(0_u64, |state, chunk| {
+        chunk
+            .iter()
+            .fold(state, |state, byte| state.rotate_left(8) ^ u64::from(*byte))
+    });
+    while text.len() < LENGTH {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = state;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^= word >> 31;
+        for shift in (0..60).step_by(6).take(LENGTH - text.len()) {
+            text.push(char::from(ALPHABET[(word >> shift & 63) as usize]));
+        }
+    }
 }
 
 /// `None` for anything that does not even look like a token of this platform.
 pub(crate) fn decode(token: &str) -> Option<Claim> {
+    // A token has `LENGTH` bytes; far longer ones are not worth decoding.
+    let token = Some(token).filter(|token| token.len() < 4 * LENGTH)?;
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     let text = std::str::from_utf8(&bytes).ok()?;
     let mut fields = text.split('|');
@@ -69,11 +109,13 @@ pub(crate) fn decode(token: &str) -> Option<Claim> {
         "R" => TokenKind::Refresh,
         _ => return None,
     };
+    let namespace = fields.next()?.to_owned();
     let session = fields.next()?.parse().ok()?;
     let generation = fields.next()?.parse().ok()?;
     let (_, _, end) = (fields.next()?, fields.next()?, fields.next());
     end.is_none().then_some(Claim {
         kind,
+        namespace,
         session,
         generation,
     })
@@ -83,40 +125,39 @@ pub(crate) fn decode(token: &str) -> Option<Claim> {
 mod tests {
     use super::*;
 
+    fn named(kind: TokenKind, started_at: u64) -> Named<'static> {
+        Named {
+            kind,
+            namespace: "tests",
+            session: 7,
+            generation: 3,
+            started_at: Timestamp::from_millis(started_at),
+        }
+    }
+
     #[test]
     fn tokens_decode_to_what_they_name() {
-        let token = encode(
-            &Seed::new(1),
-            TokenKind::Refresh,
-            7,
-            3,
-            Timestamp::from_millis(1_000),
-        );
+        let token = encode(&Seed::new(1), &named(TokenKind::Refresh, 1_000));
         let claim = Claim {
             kind: TokenKind::Refresh,
+            namespace: "tests".into(),
             session: 7,
             generation: 3,
         };
         assert_eq!(decode(&token), Some(claim));
-        assert!(
-            token.len() > 120
-                && token
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-        );
+    }
+
+    #[test]
+    fn tokens_are_as_long_as_real_ones_and_safe_in_urls() {
+        let token = encode(&Seed::new(1), &named(TokenKind::Access, 1_000));
+        assert_eq!(token.len(), 560);
+        let safe = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+        assert!(token.bytes().all(safe));
     }
 
     #[test]
     fn a_restarted_platform_issues_other_tokens() {
-        let at = |millis| {
-            encode(
-                &Seed::new(1),
-                TokenKind::Access,
-                1,
-                0,
-                Timestamp::from_millis(millis),
-            )
-        };
+        let at = |millis| encode(&Seed::new(1), &named(TokenKind::Access, millis));
         assert_ne!(at(1_000), at(2_000));
     }
 

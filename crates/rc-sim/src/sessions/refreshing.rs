@@ -1,10 +1,11 @@
-//! Platform rules 1 to 8 of refreshing, and what differs by switch.
+//! Platform §4, rules 1 to 8 of refreshing, and what differs by switch.
 
 use std::time::Duration;
 
-use super::{Pair, PairLife, Session, Sessions};
+use super::{Ending, Pair, PairLife, Session, Sessions};
 use crate::{
-    switches::{ConcurrentDuplicates, RefreshReplay, Switches},
+    config::ClientId,
+    switches::{ConcurrentDuplicates, RefreshReplay, SessionLimits, Switches},
     timestamp::Timestamp,
     token_format::{self, TokenKind},
 };
@@ -14,18 +15,20 @@ const CORRUPTED_FOR: Duration = Duration::from_secs(10);
 
 /// The switches of refreshing.
 #[derive(Clone, Copy)]
-pub(super) struct Rules {
+pub(crate) struct Rules {
     replay: RefreshReplay,
     late_reuse_ends_session: bool,
     duplicates: ConcurrentDuplicates,
+    pub(crate) limits: SessionLimits,
 }
 
 impl Rules {
-    pub(super) fn of(switches: &Switches) -> Self {
+    pub(crate) fn of(switches: &Switches) -> Self {
         Self {
             replay: switches.refresh_replay,
             late_reuse_ends_session: switches.late_reuse_ends_session,
             duplicates: switches.concurrent_duplicates,
+            limits: switches.session_limits,
         }
     }
 }
@@ -34,8 +37,10 @@ impl Rules {
 pub(crate) struct Refresh<'a> {
     pub(crate) token: &'a str,
     /// Who presents it.
-    pub(crate) app: usize,
+    pub(crate) app: &'a ClientId,
     pub(crate) life: PairLife,
+    /// What the next pair may do; `None` for all that was granted.
+    pub(crate) scope: Option<String>,
     /// How late its answer leaves; zero unless a fault delays it.
     pub(crate) answer_delay: Duration,
 }
@@ -60,6 +65,8 @@ pub(crate) enum AccessRefusal {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum RefreshRefusal {
     Expired,
+    /// Its OAuth session was revoked.
+    Revoked,
     NotFound,
     /// An earlier request with the same token is still in the air.
     Busy,
@@ -77,19 +84,25 @@ impl Sessions {
     pub(crate) fn refresh(
         &mut self,
         refresh: &Refresh<'_>,
+        rules: Rules,
         now: Timestamp,
     ) -> Result<(u64, Refreshed), RefreshRefusal> {
-        let (number, generation) = self
-            .locate(TokenKind::Refresh, refresh.token)
-            .ok_or(RefreshRefusal::NotFound)?;
-        let rules = self.rules;
+        let Some((number, generation)) = self.locate(TokenKind::Refresh, refresh.token) else {
+            return Err(self.refuse_ended(refresh));
+        };
         let session = self.live.get_mut(&number).ok_or(RefreshRefusal::NotFound)?;
-        if session.app != refresh.app {
+        if session.app != *refresh.app {
             return Err(RefreshRefusal::NotFound);
+        }
+        if session.is_over(rules.limits, now) {
+            self.end(number, Ending::Expired);
+            return Err(RefreshRefusal::Expired);
         }
         session.take_off(generation, rules.duplicates, refresh.answer_delay, now)?;
         if generation == session.current.generation {
             session.mint_next(refresh.life, now)?;
+            session.narrowed.clone_from(&refresh.scope);
+            self.touch(number);
             return Ok((number, Refreshed::Minted));
         }
         let (replayed, ends_session) = match rules.replay {
@@ -101,15 +114,37 @@ impl Sessions {
             RefreshReplay::Strict => (Err(RefreshRefusal::NotFound), true),
         };
         if replayed.is_err() && ends_session {
-            self.end(number);
+            self.end(number, Ending::Theft);
         }
         replayed.map(|()| (number, Refreshed::Replayed))
+    }
+
+    /// Platform §6.2: OAU-211 for a revoked token, OAU-210 for an expired one, else OAU-213.
+    fn refuse_ended(&self, refresh: &Refresh<'_>) -> RefreshRefusal {
+        let ended = token_format::decode(refresh.token)
+            .filter(|claim| claim.kind == TokenKind::Refresh)
+            .and_then(|claim| Some((self.gone.get(claim.session)?, claim.generation)))
+            .filter(|(ended, generation)| {
+                let issued = self.encode(
+                    TokenKind::Refresh,
+                    ended.number,
+                    *generation,
+                    ended.started_at,
+                );
+                ended.app == *refresh.app && issued == refresh.token
+            });
+        match ended.map(|(ended, _)| ended.ending) {
+            Some(Ending::Revoked) => RefreshRefusal::Revoked,
+            Some(Ending::Expired) => RefreshRefusal::Expired,
+            Some(Ending::Replaced | Ending::Theft) | None => RefreshRefusal::NotFound,
+        }
     }
 
     /// Checks an access token presented to an API and notes its first use.
     pub(crate) fn use_access(
         &mut self,
         token: &str,
+        limits: SessionLimits,
         now: Timestamp,
     ) -> Result<&Session, AccessRefusal> {
         if token_format::decode(token).is_none_or(|claim| claim.kind != TokenKind::Access) {
@@ -122,12 +157,16 @@ impl Sessions {
         if generation != session.current.generation {
             return Err(session.refuse_replaced(generation, now));
         }
-        if session.current.access_expires_at <= now {
+        if session.current.access_expires_at <= now || session.is_over(limits, now) {
             return Err(AccessRefusal::Expired);
         }
-        // Platform rule 3: the first authenticated call with the new access token starts the 10 s.
-        session.used_at.get_or_insert(now);
-        Ok(session)
+        session.active_at = now;
+        // Platform §4, rule 3: the first authenticated call with the new access token starts the 10 s.
+        if session.used_at.is_none() {
+            session.used_at = Some(now);
+            self.touch(number);
+        }
+        self.live.get(&number).ok_or(AccessRefusal::NotFound)
     }
 }
 
@@ -156,8 +195,8 @@ impl Session {
         Ok(())
     }
 
-    /// Platform rule 1: a refresh makes the next pair; the old access token dies at once.
-    /// Platform rule 5: the pair before this one is forgotten, its grace ends.
+    /// Platform §4, rule 1: a refresh makes the next pair; the old access token dies at once.
+    /// Platform §4, rule 5: the pair before this one is forgotten, its grace ends.
     fn mint_next(&mut self, life: PairLife, now: Timestamp) -> Result<(), RefreshRefusal> {
         let expires_at = self
             .current
@@ -166,13 +205,14 @@ impl Session {
         if expires_at <= now {
             return Err(RefreshRefusal::Expired);
         }
-        let next = Pair::mint(self.current.generation + 1, life, now);
+        let next = Pair::mint(self.current.generation + 1, life, now).capped(self.ends_at);
         self.previous = Some(std::mem::replace(&mut self.current, next));
         self.used_at = None;
+        self.active_at = now;
         Ok(())
     }
 
-    /// Platform rule 2: the last spent refresh token returns the current pair again, up to 60 min while
+    /// Platform §4, rule 2: the last spent refresh token returns the current pair again, up to 60 min while
     /// the new access token is unused and 10 s after its first use. Rule 4: older ones are not found.
     fn replay(
         &self,
@@ -198,7 +238,7 @@ impl Session {
         }
     }
 
-    /// Platform: a replaced access token is "corrupted" (OAU-129) for 10 s, then "not found" (OAU-213).
+    /// Platform §4, fact 4: a replaced access token is "corrupted" (OAU-129) for 10 s, then "not found" (OAU-213).
     fn refuse_replaced(&self, generation: u32, now: Timestamp) -> AccessRefusal {
         let replaced_by = [Some(self.current), self.previous]
             .into_iter()

@@ -8,6 +8,7 @@ fn limited() -> Stage {
     Stage::of({
         let mut config = demo();
         config.switches.limits.enabled = true;
+        config.switches.limits.count_authorize = false;
         config
     })
 }
@@ -160,16 +161,19 @@ fn switched_off_there_is_no_limit_and_no_header() {
 }
 
 #[test]
-fn authorization_requests_count_only_when_switched_on() {
+fn authorization_requests_count_for_the_app_unless_switched_off() {
     let mut config = demo();
     config.switches.limits.enabled = true;
     let mut stage = Stage::of(config.clone());
     let url = stage.authorize_url(&[]);
-    assert!((0..9).all(|_| stage.get(&url, &[]).status() == 302));
-    config.switches.limits.count_authorize = true;
-    let mut stage = Stage::of(config);
     assert!((0..5).all(|_| stage.get(&url, &[]).status() == 302));
     assert_eq!(stage.get(&url, &[]).status(), 429);
+
+    let mut never_for_a_user = limited_per_user();
+    assert!((0..9).all(|_| never_for_a_user.get(&url, &[]).status() == 302));
+    config.switches.limits.count_authorize = false;
+    let mut stage = Stage::of(config);
+    assert!((0..9).all(|_| stage.get(&url, &[]).status() == 302));
 }
 
 fn limited_per_user() -> Stage {

@@ -11,4 +11,5 @@ mod server;
 mod sessions;
 mod sign_in;
 mod stage;
+mod standing;
 mod token;

@@ -128,7 +128,7 @@ fn revoking_either_token_ends_the_whole_session() {
         );
         assert_eq!(
             refusal(&stage.refresh(&mine.refresh)),
-            refused(400, "invalid_grant", "OAU-213")
+            refused(400, "invalid_grant", "OAU-211")
         );
         assert_eq!(stage.call(&other.access).status(), 200);
     }

@@ -30,7 +30,7 @@ fn success_answers_look_as_recorded() {
 fn error_answers_look_as_recorded() {
     let mut stage = Stage::new();
     insta::assert_snapshot!("refused_refresh", text(&stage.refresh("unknown")));
-    let unknown = basic("unknown app", "secret");
+    let unknown = basic("unknown-app", "secret");
     let pairs = [("grant_type", "refresh_token"), ("refresh_token", "x")];
     let response = stage.post_form(TOKEN, &pairs, Some(&unknown));
     assert!(response.headers().contains_key("www-authenticate"));
@@ -434,7 +434,7 @@ fn scope_narrows_unless_it_is_switched_to_be_ignored() {
     let mut stage = Stage::with(|switches| switches.scope_parameter = ignored);
     assert_eq!(
         scope_of(&mut stage)["scope"],
-        "ReadAccounts ReadMessages SMS"
+        "ReadAccounts ReadCallLog ReadMessages SMS"
     );
 }
 

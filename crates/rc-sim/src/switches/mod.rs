@@ -1,9 +1,18 @@
 //! The switches of the platform's behaviour, each with the documented default.
+//!
+//! On the command line, in a file and over HTTP they go by the names they serialize to: durations are whole
+//! numbers whose unit is part of the name. A member that nobody knows is refused, and the refusal names it.
+
+mod duration;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
 /// How the platform behaves where it is configurable, or where what is known about it conflicts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Switches {
     /// What happens to a refresh token that was spent. Default: RingCentral's grace, 60 min and 10 s.
@@ -19,7 +28,10 @@ pub struct Switches {
     pub sessions_per_extension_and_app: usize,
     /// Whether a sign-in with the `endpoint_id` of a live OAuth session replaces that one. Default: yes.
     pub endpoint_replaces_session: bool,
+    /// When an OAuth session ends whatever is refreshed. Default: never.
+    pub session_limits: SessionLimits,
     /// How long an authorization code lives. Default: 60 s, the only number ever published.
+    #[serde(rename = "code_life_seconds", with = "duration::seconds")]
     pub code_life: Duration,
     /// How long tokens live.
     pub token_life: TokenLife,
@@ -31,6 +43,17 @@ pub struct Switches {
     pub error_shape: ErrorShape,
     /// What the `scope` parameter does. Default: narrows, as the newer source says.
     pub scope_parameter: ScopeParameter,
+    /// Where an access token may stand in the query. Default: in the addresses of media only.
+    pub access_token_in_query: AccessTokenInQuery,
+    /// Whether `userinfo` asks for a token with the scope `openid`. Default: yes. That is assumed.
+    pub userinfo_needs_openid: bool,
+    /// On how many pages login and password are asked for. Default: one.
+    pub sign_in_pages: SignInPages,
+    /// What a browser that has signed in gets when it comes again. Default: the sign-in page.
+    pub known_browser: KnownBrowser,
+    /// For how long a browser stays signed in to the platform. Default: 8 hours. Zero: not at all. Assumed.
+    #[serde(rename = "browser_session_seconds", with = "duration::seconds")]
+    pub browser_session: Duration,
     /// Whether the sign-in page shows the demo users and is filled in for the first. Default: yes.
     pub prefill_sign_in: bool,
 }
@@ -43,25 +66,111 @@ impl Default for Switches {
             concurrent_duplicates: ConcurrentDuplicates::Replay,
             sessions_per_extension_and_app: 5,
             endpoint_replaces_session: true,
+            session_limits: SessionLimits::default(),
             code_life: Duration::from_secs(60),
             token_life: TokenLife::default(),
             limits: Limits::default(),
             error_statuses: ErrorStatuses::Observed,
             error_shape: ErrorShape::WithErrors,
             scope_parameter: ScopeParameter::Narrows,
+            access_token_in_query: AccessTokenInQuery::Media,
+            userinfo_needs_openid: true,
+            sign_in_pages: SignInPages::One,
+            known_browser: KnownBrowser::SignsInAgain,
+            browser_session: Duration::from_secs(8 * 60 * 60),
             prefill_sign_in: true,
         }
     }
 }
 
+impl Switches {
+    /// These switches with the members of `patch` changed. Members of members are changed one by one, so
+    /// `{"limits": {"enabled": false}}` leaves the other limits as they are.
+    ///
+    /// # Errors
+    ///
+    /// When a member has no such name or value; the error names it.
+    pub fn patched(&self, patch: Value) -> Result<Self, SwitchError> {
+        let mut all = serde_json::to_value(self)?;
+        merge(&mut all, patch);
+        Ok(serde_json::from_value(all)?)
+    }
+}
+
+/// A switch was given a name or a value that it does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("a switch is not understood: {0}")]
+pub struct SwitchError(#[from] serde_json::Error);
+
+fn merge(old: &mut Value, new: Value) {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            for (name, value) in new {
+                merge(old.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (old, new) => *old = new,
+    }
+}
+
+/// When an OAuth session ends although its tokens would live on. Platform §4, facts 17 and 18.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SessionLimits {
+    /// So long after the sign-in. Reported as `session_expires_in` and `session_expiration_time`. A session that
+    /// exists keeps the limit it started with.
+    #[serde(rename = "absolute_seconds", with = "duration::optional_seconds")]
+    pub absolute: Option<Duration>,
+    /// So long after the last call or refresh. Reported as `session_idle_timeout`. That both count is assumed.
+    #[serde(rename = "idle_seconds", with = "duration::optional_seconds")]
+    pub idle: Option<Duration>,
+}
+
+/// Where an access token may stand in the query instead of the header (RFC 6750 section 2.3). Platform §7.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccessTokenInQuery {
+    /// In the addresses of recordings and attachments, which is what RingCentral documents.
+    Media,
+    /// In every address.
+    Everywhere,
+    /// Nowhere.
+    Nowhere,
+}
+
+/// On how many pages login and password are asked for.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignInPages {
+    /// Both on one.
+    One,
+    /// The login on the first, the password on the second.
+    Two,
+}
+
+/// What a browser that is signed in to the platform gets when an app sends it there again. With
+/// `prompt=none` it never gets a page, and with `prompt=login` alone or `force=true` always the sign-in page.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KnownBrowser {
+    /// The sign-in page: `prompt` is `login sso` when left out.
+    SignsInAgain,
+    /// No sign-in page. Assumed: `force=true`, which first-party apps send, would be of no use otherwise.
+    SkipsSignIn,
+}
+
 /// What happens when a spent refresh token is presented again.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum RefreshReplay {
     /// RingCentral: the last spent refresh token returns the same new pair again, for a while.
     Grace {
         /// For how long while the new access token was not used. Default: 60 min. Zero: not at all.
+        #[serde(rename = "unused_seconds", with = "duration::seconds")]
         unused: Duration,
         /// For how long after the new access token was first used. Default: 10 s. Zero: not at all.
+        #[serde(rename = "used_seconds", with = "duration::seconds")]
         used: Duration,
     },
     /// Other providers (RFC 9700 section 4.14.2): no grace; a spent refresh token counts as stolen, and
@@ -79,7 +188,8 @@ impl Default for RefreshReplay {
 }
 
 /// What happens to a refresh that arrives while an earlier one with the same token is in the air.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ConcurrentDuplicates {
     /// It is carried out as if it came later: [`RefreshReplay`] says what comes of it.
     Replay,
@@ -91,24 +201,31 @@ pub enum ConcurrentDuplicates {
         /// answer for longer, it is in the air until that is sent. Zero: only then.
         ///
         /// [`Fault::Delay`]: crate::Fault::Delay
+        #[serde(rename = "within_milliseconds", with = "duration::milliseconds")]
         within: Duration,
     },
 }
 
 /// How long tokens live, and what the answers say about it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TokenLife {
     /// The life of an access token, and the most a request can ask for. Default: 3600 s.
+    #[serde(rename = "access_seconds", with = "duration::seconds")]
     pub access: Duration,
     /// The least a request can ask for; a shorter request is raised. Default: 600 s.
+    #[serde(rename = "access_min_seconds", with = "duration::seconds")]
     pub access_min: Duration,
     /// The life of a refresh token when the request does not say. Default: 7 days.
+    #[serde(rename = "refresh_seconds", with = "duration::seconds")]
     pub refresh: Duration,
     /// The most a request can ask for. Default: 30 days (7 days before 2025).
+    #[serde(rename = "refresh_max_seconds", with = "duration::seconds")]
     pub refresh_max: Duration,
     /// How many seconds fewer an answer reports than are left, but never 0 while a whole second is left.
     /// Default: 1, as live answers do.
+    #[serde(rename = "reported_less_seconds")]
     pub reported_less: u64,
 }
 
@@ -125,7 +242,8 @@ impl Default for TokenLife {
 }
 
 /// Request rates.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limits {
     /// Whether any limit holds. Default: on.
@@ -140,13 +258,16 @@ pub struct Limits {
     pub auth: u32,
     /// Whom the Auth figure is for. Default: the app, as the newer announcement says.
     pub auth_per: AuthLimitScope,
-    /// Whether authorization requests count into the app's Auth budget too. They are of that group, but
-    /// come from browsers of users who are not known yet. Default: no.
+    /// Whether authorization requests count into the app's Auth budget too. Default: yes, as the reference puts
+    /// them into that group. Their user is not known yet, so they count only where
+    /// [`auth_per`](Self::auth_per) is the app.
     pub count_authorize: bool,
     /// The sliding window the figures are for. Default: 60 s.
+    #[serde(rename = "window_seconds", with = "duration::seconds")]
     pub window: Duration,
     /// How long a group stays closed after one request too many; each request meanwhile restarts it.
     /// Default: 60 s.
+    #[serde(rename = "penalty_seconds", with = "duration::seconds")]
     pub penalty: Duration,
     /// What `X-Rate-Limit-Remaining` says on a 429. Default: the full limit, as observed.
     pub remaining_on_429: RemainingOn429,
@@ -161,7 +282,7 @@ impl Default for Limits {
             heavy: 10,
             auth: 5,
             auth_per: AuthLimitScope::App,
-            count_authorize: false,
+            count_authorize: true,
             window: Duration::from_secs(60),
             penalty: Duration::from_secs(60),
             remaining_on_429: RemainingOn429::FullLimit,
@@ -170,7 +291,8 @@ impl Default for Limits {
 }
 
 /// Whom the figure of the Auth group is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AuthLimitScope {
     /// The app, all its users together: RingCentral's announcement of the limit.
     App,
@@ -181,7 +303,8 @@ pub enum AuthLimitScope {
 }
 
 /// What `X-Rate-Limit-Remaining` says on a 429.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RemainingOn429 {
     /// The full limit: observed, and the reason not to trust the header.
     FullLimit,
@@ -190,7 +313,8 @@ pub enum RemainingOn429 {
 }
 
 /// Which statuses refusals of the OAuth endpoints carry.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ErrorStatuses {
     /// As recorded: 400 at the token endpoint, 403 at the authorization endpoint.
     Observed,
@@ -200,7 +324,8 @@ pub enum ErrorStatuses {
 }
 
 /// How the bodies of OAuth errors look.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ErrorShape {
     /// `error`, `error_description` and an `errors` array with the OAU code.
     WithErrors,
@@ -209,7 +334,8 @@ pub enum ErrorShape {
 }
 
 /// What the `scope` parameter does.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ScopeParameter {
     /// Narrows the app's permissions; an unknown one is `invalid_scope`.
     Narrows,
