@@ -22,6 +22,7 @@ use crate::{
     seed::Seed,
     sessions::Sessions,
     timestamp::Timestamp,
+    world::Mailboxes,
 };
 
 /// The RingCentral platform, simulated.
@@ -40,6 +41,7 @@ pub struct Platform {
     pub(crate) counters: Counters,
     pub(crate) messages: VecDeque<SentMessage>,
     pub(crate) messages_recorded: u64,
+    pub(crate) mailboxes: Mailboxes,
     requests: u64,
     /// How far the platform's clock is ahead of its callers'.
     ahead: Duration,
@@ -126,6 +128,7 @@ impl Platform {
             counters: Counters::default(),
             messages: VecDeque::new(),
             messages_recorded: 0,
+            mailboxes: Mailboxes::default(),
             requests: 0,
             ahead: Duration::ZERO,
         }
