@@ -1,14 +1,19 @@
 //! What the simulated platform promises, by name.
 
+mod call_log;
 mod control;
 mod determinism;
 mod duplicates;
+mod endpoints;
+mod extensions;
 mod faults;
 mod limits;
+mod message_store;
 mod refresh_rules;
 mod resources;
 mod server;
 mod sessions;
 mod sign_in;
+mod sms;
 mod stage;
 mod token;
