@@ -71,7 +71,7 @@ impl Timeline {
             Whose::Company => slots,
             Whose::Extension(_) => slots / self.extensions,
         };
-        begun + u64::from(self.at(self.number(whose, begun)) <= instant)
+        begun.saturating_add(u64::from(self.at(self.number(whose, begun)) <= instant))
     }
 
     /// How many events of `whose` happened before `instant`.
