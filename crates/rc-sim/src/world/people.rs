@@ -148,7 +148,7 @@ impl World<'_> {
     }
 
     fn position(&self, wanted: impl Fn(&User) -> bool) -> Option<u64> {
-        let index = self.config.users.iter().position(|user| wanted(user));
+        let index = self.config.users.iter().position(wanted);
         index.map(|index| index as u64)
     }
 
