@@ -22,7 +22,7 @@ use crate::{
     seed::Seed,
     sessions::Sessions,
     timestamp::Timestamp,
-    world::Mailboxes,
+    world::{Mailboxes, World},
 };
 
 /// The RingCentral platform, simulated.
@@ -42,6 +42,8 @@ pub struct Platform {
     pub(crate) messages: VecDeque<SentMessage>,
     pub(crate) messages_recorded: u64,
     pub(crate) mailboxes: Mailboxes,
+    /// What the company follows from.
+    pub(crate) world_key: u64,
     requests: u64,
     /// How far the platform's clock is ahead of its callers'.
     ahead: Duration,
@@ -116,6 +118,7 @@ impl Platform {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let seed = Seed::new(config.seed);
+        let world_key = World::key(&seed);
         let sessions = Sessions::new(seed.clone(), &config.switches);
         Self {
             config,
@@ -129,6 +132,7 @@ impl Platform {
             messages: VecDeque::new(),
             messages_recorded: 0,
             mailboxes: Mailboxes::default(),
+            world_key,
             requests: 0,
             ahead: Duration::ZERO,
         }

@@ -91,7 +91,7 @@ impl Platform {
     }
 
     pub(crate) fn world(&self) -> World<'_> {
-        World::of(&self.config, &self.seed)
+        World::of(&self.config, self.world_key)
     }
 
     /// The account of the path. Platform §9: `~` stands for one's own.

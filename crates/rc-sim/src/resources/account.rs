@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::{platform::Platform, reply, resource_error::ResourceError};
 
@@ -23,7 +24,7 @@ pub(super) fn read(
         "setupWizardState": "Completed",
         "serviceInfo": { "brand": { "id": "1210", "name": "RingCentral (simulated)" } },
         "companyName": account.name,
-        "regionalSettings": regional_settings(),
+        "regionalSettings": REGIONAL_SETTINGS,
     });
     Ok(reply::json(StatusCode::OK, &body))
 }
@@ -65,10 +66,48 @@ pub(super) fn uri(platform: &Platform, call: &Call<'_>) -> String {
     format!("{base}/restapi/v1.0/account/{id}")
 }
 
-pub(super) fn regional_settings() -> Value {
-    json!({
-        "homeCountry": { "id": "1", "name": "United States", "isoCode": "US" },
-        "timezone": { "id": "58", "name": "US/Pacific" },
-        "language": { "id": "1033", "localeCode": "en-US" },
-    })
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RegionalSettings {
+    home_country: Country,
+    timezone: Timezone,
+    language: Language,
 }
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Country {
+    id: &'static str,
+    name: &'static str,
+    iso_code: &'static str,
+}
+
+#[derive(Serialize)]
+struct Timezone {
+    id: &'static str,
+    name: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Language {
+    id: &'static str,
+    locale_code: &'static str,
+}
+
+/// The same for the account and everybody in it.
+pub(super) const REGIONAL_SETTINGS: RegionalSettings = RegionalSettings {
+    home_country: Country {
+        id: "1",
+        name: "United States",
+        iso_code: "US",
+    },
+    timezone: Timezone {
+        id: "58",
+        name: "US/Pacific",
+    },
+    language: Language {
+        id: "1033",
+        locale_code: "en-US",
+    },
+};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
     platform::Platform,
@@ -15,6 +15,9 @@ use super::{
     Call, account, extensions,
     paging::{Beyond, Page, Size},
 };
+
+/// What session ids are above the ids of records. Assumed: the two differ.
+const FIRST_SESSION: u64 = 400_000_000_000;
 
 /// How much of each record is shown.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -132,9 +135,9 @@ fn list(platform: &Platform, call: &Call<'_>, log: &Log) -> Result<Response<Byte
     };
     let more = numbers.len() == take;
     numbers.truncate(page.size());
-    let records = numbers
+    let records: Vec<Record> = numbers
         .into_iter()
-        .filter_map(|number| record(platform, call, log, &world.call(number), view))
+        .filter_map(|number| record(platform, call, log, world.call(number), view))
         .collect();
     let body = page.body(call, &log.address, records, Beyond::More(more));
     Ok(reply::json(StatusCode::OK, &body))
@@ -148,7 +151,7 @@ fn read(platform: &Platform, call: &Call<'_>, log: &Log) -> Result<Response<Byte
         .ok()
         .and_then(|id| platform.world().find_call(log.whose, id, call.now));
     found
-        .and_then(|found| record(platform, call, log, &found, view))
+        .and_then(|found| record(platform, call, log, found, view))
         .map(|body| reply::json(StatusCode::OK, &body))
         .ok_or_else(|| ResourceError::not_found("callRecordId", id))
 }
@@ -161,55 +164,105 @@ fn view(call: &Call<'_>) -> Result<View, ResourceError> {
     })
 }
 
-/// Platform §9: ids of call records are strings.
+/// A call record. Platform §9: its id is a string.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    uri: String,
+    id: String,
+    session_id: String,
+    #[serde(flatten)]
+    leg: Leg,
+    /// Only in the detailed view; the simulated calls have one leg each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    legs: Option<[DetailedLeg; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_modified_time: Option<String>,
+}
+
+/// What a record and its leg have in common.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Leg {
+    telephony_session_id: String,
+    start_time: String,
+    duration: u64,
+    duration_ms: u64,
+    r#type: &'static str,
+    direction: &'static str,
+    action: &'static str,
+    result: &'static str,
+    transport: &'static str,
+    from: Party,
+    to: Party,
+    extension: Owner,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DetailedLeg {
+    #[serde(flatten)]
+    leg: Leg,
+    leg_type: &'static str,
+    master: bool,
+}
+
+#[derive(Clone, Serialize)]
+struct Owner {
+    id: u64,
+    uri: String,
+}
+
 fn record(
     platform: &Platform,
     call: &Call<'_>,
     log: &Log,
-    found: &PhoneCall,
+    found: PhoneCall,
     view: View,
-) -> Option<Value> {
+) -> Option<Record> {
     let extension = platform.world().extension(found.extension)?;
-    let mut record = leg(platform, call, &extension, found);
-    record["uri"] = format!("{}/{}", log.address, found.id).into();
-    record["id"] = found.id.to_string().into();
-    record["sessionId"] = (found.id / 7 + 400_000_000_000).to_string().into();
-    if view == View::Detailed {
-        let mut leg = leg(platform, call, &extension, found);
-        leg["legType"] = match found.kind.direction {
+    let (id, kind) = (found.id, found.kind);
+    let ended_at = found.started_at.plus(found.duration);
+    let leg = leg(platform, call, &extension, found);
+    let detailed = (view == View::Detailed).then(|| DetailedLeg {
+        leg: leg.clone(),
+        leg_type: match kind.direction {
             "Inbound" => "Accept",
             _ => "SipToPstnMetered",
-        }
-        .into();
-        leg["master"] = true.into();
-        record["legs"] = json!([leg]);
-        record["lastModifiedTime"] = found.started_at.plus(found.duration).to_string().into();
-    }
-    Some(record)
+        },
+        master: true,
+    });
+    Some(Record {
+        uri: format!("{}/{id}", log.address),
+        id: id.to_string(),
+        session_id: FIRST_SESSION.saturating_add(id).to_string(),
+        last_modified_time: detailed.as_ref().map(|_| ended_at.to_string()),
+        legs: detailed.map(|leg| [leg]),
+        leg,
+    })
 }
 
-/// What a record and its only leg have in common.
-fn leg(platform: &Platform, call: &Call<'_>, extension: &Extension, found: &PhoneCall) -> Value {
-    let inside = Party::inside(extension);
+fn leg(platform: &Platform, call: &Call<'_>, extension: &Extension, found: PhoneCall) -> Leg {
+    let (inside, outside) = (Party::inside(extension), found.other);
     let (from, to) = match found.kind.direction {
-        "Inbound" => (&found.other, &inside),
-        _ => (&inside, &found.other),
+        "Inbound" => (outside, inside),
+        _ => (inside, outside),
     };
-    json!({
-        "telephonySessionId": format!("s-{:016x}", found.session),
-        "startTime": found.started_at.to_string(),
-        "duration": found.duration.as_secs(),
-        "durationMs": u64::try_from(found.duration.as_millis()).unwrap_or(u64::MAX),
-        "type": found.kind.medium,
-        "direction": found.kind.direction,
-        "action": found.action,
-        "result": found.result,
-        "transport": "PSTN",
-        "from": from,
-        "to": to,
-        "extension": {
-            "id": extension.id,
-            "uri": extensions::uri(platform, call, extension.id),
+    Leg {
+        telephony_session_id: format!("s-{:016x}", found.session),
+        start_time: found.started_at.to_string(),
+        duration: found.duration.as_secs(),
+        duration_ms: u64::try_from(found.duration.as_millis()).unwrap_or(u64::MAX),
+        r#type: found.kind.medium,
+        direction: found.kind.direction,
+        action: found.action,
+        result: found.result,
+        transport: "PSTN",
+        from,
+        to,
+        extension: Owner {
+            id: extension.id,
+            uri: extensions::uri(platform, call, extension.id),
         },
-    })
+    }
 }

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{platform::Platform, reply, resource_error::ResourceError, world::Extension};
 
 use super::{
-    Call, account,
+    Call,
+    account::{self, RegionalSettings},
     paging::{Page, Size},
 };
 
@@ -60,7 +61,7 @@ pub(super) fn list(
         .filter(|extension| statuses.is_empty() || statuses.contains(&extension.status))
         .filter(|extension| types.is_empty() || types.contains(&extension.kind))
         .collect();
-    let records = page
+    let records: Vec<Summary<'_>> = page
         .cut(&matching)
         .iter()
         .map(|extension| summary(platform, call, extension))
@@ -79,11 +80,7 @@ pub(super) fn phone_numbers(
     let page = Page::of(call, Size::DEFAULT)?;
     let numbers = platform.world().phone_numbers(&extension);
     let address = format!("{}/phone-number", uri(platform, call, extension.id));
-    let records = page
-        .cut(&numbers)
-        .iter()
-        .map(|number| json!(number))
-        .collect();
+    let records = page.cut(&numbers).iter().collect();
     let body = page.body(call, &address, records, page.counted(numbers.len()));
     Ok(reply::json(StatusCode::OK, &body))
 }
@@ -93,46 +90,104 @@ pub(super) fn uri(platform: &Platform, call: &Call<'_>, id: u64) -> String {
     format!("{}/extension/{id}", account::uri(platform, call))
 }
 
-/// What the list shows.
-fn summary(platform: &Platform, call: &Call<'_>, extension: &Extension) -> Value {
-    json!({
-        "uri": uri(platform, call, extension.id),
-        "id": extension.id,
-        "extensionNumber": extension.number,
-        "name": extension.name(),
-        "type": extension.kind,
-        "status": extension.status,
-        "hidden": false,
-        "contact": contact(platform, extension),
-        "permissions": permissions(extension),
-    })
+/// What a list shows of an extension, and a part of what its own address shows.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary<'a> {
+    uri: String,
+    id: u64,
+    extension_number: &'a str,
+    name: String,
+    r#type: &'static str,
+    status: &'static str,
+    hidden: bool,
+    contact: Contact<'a>,
+    permissions: Permissions,
 }
 
-fn info(platform: &Platform, call: &Call<'_>, extension: &Extension) -> Value {
-    let mut info = summary(platform, call, extension);
-    info["setupWizardState"] = "Completed".into();
-    info["account"] = json!({
-        "id": platform.config.account.id.to_string(),
-        "uri": account::uri(platform, call),
-    });
-    info["serviceFeatures"] = json!([{ "featureName": "SMS", "enabled": true }]);
-    info["regionalSettings"] = account::regional_settings();
-    info
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Contact<'a> {
+    first_name: &'a str,
+    last_name: &'a str,
+    company: &'a str,
+    email: &'a str,
+    business_phone: &'a str,
 }
 
-fn contact(platform: &Platform, extension: &Extension) -> Value {
-    json!({
-        "firstName": extension.first_name,
-        "lastName": extension.last_name,
-        "company": platform.config.account.name,
-        "email": extension.email,
-        "businessPhone": extension.phone_number,
-    })
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Permissions {
+    admin: Enabled,
+    international_calling: Enabled,
 }
 
-fn permissions(extension: &Extension) -> Value {
-    json!({
-        "admin": { "enabled": extension.admin },
-        "internationalCalling": { "enabled": false },
-    })
+#[derive(Serialize)]
+struct Enabled {
+    enabled: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Info<'a> {
+    #[serde(flatten)]
+    summary: Summary<'a>,
+    setup_wizard_state: &'static str,
+    account: Account,
+    service_features: [Feature; 1],
+    regional_settings: RegionalSettings,
+}
+
+#[derive(Serialize)]
+struct Account {
+    id: String,
+    uri: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Feature {
+    feature_name: &'static str,
+    enabled: bool,
+}
+
+fn summary<'a>(platform: &'a Platform, call: &Call<'_>, extension: &'a Extension) -> Summary<'a> {
+    Summary {
+        uri: uri(platform, call, extension.id),
+        id: extension.id,
+        extension_number: &extension.number,
+        name: extension.name(),
+        r#type: extension.kind,
+        status: extension.status,
+        hidden: false,
+        contact: Contact {
+            first_name: &extension.first_name,
+            last_name: &extension.last_name,
+            company: &platform.config.account.name,
+            email: &extension.email,
+            business_phone: &extension.phone_number,
+        },
+        permissions: Permissions {
+            admin: Enabled {
+                enabled: extension.admin,
+            },
+            international_calling: Enabled { enabled: false },
+        },
+    }
+}
+
+fn info<'a>(platform: &'a Platform, call: &Call<'_>, extension: &'a Extension) -> Info<'a> {
+    Info {
+        summary: summary(platform, call, extension),
+        setup_wizard_state: "Completed",
+        account: Account {
+            id: platform.config.account.id.to_string(),
+            uri: account::uri(platform, call),
+        },
+        service_features: [Feature {
+            feature_name: "SMS",
+            enabled: true,
+        }],
+        regional_settings: account::REGIONAL_SETTINGS,
+    }
 }

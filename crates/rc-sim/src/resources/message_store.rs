@@ -45,7 +45,7 @@ pub(super) fn list(
             && any(&statuses, read_status(message))
     });
     let address = uri(platform, call, &extension);
-    let records = page
+    let records: Vec<Value> = page
         .cut(&messages)
         .iter()
         .map(|message| info(platform, call, &extension, message))
@@ -78,7 +78,7 @@ pub(super) fn update(
         Some("Unread") => false,
         Some(_) | None => return Err(ResourceError::parameter("readStatus")),
     };
-    let world = World::of(&platform.config, &platform.seed);
+    let world = World::of(&platform.config, platform.world_key);
     let message = platform
         .mailboxes
         .mark(&world, &extension, id, read, call.now)
@@ -96,7 +96,7 @@ pub(super) fn delete(
 ) -> Result<Response<Bytes>, ResourceError> {
     let extension = platform.extension(call)?;
     let id = find(platform, call, &extension)?.id;
-    let world = World::of(&platform.config, &platform.seed);
+    let world = World::of(&platform.config, platform.world_key);
     if platform.mailboxes.delete(&world, &extension, id, call.now) {
         return Ok(reply::empty(StatusCode::NO_CONTENT));
     }

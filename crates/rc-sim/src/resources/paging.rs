@@ -1,5 +1,6 @@
 //! Lists in pages, with addresses of the other pages.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
@@ -50,6 +51,28 @@ pub(super) enum Beyond {
     More(bool),
 }
 
+/// Platform §9: the shape of a list.
+#[derive(Serialize)]
+pub(super) struct List<T> {
+    uri: String,
+    records: Vec<T>,
+    paging: Paging,
+    navigation: Value,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Paging {
+    page: u64,
+    per_page: u64,
+    page_start: u64,
+    page_end: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_pages: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_elements: Option<u64>,
+}
+
 impl Page {
     /// Platform §9: `page` from 1, `perPage` 100 by default.
     pub(super) fn of(call: &Call<'_>, size: Size) -> Result<Self, ResourceError> {
@@ -81,31 +104,32 @@ impl Page {
         Beyond::Total(total as u64)
     }
 
-    /// Platform §9: the shape of a list. `address` is that of the list without a query.
-    pub(super) fn body(
+    /// `address` is that of the list without a query.
+    pub(super) fn body<T>(
         self,
         call: &Call<'_>,
         address: &str,
-        records: Vec<Value>,
+        records: Vec<T>,
         beyond: Beyond,
-    ) -> Value {
+    ) -> List<T> {
         let start = self.offset() as u64;
-        let mut paging = json!({
-            "page": self.number,
-            "perPage": self.size,
-            "pageStart": start,
-            "pageEnd": start.saturating_add((records.len() as u64).saturating_sub(1)),
-        });
-        if let Beyond::Total(total) = beyond {
-            paging["totalPages"] = total.div_ceil(self.size).into();
-            paging["totalElements"] = total.into();
+        let total = match beyond {
+            Beyond::Total(total) => Some(total),
+            Beyond::More(_) => None,
+        };
+        List {
+            uri: self.link(call, address, self.number),
+            paging: Paging {
+                page: self.number,
+                per_page: self.size,
+                page_start: start,
+                page_end: start.saturating_add((records.len() as u64).saturating_sub(1)),
+                total_pages: total.map(|total| total.div_ceil(self.size)),
+                total_elements: total,
+            },
+            navigation: self.navigation(call, address, beyond),
+            records,
         }
-        json!({
-            "uri": self.link(call, address, self.number),
-            "records": records,
-            "paging": paging,
-            "navigation": self.navigation(call, address, beyond),
-        })
     }
 
     /// Platform §9: absolute addresses, each only when there is such a page. Without a total nobody knows

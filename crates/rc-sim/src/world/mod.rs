@@ -26,10 +26,12 @@ pub(crate) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn of(config: &'a Config, seed: &Seed) -> Self {
-        Self {
-            config,
-            key: seed.number("world", &[]),
-        }
+    /// The key to all of a seed's company.
+    pub(crate) fn key(seed: &Seed) -> u64 {
+        seed.number("world", &[])
+    }
+
+    pub(crate) fn of(config: &'a Config, key: u64) -> Self {
+        Self { config, key }
     }
 }
