@@ -97,7 +97,7 @@ impl Platform {
     /// The account of the path. Platform §9: `~` stands for one's own.
     pub(super) fn own_account(&self, call: &Call<'_>) -> Result<(), ResourceError> {
         let account = call.value("accountId");
-        if account == "~" || account.parse() == Ok(self.config.account.id) {
+        if account == "~" || call.id("accountId") == Some(self.config.account.id) {
             return Ok(());
         }
         Err(ResourceError::not_found("accountId", account))
@@ -114,7 +114,9 @@ impl Platform {
         if value == "~" {
             return world.extension(own).ok_or_else(unknown);
         }
-        let found = value.parse().ok().and_then(|id| world.find_extension(id));
+        let found = call
+            .id("extensionId")
+            .and_then(|id| world.find_extension(id));
         let found = found.ok_or_else(unknown)?;
         if found.index == own || self.config.users[call.caller.user].admin {
             return Ok(found);

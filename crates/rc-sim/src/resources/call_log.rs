@@ -146,9 +146,8 @@ fn list(platform: &Platform, call: &Call<'_>, log: &Log) -> Result<Response<Byte
 fn read(platform: &Platform, call: &Call<'_>, log: &Log) -> Result<Response<Bytes>, ResourceError> {
     let view = view(call)?;
     let id = call.value("callRecordId");
-    let found = id
-        .parse()
-        .ok()
+    let found = call
+        .id("callRecordId")
         .and_then(|id| platform.world().find_call(log.whose, id, call.now));
     found
         .and_then(|found| record(platform, call, log, found, view))

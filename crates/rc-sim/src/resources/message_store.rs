@@ -111,7 +111,7 @@ pub(super) fn content(
     let extension = platform.extension(call)?;
     let message = find(platform, call, &extension)?;
     let attachment = call.value("attachmentId");
-    if attachment.parse() != Ok(message.id) {
+    if call.id("attachmentId") != Some(message.id) {
         return Err(ResourceError::not_found("attachmentId", attachment));
     }
     let text = Bytes::copy_from_slice(message.text.as_bytes());
@@ -127,7 +127,7 @@ fn find(
     call: &Call<'_>,
     extension: &Extension,
 ) -> Result<Message, ResourceError> {
-    let id = call.value("messageId").parse().ok();
+    let id = call.id("messageId");
     id.and_then(|id| {
         platform
             .mailboxes

@@ -45,6 +45,12 @@ impl Call<'_> {
         value.map_or("", |(_, value)| value)
     }
 
+    /// The value as an id, written as the platform writes it: no sign, no zeros in front.
+    fn id(&self, name: &str) -> Option<u64> {
+        let text = self.value(name);
+        text.parse().ok().filter(|id: &u64| id.to_string() == text)
+    }
+
     fn json_body(&self) -> Result<Value, ResourceError> {
         serde_json::from_slice(self.body).map_err(|_| ResourceError::bad_json())
     }

@@ -178,6 +178,8 @@ fn an_extension_or_account_nobody_has_is_cmn_102() {
             ("account/~/extension/1", "extensionId"),
             ("account/~/extension/99999999999999999999", "extensionId"),
             ("account/~/extension/-1", "extensionId"),
+            ("account/~/extension/+12133895101", "extensionId"),
+            ("account/~/extension/012133895101", "extensionId"),
             ("account/~/extension/ada", "extensionId"),
             ("account/~/extension/17133895003", "extensionId"),
             ("account/~/extension/17133895064", "extensionId"),

@@ -243,3 +243,20 @@ fn what_is_no_json_is_cmn_103() {
         );
     }
 }
+
+#[test]
+fn only_the_newest_messages_are_kept() {
+    let mut stage = Stage::of(company());
+    let access = stage.access_of(ADA);
+    let body = sms(ADAS, &[OUTSIDE], "x");
+    let first = send(&mut stage, &access, &body);
+    let second = send(&mut stage, &access, &body);
+    for _ in 2..5_001 {
+        send(&mut stage, &access, &body);
+    }
+    for (message, status) in [(first, 404), (second, 200)] {
+        let uri = message["uri"].as_str().expect("an address");
+        assert_eq!(stage.send("GET", uri, &access, "").status(), status);
+    }
+    assert_eq!(stage.platform.messages().count(), 1_000);
+}
