@@ -29,6 +29,20 @@ impl Params {
         }
     }
 
+    /// All values of a parameter that may be repeated. Empty ones count as absent.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.pairs()
+            .filter(move |(key, value)| *key == name && !value.is_empty())
+            .map(|(_, value)| value)
+    }
+
+    /// All parameters in the order they came.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// The first value of a parameter whose repetition is harmless.
     pub(crate) fn first(&self, name: &str) -> Option<&str> {
         self.0

@@ -63,6 +63,7 @@ mod switches;
 mod timestamp;
 mod token;
 mod token_format;
+mod world;
 
 pub use browser::{Callback, SignInError};
 #[cfg(feature = "client")]

@@ -15,7 +15,6 @@ use crate::{
 pub(crate) enum Group {
     Light,
     Medium,
-    #[expect(dead_code, reason = "call log and ring-out are not simulated yet")]
     Heavy,
     Auth,
 }

@@ -1,15 +1,18 @@
 //! Text messages: recorded, never sent.
 
-use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use std::sync::Arc;
 
 use crate::{
-    config::User, platform::Platform, resource_error::ResourceError, timestamp::Timestamp,
+    platform::Platform,
+    resources::sms::Sms,
+    timestamp::Timestamp,
+    world::{Extension, Message, Party},
 };
 
 /// The most recorded messages kept; the oldest go first.
 const MOST_MESSAGES: usize = 1_000;
+/// The ids of messages begin above it, beyond 32 bits.
+const FIRST_ID: u64 = 4_294_968_000;
 
 /// A text message an app asked to send. Recorded, never sent.
 #[derive(Clone, Debug)]
@@ -30,90 +33,65 @@ pub struct SentMessage {
 }
 
 impl Platform {
-    pub(crate) fn record_sms(
-        &mut self,
-        user: &User,
-        body: &[u8],
-        base: &str,
-        now: Timestamp,
-    ) -> Result<Value, ResourceError> {
-        let sms = Sms::parse(body)?;
-        self.messages_recorded += 1;
-        let message = SentMessage {
-            id: 4_294_968_000 + self.messages_recorded,
-            extension_id: user.extension_id,
-            from: sms.from.phone_number,
-            to: sms.to.into_iter().map(|to| to.phone_number).collect(),
+    /// Stores a message in the sender's message store, and in that of each receiver inside the company.
+    pub(crate) fn record_sms(&mut self, sender: &Extension, sms: Sms, now: Timestamp) -> Message {
+        let world = self.world();
+        let mut from = Party::inside(sender);
+        from.phone_number.clone_from(&sms.from);
+        let mut receivers: Vec<Extension> = sms
+            .to
+            .iter()
+            .filter_map(|number| world.owner_of(number))
+            .collect();
+        let to = sms.to.iter().map(|number| {
+            let inside = receivers
+                .iter()
+                .find(|receiver| receiver.phone_number == *number);
+            inside.map_or_else(|| Party::number(number), Party::inside)
+        });
+        let to: Arc<[Party]> = to.collect();
+        receivers.sort_by_key(|receiver| receiver.id);
+        receivers.dedup_by_key(|receiver| receiver.id);
+        let message = Message {
+            id: self.next_message_id(),
+            from,
+            to,
+            inbound: false,
+            read: true,
+            text: sms.text.as_str().into(),
+            created_at: now,
+            modified_at: now,
+        };
+        self.mailboxes.store(sender.id, message.clone());
+        for receiver in receivers {
+            let received = Message {
+                id: self.next_message_id(),
+                inbound: true,
+                read: false,
+                ..message.clone()
+            };
+            self.mailboxes.store(receiver.id, received);
+        }
+        self.note_sent(SentMessage {
+            id: message.id,
+            extension_id: sender.id,
+            from: sms.from,
+            to: sms.to,
             text: sms.text,
             at: now,
-        };
-        let answer = message.to_json(base, self.config.account.id);
+        });
+        message
+    }
+
+    fn next_message_id(&mut self) -> u64 {
+        self.messages_recorded += 1;
+        FIRST_ID + self.messages_recorded
+    }
+
+    fn note_sent(&mut self, message: SentMessage) {
         if self.messages.len() == MOST_MESSAGES {
             self.messages.pop_front();
         }
         self.messages.push_back(message);
-        Ok(answer)
-    }
-}
-
-impl SentMessage {
-    fn to_json(&self, base: &str, account: u64) -> Value {
-        let extension = self.extension_id;
-        let to: Vec<Value> = self
-            .to
-            .iter()
-            .map(|to| json!({ "phoneNumber": to }))
-            .collect();
-        json!({
-            "uri": format!("{base}/restapi/v1.0/account/{account}/extension/{extension}/message-store/{}", self.id),
-            "id": self.id,
-            "from": { "phoneNumber": self.from },
-            "to": to,
-            "type": "SMS",
-            "direction": "Outbound",
-            "readStatus": "Read",
-            "availability": "Alive",
-            "messageStatus": "Queued",
-            "subject": self.text,
-            "creationTime": self.at.to_string(),
-            "lastModifiedTime": self.at.to_string(),
-        })
-    }
-}
-
-#[derive(Deserialize)]
-struct Sms {
-    from: Number,
-    to: Vec<Number>,
-    text: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Number {
-    phone_number: String,
-}
-
-impl Sms {
-    fn parse(body: &[u8]) -> Result<Self, ResourceError> {
-        // Platform: what is no JSON is CMN-103; a bad value is CMN-101 with its parameter's name.
-        let value: Value = serde_json::from_slice(body).map_err(|_| {
-            ResourceError::new(
-                StatusCode::BAD_REQUEST,
-                "CMN-103",
-                "Request body is not valid JSON",
-            )
-        })?;
-        for name in ["from", "to", "text"] {
-            if value.get(name).is_none() {
-                return Err(ResourceError::parameter(name));
-            }
-        }
-        let sms: Self =
-            serde_json::from_value(value).map_err(|_| ResourceError::parameter("to"))?;
-        if sms.to.is_empty() {
-            return Err(ResourceError::parameter("to"));
-        }
-        Ok(sms)
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     seed::Seed,
     sessions::{Ending, Sessions},
     timestamp::Timestamp,
+    world::{Mailboxes, World},
 };
 
 /// The RingCentral platform, simulated.
@@ -41,6 +42,9 @@ pub struct Platform {
     pub(crate) counters: Counters,
     pub(crate) messages: VecDeque<SentMessage>,
     pub(crate) messages_recorded: u64,
+    pub(crate) mailboxes: Mailboxes,
+    /// What the company follows from.
+    pub(crate) world_key: u64,
     requests: u64,
     /// How far the platform's clock is ahead of its callers'.
     ahead: Duration,
@@ -115,6 +119,7 @@ impl Platform {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let seed = Seed::new(config.seed);
+        let world_key = World::key(&seed);
         let sessions = Sessions::new(seed.clone(), "");
         Self {
             registry: Registry::new(&config),
@@ -128,6 +133,8 @@ impl Platform {
             counters: Counters::default(),
             messages: VecDeque::new(),
             messages_recorded: 0,
+            mailboxes: Mailboxes::default(),
+            world_key,
             requests: 0,
             ahead: Duration::ZERO,
         }

@@ -15,6 +15,10 @@ pub(crate) struct ResourceError {
     code: &'static str,
     message: String,
     parameter: Option<&'static str>,
+    /// The permission the user lacks.
+    permission: Option<&'static str>,
+    /// The methods that would have been allowed.
+    allow: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -32,6 +36,8 @@ struct Item<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter_name: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permission_name: Option<&'static str>,
 }
 
 impl ResourceError {
@@ -42,6 +48,8 @@ impl ResourceError {
             code,
             message: message.into(),
             parameter: None,
+            permission: None,
+            allow: None,
         }
     }
 
@@ -76,7 +84,7 @@ impl ResourceError {
         }
     }
 
-    /// Platform: what the app lacks is CMN-401, what the user lacks would be CMN-408.
+    /// Platform §6: what the application lacks is 403 CMN-401.
     pub(crate) fn app_permission(permission: &str) -> Self {
         let message = format!(
             "In order to call this API endpoint, application needs to have [{permission}] permission"
@@ -84,6 +92,48 @@ impl ResourceError {
         Self::new(StatusCode::FORBIDDEN, "CMN-401", message)
     }
 
+    /// Platform §6: what the user lacks is 403 CMN-408, whose body has `permissionName`.
+    pub(crate) fn user_permission(permission: &'static str) -> Self {
+        let message = format!(
+            "In order to call this API endpoint, user needs to have [{permission}] permission for requested resource"
+        );
+        let error = Self::new(StatusCode::FORBIDDEN, "CMN-408", message);
+        Self {
+            permission: Some(permission),
+            ..error
+        }
+    }
+
+    /// Platform §6: the extension of somebody else is 403 CMN-404, except for an administrator.
+    pub(crate) fn another_extension() -> Self {
+        let message = "Access to another extension is not allowed";
+        Self {
+            parameter: Some("extensionId"),
+            ..Self::new(StatusCode::FORBIDDEN, "CMN-404", message)
+        }
+    }
+
+    /// Platform §6: what is no JSON is 400 CMN-103.
+    pub(crate) fn bad_json() -> Self {
+        let message = "Request body is not valid JSON";
+        Self::new(StatusCode::BAD_REQUEST, "CMN-103", message)
+    }
+
+    /// Platform §6: an address the API does not have is 404 CMN-120.
+    pub(crate) fn invalid_uri() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "CMN-120", "Invalid URI")
+    }
+
+    /// RFC 9110 section 15.5.6. Assumed: the code, named like the gateway's other refusals.
+    pub(crate) fn method_not_allowed(allow: String) -> Self {
+        let message = "Method is not allowed";
+        Self {
+            allow: Some(allow),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "AGW-405", message)
+        }
+    }
+
+    /// Platform §6: a bad value is CMN-101 with its parameter's name.
     pub(crate) fn parameter(name: &'static str) -> Self {
         let message = format!("Parameter [{name}] value is invalid");
         let error = Self::new(StatusCode::BAD_REQUEST, "CMN-101", message);
@@ -93,6 +143,7 @@ impl ResourceError {
         }
     }
 
+    /// Platform §6: an id nobody has is 404 CMN-102.
     pub(crate) fn not_found(name: &'static str, value: &str) -> Self {
         let value: String = value.chars().take(64).collect();
         let message = format!("Resource for parameter [{name}] with value [{value}] is not found");
@@ -130,6 +181,7 @@ impl ResourceError {
             error_code: self.code,
             message: &self.message,
             parameter_name: self.parameter,
+            permission_name: self.permission,
         };
         let body = Body {
             error_code: self.category,
@@ -141,6 +193,9 @@ impl ResourceError {
             response
                 .headers_mut()
                 .insert(WWW_AUTHENTICATE, self.challenge());
+        }
+        if let Some(allow) = &self.allow {
+            reply::header(&mut response, "allow", allow);
         }
         response
     }

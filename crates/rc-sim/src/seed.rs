@@ -29,6 +29,12 @@ impl Seed {
         outer.finalize().into()
     }
 
+    /// A number bound to `label` and `parts`.
+    pub(crate) fn number(&self, label: &str, parts: &[&[u8]]) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.bytes(label, parts);
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// `chars` (at most 43) characters of URL-safe base64.
     pub(crate) fn text(&self, label: &str, parts: &[&[u8]], chars: usize) -> String {
         let mut text = URL_SAFE_NO_PAD.encode(self.bytes(label, parts));

@@ -1,15 +1,20 @@
 //! What the simulated platform promises, by name.
 
+mod call_log;
 mod control;
 mod determinism;
 mod duplicates;
+mod endpoints;
+mod extensions;
 mod faults;
 mod limits;
+mod message_store;
 mod refresh_rules;
 mod resources;
 mod server;
 mod sessions;
 mod sign_in;
+mod sms;
 mod stage;
 mod standing;
 mod token;

@@ -3,7 +3,7 @@
 use crate::stage::{EXTENSION, Stage, json, refusal, refused};
 
 const SMS: &str = "/restapi/v1.0/account/~/extension/~/sms";
-const TEXT: &str = r#"{"from":{"phoneNumber":"+16505550101"},"to":[{"phoneNumber":"+16505550199"}],"text":"Hello"}"#;
+const MESSAGES: &str = "/restapi/v1.0/account/~/extension/~/message-store";
 
 fn assert_recorded(name: &str, response: &http::Response<bytes::Bytes>) {
     assert_eq!(response.status(), 200);
@@ -60,7 +60,7 @@ fn callers_that_are_refused() {
 }
 
 #[test]
-fn the_scheme_is_compared_without_case_and_the_query_may_carry_the_token() {
+fn the_scheme_is_compared_without_case() {
     let mut stage = Stage::new();
     let access = stage.sign_in().access;
     for scheme in ["bearer", "Bearer", "BEARER"] {
@@ -70,32 +70,45 @@ fn the_scheme_is_compared_without_case_and_the_query_may_carry_the_token() {
             200
         );
     }
-    assert_eq!(
-        stage
-            .get(&format!("{EXTENSION}?access_token={access}"), &[])
-            .status(),
-        200
-    );
 }
 
 #[test]
-fn own_ids_work_and_others_are_not_found() {
+fn the_query_carries_a_token_to_nothing_but_media() {
     let mut stage = Stage::new();
-    let header = format!("Bearer {}", stage.sign_in().access);
-    let headers = [("authorization", header.as_str())];
-    for (path, status) in [
-        ("account/12133895004/extension/12133895101", 200),
-        ("account/12133895004", 200),
-        ("account/~/extension/12133895102", 404),
-        ("account/1/extension/~", 404),
-        ("account/~/nothing", 404),
-    ] {
-        let response = stage.get(&format!("/restapi/v1.0/{path}"), &headers);
-        assert_eq!(response.status(), status, "{path}");
+    let access = stage.sign_in().access;
+    for path in [EXTENSION, MESSAGES, "/restapi/v1.0/client-info", SMS] {
+        let response = stage.get(&format!("{path}?access_token={access}"), &[]);
+        assert_eq!(
+            refusal(&response),
+            refused(401, "AGW-401", "AGW-401"),
+            "{path}"
+        );
     }
-    let response = stage.get("/restapi/v1.0/account/~/extension/12133895102", &headers);
-    assert_eq!(refusal(&response), refused(404, "CMN-102", "CMN-102"));
-    assert_eq!(json(&response)["errors"][0]["parameterName"], "extensionId");
+}
+
+#[test]
+fn client_info_tells_whose_the_token_is() {
+    let mut stage = Stage::new();
+    let access = stage.sign_in().access;
+    let info = json(&stage.send("GET", "/restapi/v1.0/client-info", &access, ""));
+    assert_eq!(info["owner_id"], "12133895101");
+    assert_eq!(info["scope"], "ReadAccounts ReadMessages SMS");
+    assert!(info["endpoint_id"].is_string());
+    assert_eq!(info["client_id"], stage.client_id());
+}
+
+#[test]
+fn version_two_has_the_id_of_the_account_as_text() {
+    let mut stage = Stage::new();
+    let access = stage.sign_in().access;
+    for account in ["~", "12133895004"] {
+        let path = format!("/restapi/v2/accounts/{account}");
+        let body = json(&stage.send("GET", &path, &access, ""));
+        assert_eq!(body["id"], "12133895004");
+        assert_eq!(body["mainNumber"], "+16505550100");
+    }
+    let other = stage.send("GET", "/restapi/v2/accounts/1", &access, "");
+    assert_eq!(refusal(&other), refused(404, "CMN-102", "CMN-102"));
 }
 
 #[test]
@@ -116,54 +129,6 @@ fn addresses_of_an_answer_are_on_the_host_that_was_asked() {
     let by_uri = stage.get(&absolute, &[("authorization", &header)]);
     let uri = json(&by_uri)["uri"].as_str().expect("text").to_owned();
     assert!(uri.starts_with("https://platform.example/restapi/"));
-}
-
-#[test]
-fn text_messages_are_recorded_and_never_sent() {
-    let mut stage = Stage::new();
-    let header = format!("Bearer {}", stage.sign_in().access);
-    let headers = [
-        ("authorization", header.as_str()),
-        ("content-type", "application/json"),
-    ];
-    let response = stage.post(SMS, TEXT, &headers);
-    assert_eq!(response.status(), 200);
-    assert_eq!(json(&response)["messageStatus"], "Queued");
-    let sent: Vec<_> = stage.platform.messages().collect();
-    assert_eq!(sent.len(), 1);
-    assert_eq!(sent[0].text, "Hello");
-    assert_eq!(sent[0].to, ["+16505550199"]);
-    assert!(sent[0].id > u64::from(u32::MAX));
-}
-
-#[test]
-fn bad_text_messages_are_refused() {
-    let mut stage = Stage::new();
-    let header = format!("Bearer {}", stage.sign_in().access);
-    for (body, code, parameter) in [
-        ("not json", "CMN-103", None),
-        ("[]", "CMN-101", Some("from")),
-        (r#"{"from":{},"to":[],"text":"x"}"#, "CMN-101", Some("to")),
-        (
-            r#"{"from":{"phoneNumber":"+1"},"to":[],"text":"x"}"#,
-            "CMN-101",
-            Some("to"),
-        ),
-        (
-            r#"{"from":{"phoneNumber":"+1"},"to":[]}"#,
-            "CMN-101",
-            Some("text"),
-        ),
-    ] {
-        let response = stage.post(SMS, body, &[("authorization", &header)]);
-        assert_eq!(refusal(&response), refused(400, code, code), "{body}");
-        assert_eq!(
-            json(&response)["errors"][0]["parameterName"].as_str(),
-            parameter,
-            "{body}"
-        );
-    }
-    assert_eq!(stage.platform.messages().count(), 0);
 }
 
 #[test]

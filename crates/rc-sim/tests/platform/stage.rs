@@ -11,6 +11,7 @@ use url::form_urlencoded;
 
 pub(crate) const REDIRECT_URI: &str = "http://localhost:8080/oauth/callback";
 pub(crate) const ADA: &str = "ada@acme.example";
+pub(crate) const GRACE: &str = "grace@acme.example";
 pub(crate) const EXTENSION: &str = "/restapi/v1.0/account/~/extension/~";
 /// RFC 7636 appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -31,6 +32,23 @@ pub(crate) struct Pair {
 pub(crate) fn demo() -> Config {
     let mut config = Config::demo(7, REDIRECT_URI);
     config.switches.limits.enabled = false;
+    config
+}
+
+/// The demo whose apps may do everything that is simulated.
+pub(crate) fn company() -> Config {
+    let mut config = demo();
+    for app in &mut config.apps {
+        app.permissions = [
+            "ReadAccounts",
+            "ReadMessages",
+            "EditMessages",
+            "SMS",
+            "ReadCallLog",
+        ]
+        .map(String::from)
+        .to_vec();
+    }
     config
 }
 
@@ -164,6 +182,23 @@ impl Stage {
             .respond(&request.body(body).expect("a request"), self.now)
     }
 
+    /// Sends a request of any kind with an access token.
+    pub(crate) fn send(
+        &mut self,
+        method: &str,
+        uri: &str,
+        access: &str,
+        body: &str,
+    ) -> Response<Bytes> {
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header(header::AUTHORIZATION, format!("Bearer {access}"))
+            .body(Bytes::copy_from_slice(body.as_bytes()))
+            .expect("a request");
+        self.platform.respond(&request, self.now)
+    }
+
     pub(crate) fn post_form(
         &mut self,
         uri: &str,
@@ -198,6 +233,14 @@ impl Stage {
             ("code", code),
             ("redirect_uri", REDIRECT_URI),
         ])
+    }
+
+    /// Signs a user in and returns the access token.
+    pub(crate) fn access_of(&mut self, login: &str) -> String {
+        let url = self.authorize_url(&[]);
+        let callback = self.platform.sign_in(&url, login, self.now);
+        let code = callback.expect("a callback").param("code").expect("a code");
+        pair(&self.exchange(&code)).access
     }
 
     pub(crate) fn sign_in(&mut self) -> Pair {
