@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 
 use crate::{
+    brands::{self, Brand},
     config::{AllowedGrant, App},
     form::{self, Duplicated, Params},
     limits::{Group, LimitKey, Passage},
@@ -31,7 +32,31 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) scope: String,
     pub(crate) challenge: Option<Challenge>,
     pub(crate) login_hint: Option<String>,
-    pub(crate) ask_consent: bool,
+    pub(crate) prompt: Prompt,
+    pub(crate) nonce: Option<String>,
+    pub(crate) brand: &'static Brand,
+    /// Whether the callback names the endpoints to go on with.
+    pub(crate) discovery: bool,
+    /// What else the callback is asked to say.
+    pub(crate) response_hint: Vec<ResponseHint>,
+}
+
+/// How much the user is to be asked. Platform §2.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Prompt {
+    /// `none`: no page at all.
+    pub(crate) none: bool,
+    /// Ask for the password even where the browser is known.
+    pub(crate) login: bool,
+    /// Ask for consent even where it was given.
+    pub(crate) consent: bool,
+}
+
+/// A value that the callback can bring. That it is the callback that does is assumed (Platform §2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ResponseHint {
+    BrandId,
+    ContractedCountryCode,
 }
 
 /// Where answers to the app go.
@@ -88,7 +113,10 @@ impl Platform {
         if let Some(limited) = self.limit_authorize(&authorization.app, now) {
             return limited;
         }
-        // Platform: the normal answer is a 302 to a hosted sign-in page.
+        if authorization.prompt.none {
+            return self.sign_in_silently(authorization, request, now);
+        }
+        // Platform §2: the normal answer is a 302 to a hosted sign-in page.
         reply::redirect(&format!("{}?{}", pages::SIGN_IN_PATH, ascii_query(&query)))
     }
 
@@ -144,6 +172,7 @@ impl Platform {
         let (uri, redirect_uri_sent) = read_redirect_uri(&app, &params)?;
         // A state that came twice is nobody's: neither is echoed.
         let state = params.get("state");
+        let brand = read_brand(&params)?;
         let target = RedirectTarget {
             uri,
             state: state.as_ref().ok().and_then(|s| s.map(str::to_owned)),
@@ -156,7 +185,11 @@ impl Platform {
                 scope: details.scope,
                 challenge: details.challenge,
                 login_hint: params.first("login_hint").map(str::to_owned),
-                ask_consent: details.ask_consent,
+                prompt: details.prompt,
+                nonce: details.nonce,
+                brand,
+                discovery: params.first("discovery") == Some("true"),
+                response_hint: read_response_hint(&params),
             }),
             Err((error, description)) => Err(Rejection::Redirected(target, error, description)),
         }
@@ -197,43 +230,45 @@ impl Platform {
                 "Authorization code is not allowed for the app".into(),
             ));
         }
-        let ask_consent = read_prompt(params)?;
+        refuse_request_objects(params)?;
+        read_display(params)?;
         Ok(Details {
             scope: self.read_scope(app, params.get("scope").map_err(duplicated)?)?,
             challenge: read_challenge(app, params)?,
-            ask_consent,
+            prompt: read_prompt(params)?,
+            nonce: params.get("nonce").map_err(duplicated)?.map(str::to_owned),
         })
     }
 
-    /// Platform: `scope` narrows the app's permissions (reference), or is ignored (older guide).
+    /// Platform §2: `scope` narrows the app's permissions (reference), or is ignored (older guide). The scopes of
+    /// OpenID Connect are no permissions: they are granted to whoever asks, and alone they narrow nothing.
     fn read_scope(&self, app: &App, scope: Option<&str>) -> Result<String, AppError> {
-        let all = || app.permissions.join(" ");
-        let Some(scope) = scope else { return Ok(all()) };
-        if self.config.switches.scope_parameter == ScopeParameter::Ignored {
-            return Ok(all());
-        }
-        let asked: Vec<&str> = scope
-            .split_ascii_whitespace()
-            .filter(|word| !OIDC_SCOPES.contains(word))
-            .collect();
-        if asked
-            .iter()
-            .any(|word| !app.permissions.iter().any(|have| have == word))
-        {
-            return Err(("invalid_scope", "Scope is not permitted for the app".into()));
-        }
-        Ok(if asked.is_empty() {
-            all()
+        let words = scope.unwrap_or_default().split_ascii_whitespace();
+        let (oidc, permissions): (Vec<&str>, Vec<&str>) =
+            words.partition(|word| OIDC_SCOPES.contains(word));
+        let ignored = self.config.switches.scope_parameter == ScopeParameter::Ignored;
+        let may = |word: &&str| app.permissions.iter().any(|have| have == word);
+        let mut granted: Vec<&str> = if ignored || permissions.is_empty() {
+            app.permissions.iter().map(String::as_str).collect()
+        } else if permissions.iter().all(may) {
+            permissions
         } else {
-            asked.join(" ")
-        })
+            return Err(("invalid_scope", "Scope is not permitted for the app".into()));
+        };
+        for word in oidc {
+            if !granted.contains(&word) {
+                granted.push(word);
+            }
+        }
+        Ok(granted.join(" "))
     }
 }
 
 struct Details {
     scope: String,
     challenge: Option<Challenge>,
-    ask_consent: bool,
+    prompt: Prompt,
+    nonce: Option<String>,
 }
 
 /// `error` and `error_description` for the app.
@@ -259,25 +294,69 @@ fn read_redirect_uri(app: &App, params: &Params) -> Result<(String, bool), Rejec
     }
 }
 
-/// Platform: `prompt` is a list of `login`, `sso`, `consent`, or `none` alone.
-fn read_prompt(params: &Params) -> Result<bool, AppError> {
-    let prompt = params
-        .get("prompt")
-        .map_err(duplicated)?
-        .unwrap_or("login sso");
-    let words: Vec<&str> = prompt.split_ascii_whitespace().collect();
-    if words
-        .iter()
-        .any(|word| !["login", "sso", "consent", "none"].contains(word))
-    {
+/// Platform §2: `prompt` is a list of `login`, `sso`, `consent`, or `none` alone; `login sso` when left out. `force`
+/// asks for the sign-in page whatever the browser is known as (assumed).
+fn read_prompt(params: &Params) -> Result<Prompt, AppError> {
+    let prompt = params.get("prompt").map_err(duplicated)?;
+    let words: Vec<&str> = prompt
+        .unwrap_or("login sso")
+        .split_ascii_whitespace()
+        .collect();
+    let known = ["login", "sso", "consent", "none"];
+    if words.iter().any(|word| !known.contains(word)) {
         return Err(invalid_request("Parameter [prompt] is invalid"));
     }
-    match words.contains(&"none") {
-        true if words.len() > 1 => Err(invalid_request("Value [none] of [prompt] stands alone")),
-        // No browser is remembered here, so nobody is ever signed in already.
-        true => Err(("login_required", "The user is not signed in".into())),
-        false => Ok(words.contains(&"consent")),
+    let none = words.contains(&"none");
+    if none && words.len() > 1 {
+        return Err(invalid_request("Value [none] of [prompt] stands alone"));
     }
+    Ok(Prompt {
+        none,
+        login: words == ["login"] || params.first("force") == Some("true"),
+        consent: words.contains(&"consent"),
+    })
+}
+
+/// Platform §2: `brand_id` in the reference, `brandId` in the guide. Platform §6.2: another one is OAU-101.
+fn read_brand(params: &Params) -> Result<&'static Brand, Rejection> {
+    match params.first("brand_id").or(params.first("brandId")) {
+        None => Ok(brands::default_brand()),
+        Some(id) => brands::find(id).ok_or_else(|| OauthError::new(OauthCode::Oau101).into()),
+    }
+}
+
+/// Platform §2: `page`, `popup`, `touch` or `mobile`. Assumed: others are refused.
+fn read_display(params: &Params) -> Result<(), AppError> {
+    match params.get("display").map_err(duplicated)? {
+        None | Some("page" | "popup" | "touch" | "mobile") => Ok(()),
+        Some(_) => Err(invalid_request("Parameter [display] is invalid")),
+    }
+}
+
+/// Platform §1: neither is supported (OpenID Connect Core section 3.1.2.6).
+fn refuse_request_objects(params: &Params) -> Result<(), AppError> {
+    for (name, error) in [
+        ("request", "request_not_supported"),
+        ("request_uri", "request_uri_not_supported"),
+    ] {
+        if params.first(name).is_some() {
+            return Err((error, format!("Parameter [{name}] is not supported")));
+        }
+    }
+    Ok(())
+}
+
+/// Hints that nobody knows ask for nothing.
+fn read_response_hint(params: &Params) -> Vec<ResponseHint> {
+    let hints = params.first("response_hint").unwrap_or_default();
+    let hints = hints
+        .split_ascii_whitespace()
+        .filter_map(|hint| match hint {
+            "brand_id" => Some(ResponseHint::BrandId),
+            "contracted_country_code" => Some(ResponseHint::ContractedCountryCode),
+            _ => None,
+        });
+    hints.collect()
 }
 
 fn read_challenge(app: &App, params: &Params) -> Result<Option<Challenge>, AppError> {

@@ -132,8 +132,7 @@ impl Platform {
         let user = self.registry.login(login);
         match (self.read_authorization(query), user) {
             (Ok(authorization), Some(user)) => {
-                let consent = (authorization.app.id().clone(), user.id());
-                !authorization.ask_consent && self.consents.contains(&consent)
+                !authorization.prompt.consent && self.has_consent(&authorization, user.id())
             }
             (Err(_), _) | (_, None) => false,
         }

@@ -9,7 +9,12 @@ use url::form_urlencoded;
 use crate::{
     config::{App, Credentials, Registry},
     form::Params,
+    jose::{
+        client_assertion::{self, AssertionRefusal, Expected, LONGEST_LIFE},
+        jti_cache::JtiCache,
+    },
     oauth_error::{OauthCode, OauthError},
+    timestamp::Timestamp,
 };
 
 struct Basic {
@@ -17,17 +22,90 @@ struct Basic {
     secret: String,
 }
 
-/// The app that sent `headers` and `params`.
-pub(crate) fn authenticate(
-    registry: &Registry,
-    headers: &HeaderMap,
-    params: &Params,
-) -> Result<Arc<App>, OauthError> {
-    let in_body = params.get("client_id")?;
-    match basic(headers)? {
-        Some(basic) => authenticate_basic(registry, &basic, in_body),
-        None => authenticate_body(registry, in_body, params.get("client_secret")?),
+/// The only kind of assertion there is (RFC 7523 section 2.2).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// What client authentication is held against.
+pub(crate) struct Authenticator<'a> {
+    pub(crate) registry: &'a Registry,
+    /// The assertions that were used already.
+    pub(crate) used: &'a mut JtiCache,
+    /// What an assertion may be made out to: the token endpoint and the issuer.
+    pub(crate) audiences: [String; 2],
+    pub(crate) now: Timestamp,
+}
+
+impl Authenticator<'_> {
+    /// The app that sent `headers` and `params`.
+    pub(crate) fn authenticate(
+        &mut self,
+        headers: &HeaderMap,
+        params: &Params,
+    ) -> Result<Arc<App>, OauthError> {
+        let in_body = params.get("client_id")?;
+        let basic = basic(headers)?;
+        match (params.get("client_assertion")?, basic) {
+            // RFC 6749 section 2.3: never more than one method.
+            (Some(_), Some(_)) => Err(OauthCode::Oau123.into()),
+            (Some(assertion), None) => self.authenticate_assertion(
+                assertion,
+                params.get("client_assertion_type")?,
+                in_body,
+            ),
+            (None, Some(basic)) => authenticate_basic(self.registry, &basic, in_body),
+            (None, None) => authenticate_body(self.registry, in_body, params.get("client_secret")?),
+        }
     }
+
+    /// `client_secret_jwt` and `private_key_jwt` (RFC 7523 section 2.2). Platform §3.
+    fn authenticate_assertion(
+        &mut self,
+        assertion: &str,
+        assertion_type: Option<&str>,
+        in_body: Option<&str>,
+    ) -> Result<Arc<App>, OauthError> {
+        if assertion_type != Some(ASSERTION_TYPE) {
+            return Err(OauthError::parameter("client_assertion_type"));
+        }
+        let refused = |refusal: AssertionRefusal| OauthError::from(OauthCode::of_client(refusal));
+        let client_id = client_assertion::claimed_client_id(assertion).map_err(refused)?;
+        if in_body.is_some_and(|in_body| in_body != client_id) {
+            return Err(OauthCode::Oau120.into());
+        }
+        let app = self.registry.app(&client_id);
+        let app = app.ok_or_else(|| OauthError::unknown_client(&client_id))?;
+        let keys = app.credentials().verifying_keys();
+        let [token_endpoint, issuer] = &self.audiences;
+        let expected = Expected {
+            client_id: &client_id,
+            audiences: &[token_endpoint, issuer],
+            longest_life: LONGEST_LIFE,
+            now: self.now,
+        };
+        // An app may register several keys, to change them without a break.
+        let mut refusal = OauthError::from(OauthCode::Oau146);
+        for key in keys {
+            match client_assertion::verify(assertion, key, &expected, self.used) {
+                Ok(()) => return Ok(Arc::clone(app)),
+                Err(error) => refusal = refused(error),
+            }
+        }
+        Err(refusal)
+    }
+}
+
+/// The client id that a request names, before anything of it is checked.
+pub(crate) fn claimed(headers: &HeaderMap, params: &Params) -> Option<String> {
+    let in_body = || params.first("client_id").map(str::to_owned);
+    let asserted = || {
+        let assertion = params.first("client_assertion")?;
+        client_assertion::claimed_client_id(assertion).ok()
+    };
+    let basic = basic(headers).ok().flatten();
+    basic
+        .map(|basic| basic.id)
+        .or_else(in_body)
+        .or_else(asserted)
 }
 
 fn authenticate_basic(
@@ -45,7 +123,7 @@ fn authenticate_basic(
     match app.credentials() {
         Credentials::Secret(secret) if *secret == basic.secret => Ok(Arc::clone(app)),
         Credentials::Secret(_) => Err(basic.stray_or(OauthCode::Oau146.into())),
-        Credentials::Public => Err(OauthError::unknown_client(&basic.id)),
+        Credentials::Public | Credentials::Keys(_) => Err(OauthError::unknown_client(&basic.id)),
     }
 }
 
@@ -65,7 +143,7 @@ fn authenticate_body(
         .ok_or_else(|| OauthError::unknown_client(client_id))?;
     match app.credentials() {
         Credentials::Public => Ok(Arc::clone(app)),
-        Credentials::Secret(_) => Err(OauthCode::Oau123.into()),
+        Credentials::Secret(_) | Credentials::Keys(_) => Err(OauthCode::Oau123.into()),
     }
 }
 

@@ -109,6 +109,11 @@ impl Codes {
         Ok(issued.grant.clone())
     }
 
+    /// The user whom a code was issued to.
+    pub(crate) fn owner(&self, code: &str) -> Option<UserId> {
+        self.issued.get(code).map(|issued| issued.grant.user)
+    }
+
     /// The scope a code stands for.
     pub(crate) fn scope(&self, code: &str) -> Option<&str> {
         self.issued

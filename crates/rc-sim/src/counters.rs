@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::grants;
+
 /// Counts of requests by kind since the platform was made.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -16,6 +18,8 @@ pub struct Counters {
     pub token_code: TokenCounters,
     /// Token requests with `grant_type=refresh_token`.
     pub token_refresh: TokenCounters,
+    /// Token requests with a personal JWT.
+    pub token_jwt: TokenCounters,
     /// Token requests with another grant type or none.
     pub token_other: TokenCounters,
     /// Calls to resources.
@@ -86,6 +90,7 @@ impl Counters {
         match grant_type {
             Some("authorization_code") => &mut self.token_code,
             Some("refresh_token") => &mut self.token_refresh,
+            Some(grants::PERSONAL_JWT) => &mut self.token_jwt,
             Some(_) | None => &mut self.token_other,
         }
     }

@@ -43,6 +43,11 @@ impl Params {
             .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
+    /// Whether the parameter came, empty or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
     /// The first value of a parameter whose repetition is harmless.
     pub(crate) fn first(&self, name: &str) -> Option<&str> {
         self.0

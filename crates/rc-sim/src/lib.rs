@@ -21,32 +21,29 @@
 //! Everything here is fictional: users, numbers, secrets. Nothing is ever sent to RingCentral.
 
 mod authorize;
+mod brands;
 mod browser;
+mod browser_session;
 #[cfg(feature = "client")]
 mod client;
 mod client_auth;
+mod clock;
 mod codes;
 mod config;
 pub mod control;
+mod cors;
 mod counters;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the platform does not serve discovery documents yet"
-    )
-)]
 mod discovery;
 mod fault;
 mod form;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the platform does not issue or take JWTs yet")
-)]
+mod grants;
 mod jose;
+mod journal;
 mod limits;
 mod messages;
+mod namespaces;
 mod oauth_error;
+mod openid;
 mod pages;
 mod pkce;
 mod platform;
@@ -54,11 +51,13 @@ mod reply;
 mod resource_error;
 mod resources;
 mod revoke;
+mod route;
 mod seed;
 #[cfg(feature = "server")]
 mod server;
 mod sessions;
 mod sign_in;
+mod steering;
 mod switches;
 mod timestamp;
 mod token;
@@ -68,10 +67,12 @@ mod world;
 pub use browser::{Callback, SignInError};
 #[cfg(feature = "client")]
 pub use client::SimClient;
-pub use config::{Account, AllowedGrant, App, Config, Role, User};
+pub use config::{Account, AllowedGrant, App, Config, KeySetError, Role, User};
 pub use counters::{ApiCounters, Counters, TokenCounters};
-pub use fault::{Answer, Delivery, Fault, Replacement, Target};
+pub use fault::{Answer, Delivery, Fault, FaultRule, Preset, Replacement, Target};
+pub use journal::{Event, EventFilter, EventKind};
 pub use messages::SentMessage;
+pub use namespaces::NamespaceError;
 pub use platform::Platform;
 #[cfg(feature = "server")]
 pub use server::Server;

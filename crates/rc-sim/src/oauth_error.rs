@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use crate::{
     form::{Differs, Duplicated},
+    jose::{client_assertion::AssertionRefusal, jwt::JwtRefusal, personal_jwt::PersonalJwtRefusal},
+    journal::RefusalCode,
     reply,
     switches::{ErrorShape, ErrorStatuses, Switches},
 };
@@ -57,6 +59,16 @@ pub(crate) enum OauthCode {
     Oau211,
     /// The refresh token is unknown, spent or of an ended OAuth session.
     Oau213,
+    /// A client assertion cannot be read.
+    Oau331Client,
+    /// The assertion of a grant cannot be read, or was not signed by the platform.
+    Oau331Grant,
+    /// A client assertion with another algorithm.
+    Oau347Client,
+    /// The assertion of a grant with another algorithm.
+    Oau347Grant,
+    /// A personal JWT that is not for this app.
+    Oau473,
     /// The grant type does not exist.
     Oau250,
     /// The app may not use this grant.
@@ -72,6 +84,10 @@ struct Facts {
 }
 
 impl OauthCode {
+    pub(crate) fn id(self) -> &'static str {
+        self.facts().id
+    }
+
     fn facts(self) -> Facts {
         const BAD: StatusCode = StatusCode::BAD_REQUEST;
         const UNAUTHORIZED: StatusCode = StatusCode::UNAUTHORIZED;
@@ -194,6 +210,31 @@ impl OauthCode {
             Self::Oau210 => ("OAU-210", "invalid_grant", BAD, "Token expired"),
             Self::Oau211 => ("OAU-211", "invalid_grant", BAD, "Token revoked"),
             Self::Oau213 => ("OAU-213", "invalid_grant", BAD, "Token not found"),
+            Self::Oau331Client => (
+                "OAU-331",
+                "invalid_client",
+                UNAUTHORIZED,
+                "Assertion cannot be parsed",
+            ),
+            Self::Oau331Grant => ("OAU-331", "invalid_grant", BAD, "Assertion is invalid"),
+            Self::Oau347Client => (
+                "OAU-347",
+                "invalid_client",
+                UNAUTHORIZED,
+                "Assertion algorithm is not supported",
+            ),
+            Self::Oau347Grant => (
+                "OAU-347",
+                "invalid_grant",
+                BAD,
+                "Assertion algorithm is not supported",
+            ),
+            Self::Oau473 => (
+                "OAU-473",
+                "unauthorized_client",
+                FORBIDDEN,
+                "Client is not allowed to use this personal API key",
+            ),
             Self::Oau250 => ("OAU-250", "invalid_request", BAD, "Unsupported grant type"),
             Self::Oau251 => (
                 "OAU-251",
@@ -207,6 +248,30 @@ impl OauthCode {
             error,
             guide_status,
             message,
+        }
+    }
+}
+
+impl OauthCode {
+    /// Platform §3: OAU-331 for what is no JWT and OAU-347 for the wrong algorithm. Assumed: OAU-146 for the rest.
+    pub(crate) fn of_client(refusal: AssertionRefusal) -> Self {
+        match refusal {
+            AssertionRefusal::Jwt(JwtRefusal::NotAJwt | JwtRefusal::TooLong) => Self::Oau331Client,
+            AssertionRefusal::Jwt(JwtRefusal::Algorithm) => Self::Oau347Client,
+            _ => Self::Oau146,
+        }
+    }
+
+    /// Platform §3: OAU-331, OAU-347 and OAU-473. Assumed: OAU-331 also for one the platform has not signed, and
+    /// for the rest what a refresh token in the same state gets (Platform §6.2).
+    pub(crate) fn of_personal_jwt(refusal: PersonalJwtRefusal) -> Self {
+        match refusal {
+            PersonalJwtRefusal::Jwt(JwtRefusal::Algorithm) => Self::Oau347Grant,
+            PersonalJwtRefusal::Jwt(_) => Self::Oau331Grant,
+            PersonalJwtRefusal::Unknown => Self::Oau213,
+            PersonalJwtRefusal::Revoked => Self::Oau211,
+            PersonalJwtRefusal::Expired => Self::Oau210,
+            PersonalJwtRefusal::OtherClient => Self::Oau473,
         }
     }
 }
@@ -298,7 +363,7 @@ impl OauthError {
     }
 
     pub(crate) fn id(&self) -> &'static str {
-        self.code.facts().id
+        self.code.id()
     }
 
     pub(crate) fn error(&self) -> &'static str {
@@ -326,6 +391,7 @@ impl OauthError {
             let challenge = HeaderValue::from_static(r#"Basic realm="RingCentral REST API""#);
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
+        response.extensions_mut().insert(RefusalCode(self.id()));
         response
     }
 

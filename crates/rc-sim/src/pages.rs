@@ -7,9 +7,11 @@ use url::Url;
 
 use crate::{
     authorize::AuthorizationRequest,
+    brands,
     config::{Config, User},
     oauth_error::OauthError,
     reply,
+    switches::SignInPages,
 };
 
 pub(crate) const SIGN_IN_PATH: &str = "/login";
@@ -19,7 +21,13 @@ pub(crate) const STYLESHEET_PATH: &str = "/login/pages.css";
 /// What to tell somebody who sees the sign-in page again.
 pub(crate) enum SignInNote<'a> {
     None,
-    WrongCredentials { login: &'a str },
+    /// The second of two pages.
+    Password {
+        login: &'a str,
+    },
+    WrongCredentials {
+        login: &'a str,
+    },
     TooLate,
 }
 
@@ -32,7 +40,19 @@ struct SignIn<'a> {
     login: &'a str,
     password: &'a str,
     problem: Option<&'static str>,
+    /// What this page asks for.
+    asks: Asks,
+    /// Shown when it is not the default.
+    brand: Option<&'static str>,
     users: &'a [User],
+}
+
+/// What a sign-in page asks for.
+#[derive(Clone, Copy, PartialEq)]
+enum Asks {
+    Both,
+    Login,
+    Password,
 }
 
 #[derive(Template)]
@@ -72,8 +92,14 @@ pub(crate) fn sign_in(
     let prefill = config.switches.prefill_sign_in;
     let demo = config.demo_user().filter(|_| prefill);
     let hint = authorization.login_hint.as_deref();
+    let asks = match (config.switches.sign_in_pages, &note) {
+        (SignInPages::One, _) => Asks::Both,
+        (SignInPages::Two, SignInNote::Password { .. }) => Asks::Password,
+        (SignInPages::Two, _) => Asks::Login,
+    };
     let (status, login, problem) = match note {
         SignInNote::None => (StatusCode::OK, hint, None),
+        SignInNote::Password { login } => (StatusCode::OK, Some(login), None),
         SignInNote::WrongCredentials { login } => (
             StatusCode::BAD_REQUEST,
             Some(login),
@@ -101,6 +127,9 @@ pub(crate) fn sign_in(
             .filter(|_| prefill && problem.is_none())
             .map_or("", |user| user.password()),
         problem,
+        asks,
+        brand: (*authorization.brand != *brands::default_brand())
+            .then_some(authorization.brand.name),
         users: if prefill { &config.users } else { &[] },
     };
     html(status, &page, &form_targets(authorization))

@@ -1,26 +1,36 @@
 //! The platform: routes a request to its endpoint, and lets faults happen to the answer.
 
 use std::{
-    collections::{HashSet, VecDeque},
-    fmt,
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 
 use crate::{
+    clock::Clock,
     codes::Codes,
-    config::{ClientId, Config, Registry, UserId},
+    config::{ClientId, Config, Registry, User, UserId},
+    cors,
     counters::{Counters, TokenOutcome},
-    fault::{Answer, Delivery, Fault, Faults, Target},
+    fault::{Answer, Delivery, Fault, Faults, Struck},
     form::Params,
+    jose::{
+        jti_cache::JtiCache,
+        keys::SigningKeys,
+        personal_jwt::{PersonalJwt, PersonalJwts},
+    },
+    journal::{self, Event, Journal},
     limits::Limiter,
     messages::SentMessage,
-    pages, reply,
+    namespaces::Chosen,
+    reply,
     resource_error::ResourceError,
+    route::{Claims, Route, bearer_token},
     seed::Seed,
-    sessions::{Ending, Sessions},
+    sessions::Sessions,
     timestamp::Timestamp,
     world::{Mailboxes, World},
 };
@@ -30,6 +40,10 @@ use crate::{
 /// Requests and the time come in, answers come out: no socket, no clock, no randomness. The same
 /// configuration and the same calls give the same bytes.
 pub struct Platform {
+    /// The namespace this is; empty for the one that has namespaces.
+    pub(crate) name: String,
+    /// What it was made of.
+    pub(crate) initial: Config,
     pub(crate) config: Config,
     pub(crate) registry: Registry,
     pub(crate) seed: Seed,
@@ -37,6 +51,8 @@ pub struct Platform {
     pub(crate) sessions: Sessions,
     /// App and user pairs that need not be asked again.
     pub(crate) consents: HashSet<(ClientId, UserId)>,
+    /// How often the sessions of a user were ended by hand.
+    pub(crate) passwords_changed: HashMap<UserId, u64>,
     pub(crate) limiter: Limiter,
     pub(crate) faults: Faults,
     pub(crate) counters: Counters,
@@ -45,50 +61,26 @@ pub struct Platform {
     pub(crate) mailboxes: Mailboxes,
     /// What the company follows from.
     pub(crate) world_key: u64,
-    requests: u64,
-    /// How far the platform's clock is ahead of its callers'.
-    ahead: Duration,
+    pub(crate) keys: SigningKeys,
+    pub(crate) jwts: PersonalJwts,
+    /// How many personal JWTs were made by hand.
+    pub(crate) jwts_made: u32,
+    pub(crate) used_assertions: JtiCache,
+    /// How many ID tokens were issued.
+    pub(crate) id_tokens: u64,
+    pub(crate) clock: Clock,
+    pub(crate) journal: Journal,
+    pub(crate) namespaces: BTreeMap<String, Self>,
+    /// Whom the request at hand turned out to be of.
+    pub(crate) acting: Acting,
+    pub(crate) requests: u64,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Route {
-    Authorize,
-    SignIn,
-    Consent,
-    Stylesheet,
-    Token,
-    Revoke,
-    Resource,
-    Nothing,
-}
-
-impl Route {
-    fn of(method: &Method, path: &str) -> Self {
-        match (method.as_str(), path) {
-            ("GET" | "POST", "/restapi/oauth/authorize") => Self::Authorize,
-            ("GET" | "POST", pages::SIGN_IN_PATH) => Self::SignIn,
-            ("POST", pages::CONSENT_PATH) => Self::Consent,
-            // A consent page that is opened by its address starts at the sign-in.
-            ("GET", pages::CONSENT_PATH) => Self::SignIn,
-            ("GET", pages::STYLESHEET_PATH) => Self::Stylesheet,
-            ("POST", "/restapi/oauth/token") => Self::Token,
-            ("POST", "/restapi/oauth/revoke") => Self::Revoke,
-            (_, path) if path.starts_with("/restapi/oauth/") => Self::Nothing,
-            (_, path) if path == "/restapi" || path.starts_with("/restapi/") => Self::Resource,
-            _ => Self::Nothing,
-        }
-    }
-
-    fn fault_target(self) -> Option<Target> {
-        match self {
-            Self::Token => Some(Target::Token),
-            Self::Revoke => Some(Target::Revoke),
-            Self::Resource => Some(Target::Api),
-            Self::Authorize | Self::SignIn | Self::Consent | Self::Stylesheet | Self::Nothing => {
-                None
-            }
-        }
-    }
+/// Whom a request turned out to be of, for the journal.
+#[derive(Default)]
+pub(crate) struct Acting {
+    pub(crate) client_id: Option<ClientId>,
+    pub(crate) user: Option<UserId>,
 }
 
 /// When a request arrives, and how much later than that its answer leaves.
@@ -118,16 +110,33 @@ impl Platform {
     /// A platform nobody has signed in to.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let seed = Seed::new(config.seed);
+        Self::named("", config)
+    }
+
+    /// The platform of a namespace.
+    pub(crate) fn named(name: &str, config: Config) -> Self {
+        let seed = match name {
+            "" => Seed::new(config.seed),
+            name => Seed::new(config.seed).child(name),
+        };
         let world_key = World::key(&seed);
-        let sessions = Sessions::new(seed.clone(), "");
+        let sessions = Sessions::new(seed.clone(), name);
+        // The key set is read without saying which namespace it is for: all have the same keys.
+        let keys = SigningKeys::new(&Seed::new(config.seed));
+        let mut jwts = PersonalJwts::default();
+        for user in &config.users {
+            jwts.register(PersonalJwt::new(&seed, user.extension_id, 0));
+        }
         Self {
             registry: Registry::new(&config),
+            name: name.to_owned(),
+            initial: config.clone(),
             config,
             seed,
             codes: Codes::default(),
             sessions,
             consents: HashSet::new(),
+            passwords_changed: HashMap::new(),
             limiter: Limiter::default(),
             faults: Faults::default(),
             counters: Counters::default(),
@@ -135,9 +144,22 @@ impl Platform {
             messages_recorded: 0,
             mailboxes: Mailboxes::default(),
             world_key,
+            keys,
+            jwts,
+            jwts_made: 0,
+            used_assertions: JtiCache::default(),
+            id_tokens: 0,
+            clock: Clock::default(),
+            journal: Journal::default(),
+            namespaces: BTreeMap::new(),
+            acting: Acting::default(),
             requests: 0,
-            ahead: Duration::ZERO,
         }
+    }
+
+    /// The platform as it was made.
+    pub(crate) fn anew(&self) -> Self {
+        Self::named(&self.name, self.initial.clone())
     }
 
     /// What the platform is made of.
@@ -155,18 +177,87 @@ impl Platform {
 
     /// Answers one request at `now`, and says how the answer travels.
     ///
-    /// Takes the next queued fault of the request's kind. Without one the answer arrives whole at once.
+    /// Lets the first fault happen that strikes the request. Without one the answer arrives whole at once.
     pub fn answer(&mut self, request: &Request<Bytes>, now: Timestamp) -> Answer {
-        let now = self.clock(now);
+        match self.namespace_of(request) {
+            Chosen::Own => self.answer_own(request, now),
+            Chosen::Named(name) => match self.namespaces.get_mut(&name) {
+                Some(namespace) => namespace.answer_own(request, now),
+                None => Answer::whole(ResourceError::no_such_namespace(&name).respond()),
+            },
+        }
+    }
+
+    fn answer_own(&mut self, request: &Request<Bytes>, now: Timestamp) -> Answer {
+        let now = self.clock.time(now);
         let route = Route::of(request.method(), request.uri().path());
-        let fault = route
-            .fault_target()
-            .and_then(|target| self.faults.next(target));
+        if let Some(response) = cors::preflight(&self.registry, request) {
+            return Answer::whole(response);
+        }
+        let claims = Claims::of(route, request);
+        self.acting = Acting::default();
+        let fault = self.striking(route, request, &claims, now);
+        let fault_name = fault.as_ref().map(Fault::name);
+        let mut answer = self.answer_with(fault, route, request, now);
+        cors::expose(&self.registry, route, request, &mut answer.response);
+        self.write_event(route, request, claims, fault_name, &answer.response, now);
+        answer
+    }
+
+    fn striking(
+        &mut self,
+        route: Route,
+        request: &Request<Bytes>,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Option<Fault> {
+        let target = route.fault_target().filter(|_| !self.faults.is_empty())?;
+        let user = if self.faults.ask_for_login() {
+            self.claimed_user(route, request)
+        } else {
+            None
+        };
+        let struck = Struck {
+            target,
+            request,
+            grant_type: claims.grant_type.as_deref(),
+            client_id: claims.client_id.as_deref(),
+            login: user.as_ref().map(|user| user.login.as_str()),
+        };
+        let fault = self.faults.strike(&struck, &self.seed, now)?;
+        self.note_fault(route, request, &fault);
+        Some(fault)
+    }
+
+    /// Whom a request is for, by its code or its token.
+    fn claimed_user(&self, route: Route, request: &Request<Bytes>) -> Option<Arc<User>> {
+        let form = Params::parse(request.body());
+        let id = match route {
+            Route::Token => {
+                let code = form.first("code").and_then(|code| self.codes.owner(code));
+                let token = form.first("refresh_token");
+                code.or_else(|| Some(self.sessions.owner_of(token?)?.user))
+            }
+            Route::Revoke => Some(self.sessions.owner_of(form.first("token")?)?.user),
+            _ => {
+                let token = bearer_token(request.headers())?;
+                Some(self.sessions.owner_of(token)?.user)
+            }
+        };
+        self.registry.user(id?).cloned()
+    }
+
+    fn answer_with(
+        &mut self,
+        fault: Option<Fault>,
+        route: Route,
+        request: &Request<Bytes>,
+        now: Timestamp,
+    ) -> Answer {
         let arrival = Arrival::at(now);
         let Some(fault) = fault else {
             return Answer::whole(self.process(route, request, arrival));
         };
-        self.note_fault(route, request, &fault);
         match fault {
             Fault::DropBefore => Answer {
                 delivery: Delivery::DropBefore,
@@ -188,9 +279,45 @@ impl Platform {
                 if replacement.carried_out {
                     self.process(route, request, arrival);
                 }
-                Answer::whole(replacement.into_response(now))
+                Answer::whole(replacement.into_response(self.clock.told(now)))
             }
         }
+    }
+
+    fn write_event(
+        &mut self,
+        route: Route,
+        request: &Request<Bytes>,
+        claims: Claims,
+        fault: Option<&'static str>,
+        response: &Response<Bytes>,
+        now: Timestamp,
+    ) {
+        let (status, code) = journal::outcome(response);
+        let named = claims
+            .client_id
+            .filter(|client_id| self.registry.app(client_id).is_some());
+        let acting = self.acting.client_id.take().map(String::from);
+        let user = self.acting.user.and_then(|user| self.registry.user(user));
+        let request_id = response.headers().get("rcrequestid");
+        self.journal.write(Event {
+            number: 0,
+            at: now,
+            kind: route.event_kind(),
+            method: request.method().as_str().to_owned(),
+            path: request.uri().path().chars().take(256).collect(),
+            grant_type: claims
+                .grant_type
+                .map(|grant_type| grant_type.chars().take(64).collect()),
+            client_id: acting.or(named),
+            login: user.map(|user| user.login.clone()),
+            status: status.as_u16(),
+            code,
+            fault,
+            request_id: request_id
+                .and_then(|id| id.to_str().ok())
+                .map(str::to_owned),
+        });
     }
 
     fn process(
@@ -208,6 +335,8 @@ impl Platform {
             Route::Token => self.token(request, arrival),
             Route::Revoke => self.revoke(request, now),
             Route::Resource => self.resource(request, now),
+            Route::Discovery => self.document(request, now),
+            Route::UserInfo => self.user_info(request, now),
             Route::Nothing => ResourceError::no_such_resource().respond(),
         };
         self.stamp(&mut response, now);
@@ -228,7 +357,7 @@ impl Platform {
         reply::header(response, "rcrequestid", &id);
         reply::header(response, "routingkey", "SIM01P01");
         reply::header(response, "content-language", "en-US");
-        reply::header(response, "date", &now.http_date());
+        reply::header(response, "date", &self.clock.told(now).http_date());
     }
 
     fn note_fault(&mut self, route: Route, request: &Request<Bytes>, fault: &Fault) {
@@ -258,88 +387,9 @@ impl Platform {
             | Route::SignIn
             | Route::Consent
             | Route::Stylesheet
+            | Route::Discovery
+            | Route::UserInfo
             | Route::Nothing => {}
         }
-    }
-
-    /// The platform's own time when its callers' is `now`.
-    #[must_use]
-    pub fn clock(&self, now: Timestamp) -> Timestamp {
-        now.plus(self.ahead)
-    }
-
-    /// Sets the platform's clock ahead of its callers' by `by` more.
-    pub fn advance(&mut self, by: Duration) {
-        self.ahead = self.ahead.saturating_add(by);
-    }
-
-    /// Lets `fault` happen to the next `times` requests of `target`, after the faults that wait already.
-    pub fn queue_fault(&mut self, target: Target, fault: Fault, times: u32) {
-        self.faults.queue(target, fault, times);
-    }
-
-    /// Forgets the faults that wait.
-    pub fn clear_faults(&mut self) {
-        self.faults.clear();
-    }
-
-    /// Switches all request limits on or off.
-    pub fn enable_limits(&mut self, enabled: bool) {
-        self.config.switches.limits.enabled = enabled;
-    }
-
-    /// Lets every access token expire at `now`; returns how many were valid.
-    pub fn expire_access_tokens(&mut self, now: Timestamp) -> usize {
-        let now = self.clock(now);
-        self.sessions.expire_access(now)
-    }
-
-    /// Ends the OAuth session that a token, access or refresh, belongs to. Returns whether there was one.
-    pub fn end_session(&mut self, token: &str) -> bool {
-        let number = self
-            .sessions
-            .owner_of(token)
-            .map(|session| session.number());
-        number.is_some_and(|number| self.sessions.end(number, Ending::Revoked))
-    }
-
-    /// Ends every OAuth session of the user with this login, as a changed password does; returns how many.
-    pub fn end_user_sessions(&mut self, login: &str) -> usize {
-        let user = self.registry.login(login).map(|user| user.id());
-        user.map_or(0, |user| self.sessions.end_user(user))
-    }
-
-    /// Ends every OAuth session; returns how many.
-    pub fn end_all_sessions(&mut self) -> usize {
-        self.sessions.end_all()
-    }
-
-    /// What the platform has seen so far.
-    #[must_use]
-    pub fn counters(&self, now: Timestamp) -> Counters {
-        Counters {
-            live_sessions: self
-                .sessions
-                .alive(self.config.switches.session_limits, self.clock(now))
-                as u64,
-            sessions_ended: self.sessions.ended(),
-            ..self.counters.clone()
-        }
-    }
-
-    /// The recorded text messages, oldest first; at most the last 1,000.
-    pub fn messages(&self) -> impl Iterator<Item = &SentMessage> {
-        self.messages.iter()
-    }
-}
-
-/// Tells how busy the platform is, and no secret.
-impl fmt::Debug for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Platform")
-            .field("config", &self.config)
-            .field("requests", &self.requests)
-            .field("ahead", &self.ahead)
-            .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::WWW_AUTHENTICATE};
 use serde::Serialize;
 
-use crate::{reply, sessions::AccessRefusal};
+use crate::{journal::RefusalCode, reply, sessions::AccessRefusal};
 
 /// One refusal of a resource.
 #[derive(Debug)]
@@ -158,6 +158,22 @@ impl ResourceError {
         Self::new(StatusCode::NOT_FOUND, "AGW-404", "Resource is not found")
     }
 
+    /// RFC 6750 section 3.1. Assumed: the platform's number for it.
+    pub(crate) fn insufficient_scope(scope: &str) -> Self {
+        let message = format!("The access token needs the scope [{scope}]");
+        Self {
+            category: "InsufficientScope",
+            ..Self::new(StatusCode::FORBIDDEN, "OAU-117", message)
+        }
+    }
+
+    /// No behaviour of RingCentral's: the request names a namespace that was not made.
+    pub(crate) fn no_such_namespace(name: &str) -> Self {
+        let name: String = name.chars().take(64).collect();
+        let message = format!("There is no namespace [{name}]. Make it with POST /sim/namespaces");
+        Self::new(StatusCode::NOT_FOUND, "SIM-404", message)
+    }
+
     /// Platform: the text of CMN-301 is matched by first-party clients.
     pub(crate) fn rate_exceeded() -> Self {
         Self::new(
@@ -189,6 +205,7 @@ impl ResourceError {
             errors: [item],
         };
         let mut response = reply::json(self.status, &body);
+        response.extensions_mut().insert(RefusalCode(self.code));
         if self.status == StatusCode::UNAUTHORIZED {
             response
                 .headers_mut()

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use crate::{
-    client_auth,
     form::Params,
     limits::Passage,
     oauth_error::{OauthCode, OauthError},
@@ -21,7 +20,7 @@ impl Platform {
         self.counters.revocations += 1;
         let form = Params::parse(request.body());
         // Platform: a bad client is OAU-164 here.
-        let app = match client_auth::authenticate(&self.registry, request.headers(), &form) {
+        let app = match self.authenticate(request, &form, now) {
             Ok(app) => app,
             Err(error) => {
                 return error

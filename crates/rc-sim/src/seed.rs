@@ -15,6 +15,11 @@ impl Seed {
         Self(hash.finalize().into())
     }
 
+    /// The key of a part of the platform that has nothing in common with the rest.
+    pub(crate) fn child(&self, name: &str) -> Self {
+        Self(self.bytes("child", &[name.as_bytes()]))
+    }
+
     /// 32 bytes bound to `label` and `parts`. Hashed twice with the key, so nobody can extend a value.
     pub(crate) fn bytes(&self, label: &str, parts: &[&[u8]]) -> [u8; 32] {
         let mut inner = Sha256::new();

@@ -4,6 +4,11 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use crate::jose::{
+    jwk::{Jwk, JwkSet},
+    jwt::VerifyingKey,
+};
+
 /// The id of an app, cheap to copy around.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(from = "String", into = "String")]
@@ -53,7 +58,27 @@ pub(crate) enum Credentials {
     Public,
     /// `client_secret_basic` or `client_secret_jwt`.
     Secret(String),
+    /// `private_key_jwt`, with one of these keys.
+    Keys(Vec<Jwk>),
 }
+
+impl Credentials {
+    /// What the signature of a client assertion is verified with; nothing for a public app.
+    pub(crate) fn verifying_keys(&self) -> Vec<VerifyingKey<'_>> {
+        match self {
+            Self::Public => Vec::new(),
+            Self::Secret(secret) => vec![VerifyingKey::Secret(secret.as_bytes())],
+            Self::Keys(keys) => keys.iter().map(VerifyingKey::Public).collect(),
+        }
+    }
+}
+
+/// A key set that an app cannot be registered with.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no set of RSA public keys, such as {{\"keys\":[{{\"kty\":\"RSA\",\"n\":\"…\",\"e\":\"AQAB\"}}]}}: {0}"
+)]
+pub struct KeySetError(#[from] serde_json::Error);
 
 /// A registered application.
 #[derive(Clone)]
@@ -87,6 +112,24 @@ impl App {
         }
     }
 
+    /// An app that authenticates with a key of its own (`private_key_jwt`), RS256. `key_set` is the JWK set of
+    /// its public keys (RFC 7517 section 5), as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When `key_set` is no set of RSA public keys.
+    pub fn private_key_jwt(
+        name: impl Into<String>,
+        client_id: impl Into<String>,
+        key_set: &str,
+    ) -> Result<Self, KeySetError> {
+        let JwkSet { keys } = serde_json::from_str(key_set)?;
+        Ok(Self {
+            credentials: Credentials::Keys(keys),
+            ..Self::public(name, client_id)
+        })
+    }
+
     /// A "client-side web app": no secret, PKCE instead (RFC 6749 section 2.1, RFC 7636).
     #[must_use]
     pub fn public(name: impl Into<String>, client_id: impl Into<String>) -> Self {
@@ -96,9 +139,15 @@ impl App {
             credentials: Credentials::Public,
             redirect_uris: Vec::new(),
             issue_refresh_tokens: false,
-            permissions: ["ReadAccounts", "ReadCallLog", "ReadMessages", "SMS"]
-                .map(String::from)
-                .to_vec(),
+            permissions: [
+                "ReadAccounts",
+                "ReadCallLog",
+                "ReadMessages",
+                "EditMessages",
+                "SMS",
+            ]
+            .map(String::from)
+            .to_vec(),
             allowed_grants: vec![AllowedGrant::AuthorizationCode, AllowedGrant::RefreshToken],
         }
     }
@@ -137,7 +186,7 @@ impl App {
     pub fn client_secret(&self) -> Option<&str> {
         match &self.credentials {
             Credentials::Secret(secret) => Some(secret),
-            Credentials::Public => None,
+            Credentials::Public | Credentials::Keys(_) => None,
         }
     }
 
@@ -145,6 +194,14 @@ impl App {
     #[must_use]
     pub fn is_public(&self) -> bool {
         matches!(self.credentials, Credentials::Public)
+    }
+
+    /// The same app under another id, with another secret where it has one.
+    pub(crate) fn rename(&mut self, client_id: String, client_secret: String) {
+        self.client_id = client_id.into();
+        if let Credentials::Secret(secret) = &mut self.credentials {
+            *secret = client_secret;
+        }
     }
 
     pub(crate) fn id(&self) -> &ClientId {

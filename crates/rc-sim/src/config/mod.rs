@@ -5,7 +5,7 @@ mod registry;
 mod user;
 
 pub use self::{
-    app::{AllowedGrant, App},
+    app::{AllowedGrant, App, KeySetError},
     user::{Role, User},
 };
 pub(crate) use self::{

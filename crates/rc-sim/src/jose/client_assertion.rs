@@ -80,18 +80,6 @@ pub(crate) enum AssertionRefusal {
     Replayed,
 }
 
-impl AssertionRefusal {
-    /// The platform's number. Platform §3: OAU-331 for what is no JWT and OAU-347 for the wrong algorithm, both
-    /// observed with the assertion of a grant. Assumed: the same here, and OAU-146 for signature and claims.
-    pub(crate) fn number(self) -> &'static str {
-        match self {
-            Self::Jwt(JwtRefusal::NotAJwt | JwtRefusal::TooLong) => "OAU-331",
-            Self::Jwt(JwtRefusal::Algorithm) => "OAU-347",
-            _ => "OAU-146",
-        }
-    }
-}
-
 /// The client an assertion claims to be from, to be looked up before [`verify`] can be called.
 pub(crate) fn claimed_client_id(assertion: &str) -> Result<String, AssertionRefusal> {
     #[derive(Deserialize)]

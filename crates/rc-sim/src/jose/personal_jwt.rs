@@ -111,22 +111,6 @@ pub(crate) enum PersonalJwtRefusal {
     OtherClient,
 }
 
-impl PersonalJwtRefusal {
-    /// The platform's number. Platform §3: OAU-331 for what is no JWT, OAU-347 for the wrong algorithm and
-    /// OAU-473 for one restricted to other apps. Assumed: OAU-331 also for one the platform has not signed,
-    /// and for the rest what a refresh token in the same state gets (Platform §6.2).
-    pub(crate) fn number(self) -> &'static str {
-        match self {
-            Self::Jwt(JwtRefusal::Algorithm) => "OAU-347",
-            Self::Jwt(_) => "OAU-331",
-            Self::Unknown => "OAU-213",
-            Self::Revoked => "OAU-211",
-            Self::Expired => "OAU-210",
-            Self::OtherClient => "OAU-473",
-        }
-    }
-}
-
 /// All personal JWTs of a platform.
 #[derive(Clone, Default)]
 pub(crate) struct PersonalJwts {
@@ -143,6 +127,16 @@ impl PersonalJwts {
     pub(crate) fn revoke(&mut self, jti: &str) -> bool {
         let found = self.by_jti.get_mut(jti);
         found.map(|jwt| jwt.revoked = true).is_some()
+    }
+
+    /// The personal JWT that `token` is, whatever it is good for.
+    pub(crate) fn find(&self, token: &str, keys: &SigningKeys) -> Option<&PersonalJwt> {
+        #[derive(Deserialize)]
+        struct Id {
+            jti: String,
+        }
+        let Id { jti } = keys.verify_personal(token).ok()?;
+        self.by_jti.get(&jti)
     }
 
     /// The personal JWT that `token` is, if `client_id` may use it at `now`. It is not single use.

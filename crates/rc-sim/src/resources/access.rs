@@ -1,13 +1,17 @@
 //! Who calls, and what the caller may.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request, header::AUTHORIZATION};
 
 use crate::{
-    config::User,
+    config::{ClientId, User},
     form::Params,
     platform::Platform,
     resource_error::ResourceError,
+    sessions::AccessRefusal,
+    switches::AccessTokenInQuery,
     timestamp::Timestamp,
     world::{Extension, World},
 };
@@ -29,9 +33,9 @@ const INCLUDED: [(&str, &str); 3] = [
 
 /// Who calls, after the bearer check.
 pub(crate) struct Caller {
-    pub(super) app: usize,
-    pub(super) user: usize,
-    pub(super) scope: String,
+    pub(crate) app: ClientId,
+    pub(crate) user: Arc<User>,
+    pub(crate) scope: String,
     pub(super) endpoint_id: String,
 }
 
@@ -45,29 +49,39 @@ impl Caller {
 
 impl Platform {
     /// The caller, by the token of the request.
-    pub(super) fn caller(
+    pub(crate) fn caller(
         &mut self,
         request: &Request<Bytes>,
         query: &Params,
         handler: Option<Handler>,
         now: Timestamp,
     ) -> Result<Caller, ResourceError> {
-        let token = match (bearer(request.headers())?, handler) {
-            (Some(token), _) => token,
-            // Platform §7: in the query a token is for media only; the header is preferred.
-            (None, Some(Handler::Media(_))) => query
-                .first("access_token")
-                .ok_or_else(ResourceError::no_authorization)?,
-            (None, _) => return Err(ResourceError::no_authorization()),
+        // Platform §7: in the query a token is for media only; the header is preferred.
+        let in_query = match self.config.switches.access_token_in_query {
+            AccessTokenInQuery::Media => matches!(handler, Some(Handler::Media(_))),
+            AccessTokenInQuery::Everywhere => true,
+            AccessTokenInQuery::Nowhere => false,
         };
+        let token = match bearer(request.headers())? {
+            Some(token) => token,
+            None => query
+                .first("access_token")
+                .filter(|_| in_query)
+                .ok_or_else(ResourceError::no_authorization)?,
+        };
+        let limits = self.config.switches.session_limits;
         let session = self
             .sessions
-            .use_access(token, now)
+            .use_access(token, limits, now)
             .map_err(ResourceError::access)?;
+        self.acting.client_id = Some(session.app.clone());
+        self.acting.user = Some(session.user);
+        let user = self.registry.user(session.user);
+        let user = user.ok_or_else(|| ResourceError::access(AccessRefusal::NotFound))?;
         Ok(Caller {
-            app: session.app,
-            user: session.user,
-            scope: session.scope.clone(),
+            app: session.app.clone(),
+            user: Arc::clone(user),
+            scope: session.scope().to_owned(),
             endpoint_id: session.endpoint_id.clone(),
         })
     }
@@ -80,10 +94,9 @@ impl Platform {
         if let Some(permission) = missing_in_app {
             return Err(ResourceError::app_permission(permission));
         }
-        let user = &self.config.users[caller.user];
         match endpoint
             .user_permission
-            .filter(|permission| !role_allows(user, permission))
+            .filter(|permission| !role_allows(&caller.user, permission))
         {
             Some(permission) => Err(ResourceError::user_permission(permission)),
             None => Ok(()),
@@ -110,15 +123,15 @@ impl Platform {
         self.own_account(call)?;
         let value = call.value("extensionId");
         let unknown = || ResourceError::not_found("extensionId", value);
-        let (world, own) = (self.world(), call.caller.user as u64);
-        if value == "~" {
-            return world.extension(own).ok_or_else(unknown);
-        }
-        let found = call
-            .id("extensionId")
-            .and_then(|id| world.find_extension(id));
+        let (world, own) = (self.world(), call.caller.user.extension_id);
+        let id = if value == "~" {
+            Some(own)
+        } else {
+            call.id("extensionId")
+        };
+        let found = id.and_then(|id| world.find_extension(id));
         let found = found.ok_or_else(unknown)?;
-        if found.index == own || self.config.users[call.caller.user].admin {
+        if found.id == own || call.caller.user.is_administrator() {
             return Ok(found);
         }
         Err(ResourceError::another_extension())
@@ -126,7 +139,7 @@ impl Platform {
 }
 
 fn role_allows(user: &User, permission: &str) -> bool {
-    user.admin || STANDARD_ROLE.contains(&permission)
+    user.is_administrator() || STANDARD_ROLE.contains(&permission)
 }
 
 /// The bearer token (RFC 6750 section 2.1). Platform: `bearer` is as good as `Bearer`.

@@ -47,15 +47,15 @@ pub(super) fn read_v2(
 
 /// Platform §5: whose the token is and what it allows. Assumed: no permission is needed.
 pub(super) fn client_info(
-    platform: &mut Platform,
+    _: &mut Platform,
     call: &Call<'_>,
 ) -> Result<Response<Bytes>, ResourceError> {
     let caller = &call.caller;
     let body = json!({
-        "owner_id": platform.config.users[caller.user].extension_id.to_string(),
+        "owner_id": caller.user.extension_id.to_string(),
         "scope": caller.scope,
         "endpoint_id": caller.endpoint_id,
-        "client_id": platform.config.apps[caller.app].client_id(),
+        "client_id": caller.app.as_str(),
     });
     Ok(reply::json(StatusCode::OK, &body))
 }

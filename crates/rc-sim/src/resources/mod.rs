@@ -1,6 +1,6 @@
 //! The resources an application calls, and what needs no token.
 
-mod access;
+pub(crate) mod access;
 mod account;
 mod call_log;
 mod endpoints;
@@ -66,10 +66,10 @@ impl Platform {
                 Err(ResourceError::method_not_allowed(methods))
             }
             Found::OtherMethods(methods) => self
-                .authenticate(request, now)
+                .authorize_call(request, now)
                 .and(Err(ResourceError::method_not_allowed(methods))),
             Found::Nothing => self
-                .authenticate(request, now)
+                .authorize_call(request, now)
                 .and_then(|()| Err(unknown(request.uri().path()))),
         };
         let response = response.unwrap_or_else(|error| error.respond());
@@ -117,15 +117,15 @@ impl Platform {
             return Passage::Free;
         };
         let key = LimitKey {
-            app: caller.app,
-            user: Some(caller.user),
+            app: caller.app.clone(),
+            user: Some(caller.user.id()),
             group,
         };
         self.limiter.pass(key, &self.config.switches.limits, now)
     }
 
     /// Only callers with a token learn what exists. Assumed: the gateway looks at the token first.
-    fn authenticate(
+    fn authorize_call(
         &mut self,
         request: &Request<Bytes>,
         now: Timestamp,
@@ -154,7 +154,7 @@ fn unknown(path: &str) -> ResourceError {
 }
 
 /// Scheme and authority the client used; the simulated platform has no name of its own.
-fn base_url(request: &Request<Bytes>) -> String {
+pub(crate) fn base_url(request: &Request<Bytes>) -> String {
     let from_uri = |uri: &Uri| {
         let authority = uri.authority()?;
         Some(format!(

@@ -345,6 +345,24 @@ impl Sessions {
         expired.len()
     }
 
+    /// Ends the session with this public id; returns whether it was there.
+    pub(crate) fn end_named(&mut self, session_id: &str) -> bool {
+        let mut live = self.live.values();
+        let session = live.find(|session| session.session_id == session_id);
+        let number = session.map(|session| session.number);
+        number.is_some_and(|number| self.end(number, Ending::Revoked))
+    }
+
+    /// The sessions that still have a token that works, oldest first.
+    pub(crate) fn living(&self, limits: SessionLimits, now: Timestamp) -> Vec<&Session> {
+        let live = self.live.values();
+        let mut alive: Vec<&Session> = live
+            .filter(|session| session.is_alive(limits, now))
+            .collect();
+        alive.sort_unstable_by_key(|session| session.number);
+        alive
+    }
+
     /// How many sessions still have a token that works.
     pub(crate) fn alive(&self, limits: SessionLimits, now: Timestamp) -> usize {
         self.live
@@ -361,6 +379,15 @@ impl Sessions {
 impl Session {
     pub(crate) fn number(&self) -> u64 {
         self.number
+    }
+
+    pub(crate) fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// How often its tokens were refreshed.
+    pub(crate) fn refreshes(&self) -> u32 {
+        self.current.generation
     }
 
     /// The permissions of the current access token.

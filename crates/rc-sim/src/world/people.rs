@@ -82,9 +82,9 @@ impl Extension {
             last_name: user.last_name.clone(),
             email: user.login.clone(),
             phone_number: user.phone_number.clone(),
-            admin: user.admin,
+            admin: user.is_administrator(),
             kind: "User",
-            status: "Enabled",
+            status: if user.enabled { "Enabled" } else { "Disabled" },
         }
     }
 }

@@ -147,13 +147,13 @@ fn members_it_does_not_know_are_named_and_nothing_is_done() {
     for (path, body, member) in [
         (
             "faults",
-            json!({ "target": "token", "fault": "drop-before", "grant_type": "refresh_token" }),
-            "grant_type",
+            json!({ "target": "token", "fault": "drop-before", "grant": "refresh_token" }),
+            "grant",
         ),
         (
             "faults",
-            json!({ "target": "token", "fault": "drop-after", "client_id": "x" }),
-            "client_id",
+            json!({ "target": "token", "fault": "drop-after", "client": "x" }),
+            "client",
         ),
         (
             "faults",

@@ -92,7 +92,10 @@ fn client_info_tells_whose_the_token_is() {
     let access = stage.sign_in().access;
     let info = json(&stage.send("GET", "/restapi/v1.0/client-info", &access, ""));
     assert_eq!(info["owner_id"], "12133895101");
-    assert_eq!(info["scope"], "ReadAccounts ReadMessages SMS");
+    assert_eq!(
+        info["scope"],
+        "ReadAccounts ReadCallLog ReadMessages EditMessages SMS"
+    );
     assert!(info["endpoint_id"].is_string());
     assert_eq!(info["client_id"], stage.client_id());
 }

@@ -425,7 +425,7 @@ fn scope_narrows_unless_it_is_switched_to_be_ignored() {
     };
     let mut stage = Stage::new();
     let body = scope_of(&mut stage);
-    assert_eq!(body["scope"], "ReadMessages");
+    assert_eq!(body["scope"], "ReadMessages openid");
     let header = format!("bearer {}", body["access_token"].as_str().expect("a token"));
     let response = stage.get(EXTENSION, &[("authorization", &header)]);
     assert_eq!(refusal(&response), refused(403, "CMN-401", "CMN-401"));
@@ -434,7 +434,7 @@ fn scope_narrows_unless_it_is_switched_to_be_ignored() {
     let mut stage = Stage::with(|switches| switches.scope_parameter = ignored);
     assert_eq!(
         scope_of(&mut stage)["scope"],
-        "ReadAccounts ReadCallLog ReadMessages SMS"
+        "ReadAccounts ReadCallLog ReadMessages EditMessages SMS openid"
     );
 }
 

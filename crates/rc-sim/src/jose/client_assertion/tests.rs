@@ -7,6 +7,7 @@ use crate::{
         jwt::tests::{hs256, with_part},
         keys::SigningKeys,
     },
+    oauth_error::OauthCode,
     seed::Seed,
 };
 
@@ -218,6 +219,6 @@ fn refusals_have_the_numbers_of_the_platform() {
         (AssertionRefusal::Replayed, "OAU-146"),
         (AssertionRefusal::Client, "OAU-146"),
     ] {
-        assert_eq!(refusal.number(), number, "{refusal}");
+        assert_eq!(OauthCode::of_client(refusal).id(), number, "{refusal}");
     }
 }

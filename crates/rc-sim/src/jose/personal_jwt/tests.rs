@@ -1,9 +1,12 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::jose::jwt::{
-    Unverified,
-    tests::{hs256, with_part},
+use crate::{
+    jose::jwt::{
+        Unverified,
+        tests::{hs256, with_part},
+    },
+    oauth_error::OauthCode,
 };
 
 const EXTENSION: u64 = 12_133_895_101;
@@ -97,7 +100,7 @@ fn a_restricted_one_is_for_its_apps_only() {
     for restricted in [jwt().only_for(["other", "APP"]), jwt().only_for([""; 0])] {
         let refusal = check(&restricted, NOW).unwrap_err();
         assert_eq!(refusal, PersonalJwtRefusal::OtherClient);
-        assert_eq!(refusal.number(), "OAU-473");
+        assert_eq!(OauthCode::of_personal_jwt(refusal).id(), "OAU-473");
     }
 }
 
@@ -177,7 +180,7 @@ fn forged_ones_are_refused() {
             .map(drop)
             .unwrap_err();
         assert_eq!(found, PersonalJwtRefusal::Jwt(refusal));
-        assert_eq!(found.number(), number);
+        assert_eq!(OauthCode::of_personal_jwt(found).id(), number);
     }
 }
 
@@ -188,6 +191,6 @@ fn other_refusals_have_the_numbers_of_refresh_tokens() {
         (PersonalJwtRefusal::Revoked, "OAU-211"),
         (PersonalJwtRefusal::Expired, "OAU-210"),
     ] {
-        assert_eq!(refusal.number(), number);
+        assert_eq!(OauthCode::of_personal_jwt(refusal).id(), number);
     }
 }

@@ -1,11 +1,17 @@
 //! Faults on demand: what goes wrong with the next answers.
 
-use std::{collections::VecDeque, time::Duration};
+mod preset;
+mod rule;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header::DATE};
 
-use crate::{reply, timestamp::Timestamp};
+pub(crate) use self::rule::Struck;
+use self::rule::Waiting;
+pub use self::{preset::Preset, rule::FaultRule};
+use crate::{reply, seed::Seed, timestamp::Timestamp};
 
 /// Which requests a fault waits for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -15,8 +21,12 @@ pub enum Target {
     Token,
     /// `POST /restapi/oauth/revoke`.
     Revoke,
-    /// Every other call below `/restapi`, except the authorization endpoint.
+    /// Every other call below `/restapi`.
     Api,
+    /// The authorization endpoint.
+    Authorize,
+    /// Documents that anybody may read: discovery and key sets.
+    Discovery,
 }
 
 /// What goes wrong with one answer.
@@ -75,14 +85,14 @@ impl Replacement {
         self
     }
 
-    /// The answer as it leaves at `now`. Its `Date` is the platform's, unless it brings one.
-    pub(crate) fn into_response(self, now: Timestamp) -> Response<Bytes> {
+    /// The answer as it leaves when the platform's clock tells `told`, unless it brings a `Date` of its own.
+    pub(crate) fn into_response(self, told: Timestamp) -> Response<Bytes> {
         let dated = self.headers.contains_key(DATE);
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         if !dated {
-            reply::header(&mut response, "date", &now.http_date());
+            reply::header(&mut response, "date", &told.http_date());
         }
         response
     }
@@ -124,40 +134,105 @@ impl Answer {
     }
 }
 
+impl Fault {
+    /// Its kind, as the control API names it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::DropBefore => "drop-before",
+            Self::DropAfter => "drop-after",
+            Self::Delay(_) => "delay",
+            Self::Truncate(_) => "truncate",
+            Self::Replace(_) => "replace",
+        }
+    }
+}
+
+/// The most rules that wait at once; further ones are refused.
+const MOST: usize = 10_000;
+
 /// The faults that wait, oldest first.
 #[derive(Default)]
 pub(crate) struct Faults {
-    token: VecDeque<(Fault, u32)>,
-    revoke: VecDeque<(Fault, u32)>,
-    api: VecDeque<(Fault, u32)>,
+    waiting: Vec<Waiting>,
+    added: u64,
+}
+
+/// A fault that waits, as the control API shows it.
+pub(crate) struct Shown<'a> {
+    pub(crate) id: u64,
+    pub(crate) rule: &'a FaultRule,
+    pub(crate) seen: u64,
+    pub(crate) struck: u32,
 }
 
 impl Faults {
-    pub(crate) fn queue(&mut self, target: Target, fault: Fault, times: u32) {
-        if times > 0 {
-            self.waiting(target).push_back((fault, times));
+    /// Adds a rule and returns its number; `None` when too many wait already.
+    pub(crate) fn add(&mut self, mut rule: FaultRule, now: Timestamp) -> Option<u64> {
+        self.waiting.retain(|waiting| !waiting.is_over(now));
+        if self.waiting.len() >= MOST {
+            return None;
         }
+        if rule.lasting.is_none() {
+            rule.times.get_or_insert(1);
+        }
+        self.added += 1;
+        self.waiting.push(Waiting {
+            id: self.added,
+            until: rule.lasting.map(|time| now.plus(time)),
+            rule,
+            seen: 0,
+            struck: 0,
+        });
+        Some(self.added)
     }
 
-    pub(crate) fn next(&mut self, target: Target) -> Option<Fault> {
-        let waiting = self.waiting(target);
-        let (fault, times) = waiting.front_mut()?;
-        *times -= 1;
-        if *times > 0 {
-            return Some(fault.clone());
+    /// Whether a rule has to know whose request it is.
+    pub(crate) fn ask_for_login(&self) -> bool {
+        self.waiting
+            .iter()
+            .any(|waiting| waiting.rule.login.is_some())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The fault that strikes, if any.
+    pub(crate) fn strike<B>(
+        &mut self,
+        struck: &Struck<'_, B>,
+        seed: &Seed,
+        now: Timestamp,
+    ) -> Option<Fault> {
+        self.waiting.retain(|waiting| !waiting.is_over(now));
+        let at = self
+            .waiting
+            .iter_mut()
+            .position(|waiting| waiting.strikes(struck, seed))?;
+        let fault = self.waiting[at].rule.fault.clone();
+        if self.waiting[at].is_over(now) {
+            self.waiting.remove(at);
         }
-        waiting.pop_front().map(|(fault, _)| fault)
+        Some(fault)
+    }
+
+    /// Forgets one rule; returns whether it was there.
+    pub(crate) fn remove(&mut self, id: u64) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|waiting| waiting.id != id);
+        self.waiting.len() < before
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        self.waiting.clear();
     }
 
-    fn waiting(&mut self, target: Target) -> &mut VecDeque<(Fault, u32)> {
-        match target {
-            Target::Token => &mut self.token,
-            Target::Revoke => &mut self.revoke,
-            Target::Api => &mut self.api,
-        }
+    pub(crate) fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
+        self.waiting.iter().map(|waiting| Shown {
+            id: waiting.id,
+            rule: &waiting.rule,
+            seen: waiting.seen,
+            struck: waiting.struck,
+        })
     }
 }
