@@ -17,4 +17,5 @@ mod sign_in;
 mod sms;
 mod stage;
 mod standing;
+mod state;
 mod token;
