@@ -1,20 +1,29 @@
 //! What the simulated platform promises, by name.
 
 mod call_log;
+mod client_assertions;
 mod control;
+mod cors;
 mod determinism;
 mod duplicates;
 mod endpoints;
 mod extensions;
+mod fault_rules;
 mod faults;
+mod jwt_grant;
 mod limits;
 mod message_store;
+mod namespaces;
+mod openid;
+mod prompt;
 mod refresh_rules;
 mod resources;
 mod server;
 mod sessions;
 mod sign_in;
+mod signing;
 mod sms;
 mod stage;
 mod standing;
+mod steering;
 mod token;
