@@ -463,20 +463,8 @@ fn rules_work_from_rust_alike() {
         .probability(1.0)
         .times(1)
         .lasting(secs(10));
-    let id = stage
-        .platform
-        .add_fault(rule.clone(), stage.now)
-        .expect("room");
+    let id = stage.platform.add_fault(rule, stage.now).expect("room");
     let statuses = [(); 3].map(|()| stage.get("/restapi", &[]).status().as_u16());
     assert_eq!(statuses, [200, 503, 200]);
     assert!(!stage.platform.remove_fault(id), "it is over");
-    for _ in 0..10_000 {
-        stage
-            .platform
-            .add_fault(rule.clone(), stage.now)
-            .expect("room");
-    }
-    assert_eq!(stage.platform.add_fault(rule, stage.now), None);
-    let fault = json!({ "fault": "unavailable" });
-    assert_eq!(stage.control("POST", "faults", &fault, &[]).0, 409);
 }

@@ -6,7 +6,7 @@ use rc_sim::{NamespaceError, Platform};
 use serde_json::{Value, json};
 
 use crate::stage::{
-    ADA, EXTENSION, Pair, REDIRECT_URI, Stage, basic, demo, json, pair, refusal, refused, secs,
+    ADA, EXTENSION, Pair, REDIRECT_URI, Stage, basic, demo, pair, refusal, refused, secs,
 };
 
 const TOKEN: &str = "/restapi/oauth/token";

@@ -155,7 +155,7 @@ fn a_replaced_key_stays_published_until_the_next_replacement() {
     let mut stage = Stage::new();
     let openid = [("scope", "openid")];
     let first = id_token(&sign_in(&mut stage, &openid));
-    let mut rotate = |stage: &mut Stage, rotations: u32| {
+    let rotate = |stage: &mut Stage, rotations: u32| {
         let answer = stage.control("POST", "signing-key/rotate", &Value::Null, &[]);
         assert_eq!(answer, (200, json!({ "rotations": rotations })));
         jwks(stage)
