@@ -217,11 +217,17 @@ impl Platform {
         } else {
             None
         };
+        // A call of a resource names its app by the token alone.
+        let by_token = || {
+            let session = self.sessions.owner_of(bearer_token(request.headers())?)?;
+            Some(session.app.as_str().to_owned())
+        };
+        let client_id = claims.client_id.clone().or_else(by_token);
         let struck = Struck {
             target,
             request,
             grant_type: claims.grant_type.as_deref(),
-            client_id: claims.client_id.as_deref(),
+            client_id: client_id.as_deref(),
             login: user.as_ref().map(|user| user.login.as_str()),
         };
         let fault = self.faults.strike(&struck, &self.seed, now)?;
@@ -237,6 +243,7 @@ impl Platform {
                 let code = form.first("code").and_then(|code| self.codes.owner(code));
                 let token = form.first("refresh_token");
                 code.or_else(|| Some(self.sessions.owner_of(token?)?.user))
+                    .or_else(|| self.jwt_user(form.first("assertion")?))
             }
             Route::Revoke => Some(self.sessions.owner_of(form.first("token")?)?.user),
             _ => {

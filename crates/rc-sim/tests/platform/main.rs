@@ -1,21 +1,33 @@
 //! What the simulated platform promises, by name.
 
 mod call_log;
+mod client_assertions;
 mod control;
+mod cors;
 mod determinism;
+mod documents;
 mod duplicates;
 mod endpoints;
 mod extensions;
+mod fault_presets;
+mod fault_rules;
 mod faults;
+mod journal;
+mod jwt_grant;
 mod limits;
 mod message_store;
+mod namespaces;
+mod openid;
+mod prompt;
 mod refresh_rules;
 mod resources;
 mod server;
 mod sessions;
 mod sign_in;
+mod signing;
 mod sms;
 mod stage;
 mod standing;
 mod state;
+mod steering;
 mod token;
