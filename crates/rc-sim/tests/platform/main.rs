@@ -2,6 +2,7 @@
 
 mod call_log;
 mod control;
+mod described;
 mod determinism;
 mod duplicates;
 mod endpoints;
@@ -9,8 +10,10 @@ mod extensions;
 mod faults;
 mod limits;
 mod message_store;
+mod openapi;
 mod refresh_rules;
 mod resources;
+mod schema;
 mod server;
 mod sessions;
 mod sign_in;

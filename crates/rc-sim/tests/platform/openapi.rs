@@ -1,0 +1,450 @@
+//! The platform answers as its OpenAPI description says.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::{
+    described::{Operation, Scene, document, operations},
+    schema::{fits, resolve},
+    stage::{Stage, form, refusal},
+};
+
+/// Panics unless the answer has this status and is declared.
+fn declared(document: &Value, operation: &Operation, status: u16, response: &Response<Bytes>) {
+    let name = operation.name();
+    let body = String::from_utf8_lossy(response.body());
+    assert_eq!(response.status(), status, "{name}: {body}");
+    if let Err(why) = operation.declares(document, response) {
+        panic!("{name}: {why}: {body}");
+    }
+}
+
+fn resources(document: &Value) -> impl Iterator<Item = Operation> {
+    let all = operations(document).into_iter();
+    all.filter(|operation| operation.spec["tags"][0] == "resources")
+}
+
+fn named(document: &Value, id: &str) -> Operation {
+    let mut all = operations(document).into_iter();
+    let found = all.find(|operation| operation.spec["operationId"] == id);
+    found.unwrap_or_else(|| panic!("there is no operation {id}"))
+}
+
+#[test]
+fn every_operation_is_carried_out_and_answers_as_declared() {
+    let document = document();
+    for operation in operations(&document) {
+        let mut scene = operation.scene();
+        if operation.path.ends_with("/{id}") || operation.path == "/sim/faults" {
+            let fault = named(&document, "addFault").scene();
+            let now = scene.stage.now;
+            scene.stage.platform.control(&fault.request, now);
+        }
+        let expected = match operation.path.as_str() {
+            "/restapi/oauth/authorize" => 302,
+            _ if operation.method == "DELETE" && !operation.is_control() => 204,
+            _ => 200,
+        };
+        let response = scene.play();
+        declared(&document, &operation, expected, &response);
+    }
+}
+
+#[test]
+fn operation_ids_and_examples_are_sound() {
+    let document = document();
+    let mut ids = std::collections::BTreeSet::new();
+    for operation in operations(&document) {
+        let name = operation.name();
+        let id = operation.spec["operationId"].as_str().expect("an id");
+        assert!(ids.insert(id.to_owned()), "{id} comes twice");
+        assert!(operation.spec["summary"].is_string(), "{name}");
+        for variable in operation
+            .path
+            .split('/')
+            .filter(|part| part.starts_with('{'))
+        {
+            let described = operation
+                .parameters
+                .iter()
+                .any(|one| one["in"] == "path" && format!("{{{}}}", text(one, "name")) == variable);
+            assert!(described, "{name}: {variable}");
+        }
+        if let Some(example) = operation.example() {
+            let schema = operation.body_schema().expect("a schema");
+            assert_eq!(fits(&document, schema, example), Ok(()), "{name}");
+        }
+    }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().expect("a text")
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_component_is_used() {
+    let document = document();
+    let mut references = Vec::new();
+    collect(&document, &mut references);
+    for reference in &references {
+        assert_eq!(resolve(&document, reference).err(), None);
+    }
+    for kind in ["schemas", "responses", "parameters"] {
+        for name in document["components"][kind].as_object().expect(kind).keys() {
+            let start = format!("#/components/{kind}/{name}");
+            let used = references
+                .iter()
+                .filter_map(Value::as_str)
+                .any(|reference| reference == start || reference.starts_with(&format!("{start}/")));
+            assert!(used, "{start}");
+        }
+    }
+}
+
+fn collect(value: &Value, references: &mut Vec<Value>) {
+    match value {
+        Value::Object(members) => {
+            references.extend(members.get("$ref").cloned());
+            members.values().for_each(|one| collect(one, references));
+        }
+        Value::Array(items) => items.iter().for_each(|one| collect(one, references)),
+        _ => {}
+    }
+}
+
+#[test]
+fn calls_without_a_token_are_refused_as_declared() {
+    let document = document();
+    for operation in operations(&document) {
+        let ways = operation.spec["security"].as_array().expect("security");
+        if ways.iter().any(|way| way.get("access_token").is_some()) {
+            let response = operation.scene().without_header("authorization").play();
+            declared(&document, &operation, 401, &response);
+        }
+    }
+}
+
+#[test]
+fn calls_of_an_app_without_permission_are_refused_as_declared() {
+    let document = document();
+    for operation in resources(&document) {
+        if operation.spec.get("x-app-permission").is_none() {
+            continue;
+        }
+        let mut scene = operation.scene();
+        let mut config = crate::stage::demo();
+        config.apps[0].permissions = vec!["Faxes".into()];
+        scene.stage = Stage::of(config);
+        let access = scene.stage.access_of(crate::stage::ADA);
+        let bearer = format!("Bearer {access}").parse().expect("a header");
+        scene.request.headers_mut().insert("authorization", bearer);
+        let response = scene.play();
+        declared(&document, &operation, 403, &response);
+        assert_eq!(refusal(&response).2, "CMN-401", "{}", operation.name());
+    }
+}
+
+#[test]
+fn ids_that_nobody_has_are_answered_as_declared() {
+    let document = document();
+    for operation in resources(&document) {
+        for parameter in operation
+            .parameters
+            .iter()
+            .filter(|one| one["in"] == "path")
+        {
+            let variable = format!("{{{}}}", text(parameter, "name"));
+            let scene = operation.scene();
+            let index = operation.path.split('/').position(|part| part == variable);
+            let mut parts: Vec<&str> = scene.request.uri().path().split('/').collect();
+            parts[index.expect("a variable of the path")] = "987654321";
+            let uri = parts.join("/");
+            let response = scene.at(&uri).play();
+            declared(&document, &operation, 404, &response);
+        }
+    }
+}
+
+#[test]
+fn parameters_of_the_query_take_what_is_declared_and_nothing_else() {
+    let document = document();
+    for operation in resources(&document) {
+        for parameter in operation
+            .parameters
+            .iter()
+            .filter(|one| one["in"] == "query")
+        {
+            let name = text(parameter, "name");
+            for (value, status) in values(&document, &parameter["schema"])
+                .into_iter()
+                .map(|value| (value, 200))
+                .chain([("no such value".to_owned(), 400)])
+            {
+                let scene = operation.scene();
+                let path = scene.request.uri().path().to_owned();
+                let uri = format!("{path}?{}", form(&[(name, &value)]));
+                let response = scene.at(&uri).play();
+                declared(&document, &operation, status, &response);
+            }
+        }
+    }
+}
+
+/// Values that a schema allows, in a query.
+fn values(document: &Value, schema: &Value) -> Vec<String> {
+    if let Some(choices) = schema["oneOf"].as_array() {
+        return choices
+            .iter()
+            .flat_map(|one| values(document, one))
+            .collect();
+    }
+    if let Some(all) = schema["enum"].as_array() {
+        return all
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
+    }
+    match text(schema, "type") {
+        "array" => values(document, &schema["items"]),
+        "integer" => {
+            let bounds = ["minimum", "maximum"].map(|bound| schema.get(bound));
+            bounds.into_iter().flatten().map(Value::to_string).collect()
+        }
+        _ => vec!["2026-01-01T00:00:00.000Z".to_owned()],
+    }
+}
+
+#[test]
+fn limits_are_told_as_declared() {
+    let document = document();
+    for operation in operations(&document) {
+        let group = operation.spec.get("x-throttling-group");
+        let throttled = group.is_some_and(|group| group != "NoThrottling");
+        let mut scene = operation.scene();
+        let none_left = json!({ "limits": {
+            "enabled": true, "light": 0, "medium": 0, "heavy": 0, "auth": 0,
+        } });
+        scene
+            .stage
+            .platform
+            .patch_switches(none_left)
+            .expect("switches");
+        let response = scene.play();
+        if throttled {
+            declared(&document, &operation, 429, &response);
+            let wanted = group.and_then(Value::as_str).map(str::to_lowercase);
+            let told = response.headers()["x-rate-limit-group"].to_str().ok();
+            assert_eq!(told, wanted.as_deref(), "{}", operation.name());
+        } else {
+            assert_ne!(response.status(), 429, "{}", operation.name());
+        }
+    }
+}
+
+#[test]
+fn refusals_of_the_oauth_endpoints_are_declared() {
+    let document = document();
+    let token = named(&document, "token");
+    let refresh = form(&[
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "unknown"),
+    ]);
+    let unknown_code = form(&[("grant_type", "authorization_code"), ("code", "unknown")]);
+    let wrong_secret = |scene: Scene| {
+        let id = scene.stage.client_id();
+        let basic = crate::stage::basic(&id, "wrong");
+        let mut scene = scene;
+        let basic = basic.parse().expect("a header");
+        scene.request.headers_mut().insert("authorization", basic);
+        scene
+    };
+    let guide = |mut scene: Scene| {
+        let switch = json!({ "error_statuses": "guide-table", "error_shape": "bare" });
+        scene
+            .stage
+            .platform
+            .patch_switches(switch)
+            .expect("switches");
+        scene
+    };
+    let other_type = |scene: Scene| scene.with_header("content-type", "application/json");
+    for (status, mut scene) in [
+        (400, token.scene().with_body(refresh)),
+        (400, token.scene().with_body(unknown_code.clone())),
+        (400, wrong_secret(token.scene())),
+        (401, guide(wrong_secret(token.scene()))),
+        (403, guide(token.scene().with_body(unknown_code))),
+        (415, other_type(token.scene())),
+    ] {
+        declared(&document, &token, status, &scene.play());
+    }
+    let revoke = named(&document, "revoke");
+    for mut scene in [wrong_secret(revoke.scene()), revoke.scene().with_body("")] {
+        declared(&document, &revoke, 400, &scene.play());
+    }
+    let authorize = named(&document, "authorize");
+    let unknown = "/restapi/oauth/authorize?response_type=code&client_id=unknown";
+    for accept in ["text/html", "application/json"] {
+        let mut scene = authorize.scene().at(unknown).with_header("accept", accept);
+        declared(&document, &authorize, 403, &scene.play());
+        let scene = authorize.scene().at(unknown).with_header("accept", accept);
+        declared(&document, &authorize, 400, &guide(scene).play());
+    }
+    let initial = named(&document, "initialEntryPoints");
+    let nobody = "/.well-known/entry-points/initial?clientId=unknown";
+    declared(&document, &initial, 400, &initial.scene().at(nobody).play());
+}
+
+#[test]
+fn members_of_control_bodies_that_are_not_described_are_refused() {
+    let document = document();
+    for operation in operations(&document) {
+        if !operation.is_control() {
+            continue;
+        }
+        let mut body = operation.example().cloned().unwrap_or_else(|| json!({}));
+        body["undescribed"] = json!(1);
+        if let Some(schema) = operation.body_schema() {
+            let result = fits(&document, schema, &body);
+            assert!(result.is_err(), "{}", operation.name());
+            assert!(closed(&document, schema), "{}", operation.name());
+        }
+        let response = operation.scene().with_body(body.to_string()).play();
+        declared(&document, &operation, 400, &response);
+        let sentence = crate::stage::json(&response)["error"].to_string();
+        assert!(sentence.contains("undescribed"), "{sentence}");
+    }
+}
+
+/// Whether every object of a schema says `additionalProperties: false`.
+fn closed(document: &Value, schema: &Value) -> bool {
+    if let Some(reference) = schema.get("$ref") {
+        return closed(document, resolve(document, reference).expect("a reference"));
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        return choices.iter().all(|choice| closed(document, choice));
+    }
+    schema["type"] != "object" || schema["additionalProperties"] == false
+}
+
+#[test]
+fn every_described_fault_and_switch_is_taken() {
+    let document = document();
+    let add = named(&document, "addFault");
+    let schemas = &document["components"]["schemas"];
+    for fault in schemas["PlainFault"]["properties"]["fault"]["enum"]
+        .as_array()
+        .expect("names")
+    {
+        for target in schemas["FaultTarget"]["enum"].as_array().expect("targets") {
+            let body = json!({ "fault": fault, "target": target });
+            taken(&document, &add, &body);
+        }
+    }
+    for body in [
+        json!({ "fault": "delay", "milliseconds": 5, "nth": 2, "login": "ada@acme.example" }),
+        json!({ "fault": "truncate", "bytes": 0, "method": "GET", "path": "/restapi/*" }),
+        json!({ "fault": "replace", "status": 503, "body": "x", "headers": { "Retry-After": "1" },
+            "carried_out": true, "probability": 0.5, "seconds": 3, "times": 2 }),
+        json!({ "fault": "drop-after", "times": 0 }),
+    ] {
+        taken(&document, &add, &body);
+    }
+    let change = named(&document, "changeSwitches");
+    for (name, schema) in schemas["Switches"]["properties"]
+        .as_object()
+        .expect("switches")
+    {
+        for value in alternatives(schema) {
+            taken(&document, &change, &json!({ name: value }));
+        }
+    }
+}
+
+fn taken(document: &Value, operation: &Operation, body: &Value) {
+    let schema = operation.body_schema().expect("a schema");
+    assert_eq!(fits(document, schema, body), Ok(()), "{body}");
+    let response = operation.scene().with_body(body.to_string()).play();
+    declared(document, operation, 200, &response);
+}
+
+/// A few values that the schema of a switch allows.
+fn alternatives(schema: &Value) -> Vec<Value> {
+    if let Some(values) = schema["enum"].as_array() {
+        return values.clone();
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        return choices.iter().flat_map(alternatives).collect();
+    }
+    match schema["type"].as_str() {
+        Some("boolean") => vec![json!(true), json!(false)],
+        Some("object") => {
+            let members = schema["properties"].as_object().expect("members");
+            let first = |schema| alternatives(schema).into_iter().next_back();
+            let all: serde_json::Map<String, Value> = members
+                .iter()
+                .filter_map(|(name, schema)| Some((name.clone(), first(schema)?)))
+                .collect();
+            vec![Value::Object(all)]
+        }
+        Some(_) | None => vec![json!(7)],
+    }
+}
+
+#[test]
+fn pages_may_not_use_the_control_api_and_unknown_namespaces_are_declared() {
+    let document = document();
+    for operation in operations(&document) {
+        if !operation.is_control() {
+            continue;
+        }
+        let mut of_a_page = operation
+            .scene()
+            .with_header("origin", "http://page.example");
+        declared(&document, &operation, 403, &of_a_page.play());
+        let mut elsewhere = operation.scene().with_header("x-sim-namespace", "nowhere");
+        let response = elsewhere.play();
+        let expected = match operation.path.starts_with("/sim/namespaces") {
+            true => StatusCode::OK,
+            false => StatusCode::NOT_FOUND,
+        };
+        declared(&document, &operation, expected.as_u16(), &response);
+    }
+}
+
+#[test]
+fn conflicts_and_people_who_are_not_there_are_declared() {
+    let document = document();
+    let add = named(&document, "addNamespace");
+    let mut scene = add.scene();
+    declared(&document, &add, 200, &scene.play());
+    declared(&document, &add, 409, &scene.play());
+    for id in ["enableUser", "createPersonalJwt"] {
+        let operation = named(&document, id);
+        let mut body = operation.example().expect("an example").clone();
+        body["login"] = json!("nobody@acme.example");
+        let response = operation.scene().with_body(body.to_string()).play();
+        declared(&document, &operation, 404, &response);
+    }
+}
+
+#[test]
+fn parameters_of_events_are_those_that_are_described() {
+    let document = document();
+    let list = named(&document, "listEvents");
+    let query = list.parameters.iter().filter(|one| one["in"] == "query");
+    for parameter in query {
+        let values = match parameter["schema"].get("enum") {
+            Some(_) => values(&document, &parameter["schema"]),
+            None => vec!["1".to_owned()],
+        };
+        for value in values {
+            let uri = format!("/sim/events?{}={value}", text(parameter, "name"));
+            declared(&document, &list, 200, &list.scene().at(&uri).play());
+        }
+    }
+    let response = list.scene().at("/sim/events?undescribed=1").play();
+    declared(&document, &list, 400, &response);
+}
