@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use crate::{
     described::{Operation, Scene, document, operations},
@@ -46,8 +47,50 @@ fn every_operation_is_carried_out_and_answers_as_declared() {
             _ if operation.method == "DELETE" && !operation.is_control() => 204,
             _ => 200,
         };
+        if let Some(schema) = operation.body_schema().filter(|_| !operation.is_json()) {
+            let pairs = form_urlencoded::parse(scene.request.body());
+            let members = pairs.map(|(name, value)| (name.into_owned(), json!(value)));
+            let body = Value::Object(members.collect());
+            assert_eq!(fits(&document, schema, &body), Ok(()), "{body}");
+        }
         let response = scene.play();
         declared(&document, &operation, expected, &response);
+    }
+}
+
+#[test]
+fn tokens_of_every_grant_and_with_session_limits_are_declared() {
+    let document = document();
+    let token = named(&document, "token");
+    let schema = token.body_schema().expect("a schema");
+    let mut stage = Stage::new();
+    let limits = json!({ "session_limits": { "absolute_seconds": 9000, "idle_seconds": 900 } });
+    stage.platform.patch_switches(limits).expect("switches");
+    let pair = stage.sign_in();
+    let jwt = stage.platform.personal_jwt(crate::stage::ADA).expect("Ada");
+    let jwt_bearer = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    for pairs in [
+        [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", pair.refresh.as_str()),
+        ],
+        [("grant_type", jwt_bearer), ("assertion", jwt.as_str())],
+    ] {
+        let body: serde_json::Map<String, Value> = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!(value)))
+            .collect();
+        assert_eq!(fits(&document, schema, &Value::Object(body)), Ok(()));
+        let response = stage.token(&pairs);
+        declared(&document, &token, 200, &response);
+        let info = crate::stage::json(&response);
+        for member in [
+            "session_expires_in",
+            "session_expiration_time",
+            "session_idle_timeout",
+        ] {
+            assert!(info.get(member).is_some(), "{member}");
+        }
     }
 }
 
