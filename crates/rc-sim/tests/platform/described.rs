@@ -232,3 +232,55 @@ impl Scene {
         self
     }
 }
+
+/// Panics unless the answer has this status and is declared.
+pub(crate) fn declared(
+    document: &Value,
+    operation: &Operation,
+    status: u16,
+    response: &Response<Bytes>,
+) {
+    let name = operation.name();
+    let body = String::from_utf8_lossy(response.body());
+    assert_eq!(response.status(), status, "{name}: {body}");
+    if let Err(why) = operation.declares(document, response) {
+        panic!("{name}: {why}: {body}");
+    }
+}
+
+/// The operation of an id.
+pub(crate) fn named(document: &Value, id: &str) -> Operation {
+    let mut all = operations(document).into_iter();
+    let found = all.find(|operation| operation.spec["operationId"] == id);
+    found.unwrap_or_else(|| panic!("there is no operation {id}"))
+}
+
+/// A member that is a text.
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().expect("a text")
+}
+
+/// Values that a schema allows, in a query.
+pub(crate) fn values(document: &Value, schema: &Value) -> Vec<String> {
+    if let Some(choices) = schema["oneOf"].as_array() {
+        return choices
+            .iter()
+            .flat_map(|one| values(document, one))
+            .collect();
+    }
+    if let Some(all) = schema["enum"].as_array() {
+        return all
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
+    }
+    match text(schema, "type") {
+        "array" => values(document, &schema["items"]),
+        "integer" => {
+            let bounds = ["minimum", "maximum"].map(|bound| schema.get(bound));
+            bounds.into_iter().flatten().map(Value::to_string).collect()
+        }
+        _ => vec!["2026-01-01T00:00:00.000Z".to_owned()],
+    }
+}

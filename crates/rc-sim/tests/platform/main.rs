@@ -11,6 +11,7 @@ mod faults;
 mod limits;
 mod message_store;
 mod openapi;
+mod openapi_control;
 mod refresh_rules;
 mod resources;
 mod schema;
