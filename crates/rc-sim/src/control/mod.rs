@@ -4,6 +4,7 @@
 //!
 //! | Request | Body | Answer |
 //! |---|---|---|
+//! | `GET /sim/openapi.json` | | the description, OpenAPI 3.1 |
 //! | `GET /sim/credentials` | | ids and secrets of apps, logins and passwords of users |
 //! | `GET /sim/counters` | | [`Counters`](crate::Counters) |
 //! | `GET /sim/clock` | | `{"now": "…", "frozen": false, "skew_milliseconds": 0}` |
@@ -51,6 +52,7 @@ mod events;
 mod faults;
 mod keys;
 mod namespaces;
+mod openapi;
 mod sessions;
 mod settings;
 mod snapshot;
@@ -124,6 +126,7 @@ const fn command(method: Method, path: &'static str, handler: Handler) -> Comman
 
 /// Every request of the control API but those of [`OVER_ALL`], for the platform or for one namespace.
 const COMMANDS: &[Command] = &[
+    command(Method::GET, "openapi.json", openapi::describe),
     command(Method::GET, "counters", settings::counters),
     command(Method::GET, "credentials", settings::credentials),
     command(Method::GET, "clock", clock::show),

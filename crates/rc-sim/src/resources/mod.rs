@@ -3,7 +3,7 @@
 pub(crate) mod access;
 mod account;
 mod call_log;
-mod endpoints;
+pub(crate) mod endpoints;
 mod extensions;
 mod message_store;
 mod paging;
