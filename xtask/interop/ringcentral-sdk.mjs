@@ -123,3 +123,6 @@ await walk('discovery', async (step) => {
   })
   await aliveAndOver(platform, step)
 })
+
+// With discovery this client keeps a timer for the next day, which would keep the process.
+process.exit()
