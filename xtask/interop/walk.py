@@ -1,6 +1,11 @@
 """Walks of named steps. Every step prints one line; a walk ends at its first step that fails, because the
 later ones build on it."""
 
+import os
+
+# Where one failure says enough, what would follow it is left out.
+UNTIL_FAILURE = os.environ.get("RC_INTEROP_UNTIL_FAILURE") == "1"
+
 
 class StepFailed(Exception):
     pass
@@ -26,6 +31,8 @@ class Walks:
     def run(self):
         """All walks; the exit code."""
         for name, steps in self._walks:
+            if UNTIL_FAILURE and self._failed:
+                break
             try:
                 steps(lambda step, run, name=name: self._perform(f"{name}: {step}", run))
             except StepFailed:

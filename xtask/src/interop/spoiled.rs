@@ -21,6 +21,11 @@ use crate::{Fallible, Outcome, cargo};
 const PROXY: &str = "xtask/interop/spoil.mjs";
 /// The proxy changes nothing: what fails then does not fail because of a spoiling.
 const NONE: &str = "none";
+/// Who signs assertions with an audience.
+const ASSERTING_APPS: [&str; 2] = [
+    "RC_CLIENT_SECRET_JWT_CLIENT_ID",
+    "RC_PRIVATE_KEY_JWT_CLIENT_ID",
+];
 /// The machines of CI have two cores.
 const AT_ONCE: usize = 2;
 
@@ -151,7 +156,13 @@ fn walk(installed: &Installed, simulator: &Path, trial: &Trial<'_>) -> Fallible<
     let mut command = Command::new("node");
     command.arg(cargo::root().join(PROXY));
     let proxy = Server::start(command.args([simulator.base_url(), trial.spoiling]))?;
-    let environment = simulator.environment_at(proxy.base_url());
+    let mut environment = simulator.environment_at(proxy.base_url());
+    // A client's first failure is what is asked for, unless it should have none.
+    if trial.spoiling != NONE {
+        environment.push(("RC_INTEROP_UNTIL_FAILURE".to_owned(), "1".to_owned()));
+    }
+    // Assertions name the platform's address, which the proxy hides.
+    environment.retain(|(name, _)| !ASSERTING_APPS.contains(&name.as_str()));
     clients::walk(trial.client, installed, &environment)
 }
 
