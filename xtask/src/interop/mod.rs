@@ -1,6 +1,9 @@
 //! Other people's clients, unchanged, against the simulated platform: `xtask/interop` has a script for each.
 
-use std::{ffi::OsStr, path::PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use crate::{Fallible, Outcome, cargo, processes::executable};
 
@@ -79,7 +82,7 @@ fn build() -> Fallible<PathBuf> {
     executable(&messages, "rc-sim")
 }
 
-fn walk_all(installed: &Installed, simulator: &PathBuf, chosen: &[&'static Client]) -> Outcome {
+fn walk_all(installed: &Installed, simulator: &Path, chosen: &[&'static Client]) -> Outcome {
     let mut table = Vec::new();
     let mut failed = Vec::new();
     for client in chosen {
