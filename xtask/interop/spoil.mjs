@@ -10,6 +10,13 @@ import { JWKS, SPOILINGS, TOKEN, json } from './spoilings.mjs'
 const KEY_ID = 'proxy'
 const NONE = { name: 'none' }
 
+// Made when first needed: most clients never ask for it, and it takes as long as all the rest.
+let key
+function privateKey() {
+  key ??= generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+  return key
+}
+
 const [platform, name] = process.argv.slice(2)
 if (platform === '--list') {
   console.log(JSON.stringify(SPOILINGS.map(({ name, what, clients }) => ({ name, what, clients }))))
@@ -19,9 +26,8 @@ if (platform === '--list') {
 
 function start(spoiling) {
   if (!spoiling) throw new Error(`there is no spoiling ${name}`)
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const proxy = createServer((incoming, outgoing) => {
-    pass(incoming, { spoiling, privateKey, base: `http://127.0.0.1:${proxy.address().port}` })
+    pass(incoming, { spoiling, base: `http://127.0.0.1:${proxy.address().port}` })
       .catch((error) => ({ status: 502, headers: {}, body: `the proxy cannot pass this on: ${error.message}` }))
       .then(({ status, headers, body }) => outgoing.writeHead(status, headers).end(body))
   })
@@ -61,28 +67,28 @@ async function read(stream) {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-function hideThePlatform({ path, answer }, { spoiling, privateKey, base }) {
+function hideThePlatform({ path, answer }, { spoiling, base }) {
   const readdress = (text) => text
     .replaceAll(platform, base)
     .replaceAll(encodeURIComponent(platform), encodeURIComponent(base))
   answer.body = readdress(answer.body)
   if (answer.headers.location) answer.headers.location = readdress(answer.headers.location)
-  if (path === JWKS) json(answer, (set) => { set.keys = [publicJwk(privateKey)] })
+  if (path === JWKS) json(answer, (set) => { set.keys = [publicJwk()] })
   if (path === TOKEN) json(answer, (tokens) => {
-    if (tokens.id_token) tokens.id_token = signedAnew(tokens.id_token, { spoiling, privateKey, readdress })
+    if (tokens.id_token) tokens.id_token = signedAnew(tokens.id_token, { spoiling, readdress })
   })
 }
 
-function publicJwk(privateKey) {
-  const jwk = createPublicKey(privateKey).export({ format: 'jwk' })
+function publicJwk() {
+  const jwk = createPublicKey(privateKey()).export({ format: 'jwk' })
   return { ...jwk, kid: KEY_ID, alg: 'RS256', use: 'sig' }
 }
 
-function signedAnew(idToken, { spoiling, privateKey, readdress }) {
+function signedAnew(idToken, { spoiling, readdress }) {
   const claims = JSON.parse(readdress(Buffer.from(idToken.split('.')[1], 'base64url').toString()))
   spoiling.claims?.(claims)
   const header = { alg: 'RS256', typ: 'JWT', kid: KEY_ID }
   const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
   const signed = spoiling.signature?.(input) ?? input
-  return `${input}.${sign('sha256', Buffer.from(signed), privateKey).toString('base64url')}`
+  return `${input}.${sign('sha256', Buffer.from(signed), privateKey()).toString('base64url')}`
 }
