@@ -47,15 +47,16 @@ fn follow(stage: &mut Stage, access: &str, uri: String) -> Vec<Value> {
 fn a_log_has_ten_thousand_calls_newest_first() {
     let mut stage = Stage::of(company());
     let access = stage.access_of(ADA);
-    for log in [own(), COMPANY.into()] {
+    // The whole of one log, and the last page of the other.
+    for (log, page, count) in [(own(), 1, 10_000), (COMPANY.into(), 10, 1_000)] {
         let all = follow(
             &mut stage,
             &access,
-            format!("https://platform.example{log}?perPage=max"),
+            format!("https://platform.example{log}?perPage=max&page={page}"),
         );
-        assert_eq!(all.len(), 10_000);
+        assert_eq!(all.len(), count);
         let ids: HashSet<&str> = all.iter().filter_map(|one| one["id"].as_str()).collect();
-        assert_eq!(ids.len(), 10_000);
+        assert_eq!(ids.len(), count);
         assert!(all.is_sorted_by(|a, b| a["startTime"].as_str() >= b["startTime"].as_str()));
         assert!(all[0]["startTime"].as_str() < Some(stage.now.to_string().as_str()));
     }
@@ -81,15 +82,19 @@ fn calls_stay_the_same_while_time_passes() {
 fn the_calls_of_an_extension_are_in_the_log_of_the_company() {
     let mut stage = Stage::of(company());
     let access = stage.access_of(ADA);
-    let company = follow(&mut stage, &access, format!("{COMPANY}?perPage=max"));
+    let company = [1, 2, 3].map(|page| {
+        let uri = format!("{COMPANY}?perPage=max&page={page}");
+        list(&mut stage, &access, &uri)
+    });
     let of_grace: Vec<&str> = company
         .iter()
+        .flat_map(records)
         .filter(|one| one["extension"]["id"] == 12_133_895_102_u64)
         .filter_map(|one| one["id"].as_str())
         .collect();
     let grace = stage.access_of(GRACE);
     let own = list(&mut stage, &grace, &format!("{}?perPage=max", own()));
-    assert!(of_grace.len() > 100);
+    assert!(of_grace.len() > 30);
     assert_eq!(of_grace, texts(&own, "id")[..of_grace.len()]);
 }
 

@@ -220,3 +220,80 @@ fn refuses_web_pages() {
     let opened_by_a_user = stage.platform.control(&request, stage.now);
     assert_eq!(opened_by_a_user.status(), 200);
 }
+
+#[test]
+fn a_known_path_names_its_methods_and_an_unknown_one_is_not_found() {
+    let mut stage = Stage::new();
+    for (method, path, allowed) in [
+        (Method::POST, "counters", "GET"),
+        (Method::GET, "clock/advance", "POST"),
+        (Method::PUT, "faults", "GET or POST or DELETE"),
+        (Method::GET, "faults/1", "DELETE"),
+        (Method::DELETE, "namespaces", "GET or POST"),
+    ] {
+        let (status, answer) = control(&mut stage, method, path, &Value::Null);
+        let message = answer["error"].as_str().expect("a sentence");
+        assert_eq!(status, 405, "{path}");
+        assert!(
+            message.starts_with(&format!("this takes {allowed},")),
+            "{message}"
+        );
+    }
+    for path in [
+        "",
+        "faults/",
+        "faults/1/2",
+        "Clock",
+        "clock/",
+        "namespaces/",
+    ] {
+        let (status, _) = control(&mut stage, Method::DELETE, path, &Value::Null);
+        assert_eq!(status, 404, "{path}");
+    }
+}
+
+#[test]
+fn bodies_that_are_no_json_and_members_where_none_are_taken_are_refused() {
+    let mut stage = Stage::new();
+    let mine = stage.sign_in();
+    for path in [
+        "sessions/end",
+        "users",
+        "limits",
+        "faults",
+        "clock/skew",
+        "reset",
+    ] {
+        let request = Request::post(format!("/sim/{path}")).body(Bytes::from("{\"login\":"));
+        let answer = stage
+            .platform
+            .control(&request.expect("a request"), stage.now);
+        assert_eq!(answer.status(), 400, "{path}");
+    }
+    for path in [
+        "reset",
+        "clock/freeze",
+        "clock/unfreeze",
+        "signing-key/rotate",
+    ] {
+        let (status, answer) = post(&mut stage, path, &json!({ "really": true }));
+        assert_eq!(status, 400, "{path}");
+        assert!(answer["error"].to_string().contains("`really`"), "{answer}");
+    }
+    let clock = control(&mut stage, Method::GET, "clock", &Value::Null).1;
+    assert_eq!(clock["frozen"], false);
+    assert_eq!(stage.call(&mine.access).status(), 200);
+}
+
+#[test]
+fn answers_are_not_stored_and_have_the_platforms_date() {
+    let mut stage = Stage::new();
+    stage.platform.advance(secs(3600));
+    let request = Request::get("/sim/credentials").body(Bytes::new());
+    let answer = stage
+        .platform
+        .control(&request.expect("a request"), stage.now);
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    let date = stage.now.plus(secs(3600)).http_date();
+    assert_eq!(answer.headers()["date"], date.as_str());
+}

@@ -156,6 +156,7 @@ fn by_path_and_method() {
         ("*", [true, true, true]),
         ("/restapi/v1.0/account/~/extension/", [false, false, false]),
         ("/restapi/*/account/~", [false, false, false]),
+        ("/v1.0/account*", [false, false, false]),
     ] {
         add(&mut stage, &teapot(json!({ "path": path })));
         let answers = [

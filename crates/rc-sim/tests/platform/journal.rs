@@ -52,6 +52,7 @@ fn events_are_found_by_each_filter() {
         ("login=grace@acme.example", &[]),
         ("path=/login*", &[2, 3]),
         ("path=/login", &[2]),
+        ("path=consent*", &[]),
         ("status=401", &[7]),
         ("code=OAU-149", &[7]),
         ("code=OAU-211", &[10]),
