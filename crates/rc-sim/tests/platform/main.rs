@@ -18,6 +18,7 @@ mod schema;
 mod server;
 mod sessions;
 mod sign_in;
+mod simulator_page;
 mod sms;
 mod stage;
 mod standing;
