@@ -8,6 +8,7 @@ mod ci;
 mod demo;
 mod deny;
 mod e2e;
+mod interop;
 mod layers;
 mod new_store;
 mod processes;
@@ -31,11 +32,11 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 10] = [
+const CHORES: [Chore; 11] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
-        purpose: "everything a change has to pass; or only the steps named: fmt layers deny clippy test doc new-store e2e stores",
+        purpose: "everything a change has to pass; or only the steps named: fmt layers deny clippy test doc new-store e2e interop stores",
         run: ci::run,
     },
     Chore {
@@ -55,6 +56,12 @@ const CHORES: [Chore; 10] = [
         arguments: "[-- TEST ARGUMENTS..]",
         purpose: "runs the browser tests (needs Chromium and its driver)",
         run: e2e::run,
+    },
+    Chore {
+        name: "interop",
+        arguments: "[--spoiled] [CLIENT..]",
+        purpose: "runs other people's clients against rc-sim (needs Node.js and Python); --list: how --spoiled spoils it",
+        run: interop::run,
     },
     Chore {
         name: "new-store",

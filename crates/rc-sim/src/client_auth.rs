@@ -14,6 +14,7 @@ use crate::{
         jti_cache::JtiCache,
     },
     oauth_error::{OauthCode, OauthError},
+    state::{Outbox, Record},
     timestamp::Timestamp,
 };
 
@@ -33,6 +34,7 @@ pub(crate) struct Authenticator<'a> {
     /// What an assertion may be made out to: the token endpoint and the issuer.
     pub(crate) audiences: [String; 2],
     pub(crate) now: Timestamp,
+    pub(crate) outbox: &'a mut Outbox,
 }
 
 impl Authenticator<'_> {
@@ -86,7 +88,10 @@ impl Authenticator<'_> {
         let mut refusal = OauthError::from(OauthCode::Oau146);
         for key in keys {
             match client_assertion::verify(assertion, key, &expected, self.used) {
-                Ok(()) => return Ok(Arc::clone(app)),
+                Ok(spent) => {
+                    self.outbox.push(|| Record::AssertionSpent(spent));
+                    return Ok(Arc::clone(app));
+                }
                 Err(error) => refusal = refused(error),
             }
         }

@@ -39,10 +39,18 @@ pub(crate) struct CodeGrant {
 
 #[derive(Clone, Deserialize, Serialize)]
 struct Issued {
+    number: u64,
     grant: CodeGrant,
     issued_at: Timestamp,
     expires_at: Timestamp,
     used: bool,
+}
+
+/// A code as it is kept over a restart.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct IssuedCode {
+    code: String,
+    issued: Issued,
 }
 
 /// What the token request says about the code.
@@ -74,6 +82,7 @@ impl Codes {
         let code = format!("U0lNMDFQMDFQQVMwMHw{}", seed.text("code", &parts, 43));
         self.order.push_back((now, code.clone()));
         let issued = Issued {
+            number: self.count,
             grant,
             issued_at: now,
             expires_at: now.plus(life),
@@ -81,6 +90,29 @@ impl Codes {
         };
         self.issued.insert(code.clone(), issued);
         code
+    }
+
+    /// A code as it is to be kept.
+    pub(crate) fn kept(&self, code: &str) -> Option<IssuedCode> {
+        let issued = self.issued.get(code)?.clone();
+        let code = code.to_owned();
+        Some(IssuedCode { code, issued })
+    }
+
+    /// The codes that are remembered at `now`, oldest first.
+    pub(crate) fn remembered(&self, now: Timestamp) -> impl Iterator<Item = IssuedCode> {
+        let codes = self.order.iter();
+        let young = codes.filter(move |(at, _)| now.since(*at) < REMEMBERED);
+        young.filter_map(|(_, code)| self.kept(code))
+    }
+
+    /// Takes over a code of a former run.
+    pub(crate) fn insert(&mut self, IssuedCode { code, issued }: IssuedCode) {
+        self.count = self.count.max(issued.number);
+        if !self.issued.contains_key(&code) {
+            self.order.push_back((issued.issued_at, code.clone()));
+        }
+        self.issued.insert(code, issued);
     }
 
     /// Takes the grant a code stands for. A refusal does not spend the code.

@@ -75,10 +75,11 @@ pub(crate) fn expose(
 
 /// Whether the origin of a request is allowed; an official client asks with credentials, so it has to be named.
 fn allow(registry: &Registry, request: &HeaderMap, answer: &mut HeaderMap) -> bool {
+    // Also where there is none: a cache must not give that answer to a script.
+    answer.append(VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = request.get(ORIGIN) else {
         return false;
     };
-    answer.append(VARY, HeaderValue::from_static("Origin"));
     let named: Cow<'_, str> = String::from_utf8_lossy(origin.as_bytes());
     if !registry.is_origin(&named) {
         return false;

@@ -113,6 +113,7 @@ impl Platform {
             self.narrowed(granted, asked)?;
         }
         let mut grant = self.codes.redeem(&presented, now)?;
+        self.note_code(presented.code);
         if let Some(scope) = self.narrowed(&grant.scope, asked)? {
             grant.scope = scope;
         }

@@ -60,6 +60,7 @@ mod seed;
 mod server;
 mod sessions;
 mod sign_in;
+mod state;
 mod steering;
 mod switches;
 mod timestamp;
@@ -70,6 +71,8 @@ mod world;
 pub use browser::{Callback, SignInError};
 #[cfg(feature = "client")]
 pub use client::SimClient;
+#[cfg(feature = "server")]
+pub use config::ConfigError;
 pub use config::{Account, AllowedGrant, App, Config, KeySetError, Role, User};
 pub use counters::{ApiCounters, Counters, TokenCounters};
 pub use fault::{Answer, Delivery, Fault, FaultRule, Preset, Replacement, Target};
@@ -78,7 +81,10 @@ pub use messages::SentMessage;
 pub use namespaces::NamespaceError;
 pub use platform::Platform;
 #[cfg(feature = "server")]
-pub use server::Server;
+pub use server::{Server, ServerError};
+#[cfg(feature = "server")]
+pub use state::file::{StateError, state_seed};
+pub use state::{RestoreError, Snapshot};
 pub use switches::{
     AccessTokenInQuery, AuthLimitScope, ConcurrentDuplicates, ErrorShape, ErrorStatuses,
     KnownBrowser, Limits, RefreshReplay, RemainingOn429, ScopeParameter, SessionLimits,

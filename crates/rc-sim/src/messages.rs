@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     platform::Platform,
     resources::sms::Sms,
+    state::Record,
     timestamp::Timestamp,
     world::{Extension, Message, Party},
 };
@@ -15,7 +18,7 @@ const MOST_MESSAGES: usize = 1_000;
 const FIRST_ID: u64 = 4_294_968_000;
 
 /// A text message an app asked to send. Recorded, never sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct SentMessage {
     /// The platform's id of the message.
@@ -62,7 +65,7 @@ impl Platform {
             created_at: now,
             modified_at: now,
         };
-        self.mailboxes.store(sender.id, message.clone());
+        self.put_message(sender.id, message.clone());
         for receiver in receivers {
             let received = Message {
                 id: self.next_message_id(),
@@ -70,17 +73,34 @@ impl Platform {
                 read: false,
                 ..message.clone()
             };
-            self.mailboxes.store(receiver.id, received);
+            self.put_message(receiver.id, received);
         }
-        self.note_sent(SentMessage {
+        let sent = SentMessage {
             id: message.id,
             extension_id: sender.id,
             from: sms.from,
             to: sms.to,
             text: sms.text,
             at: now,
-        });
+        };
+        self.outbox.push(|| Record::MessageSent(sent.clone()));
+        self.note_sent(sent);
         message
+    }
+
+    fn put_message(&mut self, extension: u64, message: Message) {
+        self.outbox.push(|| Record::Message {
+            extension,
+            message: message.clone(),
+        });
+        self.mailboxes.store(extension, message);
+    }
+
+    /// Takes over a message of a former run.
+    pub(crate) fn take_message(&mut self, extension: u64, message: Message) {
+        let number = message.id.saturating_sub(FIRST_ID);
+        self.messages_recorded = self.messages_recorded.max(number);
+        self.mailboxes.take(extension, message);
     }
 
     fn next_message_id(&mut self) -> u64 {
@@ -88,7 +108,8 @@ impl Platform {
         FIRST_ID + self.messages_recorded
     }
 
-    fn note_sent(&mut self, message: SentMessage) {
+    /// Keeps a message in the list of those that were recorded.
+    pub(crate) fn note_sent(&mut self, message: SentMessage) {
         if self.messages.len() == MOST_MESSAGES {
             self.messages.pop_front();
         }

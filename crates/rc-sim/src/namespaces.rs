@@ -12,6 +12,7 @@ use crate::{
     platform::Platform,
     route::{Claims, Route, bearer_token},
     seed::Seed,
+    state::Record,
     token_format,
 };
 
@@ -61,7 +62,13 @@ impl Platform {
         if self.namespaces.len() >= MOST {
             return Err(NamespaceError::TooMany);
         }
-        let namespace = Self::named(name, self.namespace_config(name));
+        let mut namespace = Self::named(name, self.namespace_config(name));
+        if self.outbox.is_open() {
+            namespace.keep_changes();
+        }
+        self.outbox.push(|| Record::Namespace {
+            name: name.to_owned(),
+        });
         Ok(self.namespaces.entry(name.to_owned()).or_insert(namespace))
     }
 
@@ -97,6 +104,9 @@ impl Platform {
 
     /// Forgets a namespace and everything in it; returns whether it was there.
     pub fn remove_namespace(&mut self, name: &str) -> bool {
+        self.outbox.push(|| Record::NamespaceRemoved {
+            name: name.to_owned(),
+        });
         self.namespaces.remove(name).is_some()
     }
 

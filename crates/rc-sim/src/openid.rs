@@ -102,7 +102,7 @@ impl Platform {
 
     /// The ID token of a sign-in, when the scope asks for one.
     pub(crate) fn id_token(
-        &mut self,
+        &self,
         session: u64,
         app: &App,
         sign_in: &SignIn,
@@ -114,8 +114,8 @@ impl Platform {
             return None;
         }
         let user = self.registry.user(session.user)?;
-        self.id_tokens += 1;
-        let parts: [&[u8]; 2] = [&self.id_tokens.to_be_bytes(), &now.millis().to_be_bytes()];
+        // A session gets one, when it starts.
+        let parts: [&[u8]; 2] = [session.session_id.as_bytes(), &now.millis().to_be_bytes()];
         let authentication = Authentication {
             issuer: base,
             client_id: app.client_id(),

@@ -31,6 +31,7 @@ use crate::{
     route::{Claims, Route, bearer_token},
     seed::Seed,
     sessions::Sessions,
+    state::Outbox,
     timestamp::Timestamp,
     world::{Mailboxes, World},
 };
@@ -63,17 +64,16 @@ pub struct Platform {
     pub(crate) world_key: u64,
     pub(crate) keys: SigningKeys,
     pub(crate) jwts: PersonalJwts,
-    /// How many personal JWTs were made by hand.
-    pub(crate) jwts_made: u32,
+    /// The personal JWTs that are not as every user has one: their ids and serial numbers.
+    pub(crate) made_jwts: BTreeMap<String, u32>,
     pub(crate) used_assertions: JtiCache,
-    /// How many ID tokens were issued.
-    pub(crate) id_tokens: u64,
     pub(crate) clock: Clock,
     pub(crate) journal: Journal,
     pub(crate) namespaces: BTreeMap<String, Self>,
     /// Whom the request at hand turned out to be of.
     pub(crate) acting: Acting,
     pub(crate) requests: u64,
+    pub(crate) outbox: Outbox,
 }
 
 /// Whom a request turned out to be of, for the journal.
@@ -146,14 +146,14 @@ impl Platform {
             world_key,
             keys,
             jwts,
-            jwts_made: 0,
+            made_jwts: BTreeMap::new(),
             used_assertions: JtiCache::default(),
-            id_tokens: 0,
             clock: Clock::default(),
             journal: Journal::default(),
             namespaces: BTreeMap::new(),
             acting: Acting::default(),
             requests: 0,
+            outbox: Outbox::default(),
         }
     }
 
@@ -217,11 +217,17 @@ impl Platform {
         } else {
             None
         };
+        // A call of a resource names its app by the token alone.
+        let by_token = || {
+            let session = self.sessions.owner_of(bearer_token(request.headers())?)?;
+            Some(session.app.as_str().to_owned())
+        };
+        let client_id = claims.client_id.clone().or_else(by_token);
         let struck = Struck {
             target,
             request,
             grant_type: claims.grant_type.as_deref(),
-            client_id: claims.client_id.as_deref(),
+            client_id: client_id.as_deref(),
             login: user.as_ref().map(|user| user.login.as_str()),
         };
         let fault = self.faults.strike(&struck, &self.seed, now)?;
@@ -237,6 +243,7 @@ impl Platform {
                 let code = form.first("code").and_then(|code| self.codes.owner(code));
                 let token = form.first("refresh_token");
                 code.or_else(|| Some(self.sessions.owner_of(token?)?.user))
+                    .or_else(|| self.jwt_user(form.first("assertion")?))
             }
             Route::Revoke => Some(self.sessions.owner_of(form.first("token")?)?.user),
             _ => {

@@ -228,3 +228,33 @@ impl ResourceError {
         }
     }
 }
+
+/// Refusals of the server's own.
+#[cfg(feature = "server")]
+impl ResourceError {
+    /// Assumed: the platform's numbers for what its gateway would refuse.
+    pub(crate) fn too_large() -> Self {
+        let message = "Request body is too large";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "AGW-413", message)
+    }
+
+    pub(crate) fn slow_request() -> Self {
+        let message = "Request body did not arrive in time";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "AGW-408", message)
+    }
+
+    pub(crate) fn unreadable() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "CMN-104",
+            "Request body cannot be read",
+        )
+    }
+
+    /// No behaviour of RingCentral's: what the request changed could not be written to the state file. Platform §6.2:
+    /// CMN-201 is "temporarily unavailable".
+    pub(crate) fn not_kept(error: &std::io::Error) -> Self {
+        let message = format!("The simulated platform cannot write its state file: {error}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "CMN-201", message)
+    }
+}

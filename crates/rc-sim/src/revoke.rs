@@ -40,6 +40,7 @@ impl Platform {
             .and_then(|token| self.sessions.owner_of(token))
             .filter(|session| session.app == *app.id())
             .map(|session| (session.number(), session.user));
+        self.acting.user = owner.map(|(_, user)| user);
         let passage = self.pass_auth(&app, owner.map(|(_, user)| user), now);
         if let Passage::Refused(..) = passage {
             return limited(&passage);

@@ -17,6 +17,7 @@ use crate::{
     platform::Platform,
     reply,
     resources::base_url,
+    state::Record,
     switches::{KnownBrowser, SignInPages},
     timestamp::Timestamp,
 };
@@ -157,6 +158,10 @@ impl Platform {
         };
         if form.first("action") == Some("allow") {
             let consent = (authorization.app.id().clone(), session.user);
+            self.outbox.push(|| Record::Consent {
+                client_id: consent.0.clone(),
+                user: consent.1,
+            });
             self.consents.insert(consent);
             self.hand_out_code(authorization, session, request, now)
         } else {
@@ -189,6 +194,7 @@ impl Platform {
             challenge: authorization.challenge,
         };
         let code = self.codes.issue(&self.seed, grant, life, now);
+        self.note_code(&code);
         let expires_in = life.as_secs().to_string();
         let mut pairs = vec![("code", code.as_str()), ("expires_in", expires_in.as_str())];
         pairs.extend(extras.iter().map(|(name, value)| (*name, value.as_str())));

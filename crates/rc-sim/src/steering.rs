@@ -12,6 +12,7 @@ use crate::{
     messages::SentMessage,
     platform::Platform,
     sessions::Ending,
+    state::Record,
     switches::{SwitchError, Switches},
     timestamp::Timestamp,
 };
@@ -26,16 +27,19 @@ impl Platform {
     /// Sets the platform's clock ahead of its callers' by `by` more.
     pub fn advance(&mut self, by: Duration) {
         self.clock.advance(by);
+        self.note_clock();
     }
 
     /// Stops the platform's clock. [`advance`](Self::advance) still moves it.
     pub fn freeze_clock(&mut self, now: Timestamp) {
         self.clock.freeze(now);
+        self.note_clock();
     }
 
     /// Lets the platform's clock go on from where it stopped.
     pub fn unfreeze_clock(&mut self, now: Timestamp) {
         self.clock.unfreeze(now);
+        self.note_clock();
     }
 
     /// Lets the platform tell a time that is `milliseconds` ahead of the one it goes by; behind where negative.
@@ -43,6 +47,7 @@ impl Platform {
     /// `Date` headers, `session_expiration_time` and ID tokens tell it. Lifetimes are not changed by it.
     pub fn skew_clock(&mut self, milliseconds: i64) {
         self.clock.set_skew(milliseconds);
+        self.note_clock();
     }
 
     /// Lets `fault` happen to the next `times` requests of `target`, after the faults that wait already.
@@ -72,6 +77,7 @@ impl Platform {
     /// Switches all request limits on or off.
     pub fn enable_limits(&mut self, enabled: bool) {
         self.config.switches.limits.enabled = enabled;
+        self.note_switches();
     }
 
     /// How the platform behaves at present.
@@ -83,6 +89,7 @@ impl Platform {
     /// Lets the platform behave otherwise from now on. Tokens and sessions keep the lives they were given.
     pub fn set_switches(&mut self, switches: Switches) {
         self.config.switches = switches;
+        self.note_switches();
     }
 
     /// Changes some switches, by the names they serialize to.
@@ -92,11 +99,16 @@ impl Platform {
     /// When a member has no such name or value; nothing is changed then.
     pub fn patch_switches(&mut self, patch: Value) -> Result<(), SwitchError> {
         self.config.switches = self.config.switches.patched(patch)?;
+        self.note_switches();
         Ok(())
     }
 
     /// Enables or disables the extension of the user with this login; returns whether there is one.
     pub fn enable_user(&mut self, login: &str, enabled: bool) -> bool {
+        self.outbox.push(|| Record::User {
+            login: login.to_owned(),
+            enabled,
+        });
         self.registry.enable_user(login, enabled)
     }
 
@@ -120,7 +132,10 @@ impl Platform {
         let Some(user) = self.registry.login(login).map(|user| user.id()) else {
             return 0;
         };
-        *self.passwords_changed.entry(user).or_default() += 1;
+        let times = self.passwords_changed.entry(user).or_default();
+        *times += 1;
+        let times = *times;
+        self.outbox.push(|| Record::PasswordChanged { user, times });
         self.sessions.end_user(user)
     }
 
@@ -142,8 +157,9 @@ impl Platform {
         expires_at: Option<Timestamp>,
     ) -> Option<String> {
         let user = self.registry.login(login)?;
-        self.jwts_made += 1;
-        let mut jwt = PersonalJwt::new(&self.seed, user.extension_id, self.jwts_made);
+        let last = self.made_jwts.values().max();
+        let serial = last.map_or(1, |serial| serial.saturating_add(1));
+        let mut jwt = PersonalJwt::new(&self.seed, user.extension_id, serial);
         if let Some(client_ids) = client_ids {
             jwt = jwt.only_for(client_ids);
         }
@@ -151,21 +167,35 @@ impl Platform {
             jwt = jwt.expiring_at(expires_at);
         }
         let token = jwt.token(&self.keys);
-        self.jwts.register(jwt);
+        self.made_jwts.insert(jwt.jti.clone(), serial);
+        self.jwts.register(jwt.clone());
+        self.outbox.push(|| Record::PersonalJwt { serial, jwt });
         Some(token)
     }
 
     /// Revokes a personal JWT; returns whether it is one of this platform's. Sessions it started live on.
     pub fn revoke_personal_jwt(&mut self, token: &str) -> bool {
         let found = self.jwts.find(token, &self.keys);
-        let jti = found.map(|jwt| jwt.jti.clone());
-        jti.is_some_and(|jti| self.jwts.revoke(&jti))
+        let Some(jti) = found.map(|jwt| jwt.jti.clone()) else {
+            return false;
+        };
+        let revoked = self.jwts.revoke(&jti);
+        let serial = *self.made_jwts.entry(jti.clone()).or_default();
+        if let Some(jwt) = self.jwts.get(&jti) {
+            self.outbox.push(|| Record::PersonalJwt {
+                serial,
+                jwt: jwt.clone(),
+            });
+        }
+        revoked
     }
 
     /// Signs ID tokens with the next key from now on. The present one stays in the key set, the one before it
     /// leaves.
     pub fn rotate_signing_key(&mut self) {
         self.keys.rotate();
+        let rotations = self.keys.rotations();
+        self.outbox.push(|| Record::SigningKey { rotations });
     }
 
     /// Ends every OAuth session; returns how many.
@@ -198,11 +228,14 @@ impl Platform {
     /// was done to the clock, the switches and the users. Namespaces stay, and are not touched.
     pub fn reset(&mut self) {
         let namespaces = std::mem::take(&mut self.namespaces);
+        let outbox = std::mem::take(&mut self.outbox);
         let fresh = self.anew();
         *self = Self {
             namespaces,
+            outbox,
             ..fresh
         };
+        self.rewrite();
     }
 }
 

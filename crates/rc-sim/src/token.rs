@@ -125,6 +125,7 @@ impl Platform {
             used: &mut self.used_assertions,
             audiences: [format!("{base}/restapi/oauth/token"), base],
             now: self.clock.told(now),
+            outbox: &mut self.outbox,
         }
         .authenticate(request.headers(), params)?;
         self.acting.client_id = Some(app.id().clone());

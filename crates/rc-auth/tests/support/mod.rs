@@ -97,6 +97,8 @@ impl World {
         build: impl Fn(ClientBuilder) -> ClientBuilder,
     ) -> Self {
         config.switches.limits.enabled = false;
+        // Where limits are switched on, the tests are about the budget of token requests.
+        config.switches.limits.count_authorize = false;
         let registered = config.confidential_app().unwrap();
         let secret = registered.client_secret().map(Secret::new);
         let app = App::new(

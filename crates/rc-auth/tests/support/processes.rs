@@ -57,6 +57,8 @@ impl Town {
     pub fn with(seed: u64, store: Arc<dyn TokenStore>, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::demo(seed, CALLBACK);
         config.switches.limits.enabled = false;
+        // Where limits are switched on, the tests are about the budget of token requests.
+        config.switches.limits.count_authorize = false;
         config.switches.sessions_per_extension_and_app = 100_000;
         change(&mut config);
         let registered = config.confidential_app().unwrap();

@@ -130,6 +130,12 @@ impl App {
         })
     }
 
+    /// An app with the test key that everybody has.
+    pub(super) fn with_test_key(name: &str, client_id: String) -> Self {
+        let key_set = include_str!("../../test-keys/test-client-key-set.json");
+        Self::private_key_jwt(name, client_id, key_set).expect("the committed key set is one")
+    }
+
     /// A "client-side web app": no secret, PKCE instead (RFC 6749 section 2.1, RFC 7636).
     #[must_use]
     pub fn public(name: impl Into<String>, client_id: impl Into<String>) -> Self {

@@ -1,9 +1,13 @@
 //! What a platform is made of: its account, apps and users, and the switches of its behaviour.
 
 mod app;
+#[cfg(feature = "server")]
+mod file;
 mod registry;
 mod user;
 
+#[cfg(feature = "server")]
+pub use self::file::ConfigError;
 pub use self::{
     app::{AllowedGrant, App, KeySetError},
     user::{Role, User},
@@ -51,13 +55,13 @@ impl Config {
         }
     }
 
-    /// The platform of the demo: an app with a secret, a public app, and four users: an administrator, an
-    /// ordinary one, one whose role forbids third-party apps, and one who is disabled.
+    /// The platform of the demo: an app with a secret, a public app, one with a key of its own, and four users: an
+    /// administrator, an ordinary one, one whose role forbids third-party apps, and one who is disabled.
     ///
-    /// Both apps accept exactly `redirect_uri` and get refresh tokens; the one with a secret also takes
+    /// The apps accept exactly `redirect_uri` and get refresh tokens; those that are not public also take
     /// personal JWTs. Ids and secrets follow from `seed`; read them with
-    /// [`confidential_app`](Self::confidential_app), [`public_app`](Self::public_app) and
-    /// [`demo_user`](Self::demo_user).
+    /// [`confidential_app`](Self::confidential_app), [`public_app`](Self::public_app),
+    /// [`key_app`](Self::key_app) and [`demo_user`](Self::demo_user).
     #[must_use]
     pub fn demo(seed: u64, redirect_uri: impl Into<String>) -> Self {
         let redirect_uri = redirect_uri.into();
@@ -73,6 +77,10 @@ impl Config {
                 App::public("Demo public application", id("public"))
                     .redirect_uri(&redirect_uri)
                     .issue_refresh_tokens(true),
+                App::with_test_key("Demo key application", id("key"))
+                    .redirect_uri(&redirect_uri)
+                    .issue_refresh_tokens(true)
+                    .allow(AllowedGrant::PersonalJwt),
             ],
             users: User::demo(),
             ..Self::new(seed)
@@ -89,6 +97,19 @@ impl Config {
     #[must_use]
     pub fn public_app(&self) -> Option<&App> {
         self.apps.iter().find(|app| app.is_public())
+    }
+
+    /// The first app that authenticates with a key of its own (`private_key_jwt`).
+    #[must_use]
+    pub fn key_app(&self) -> Option<&App> {
+        let has_key = |app: &&App| !app.is_public() && app.client_secret().is_none();
+        self.apps.iter().find(has_key)
+    }
+
+    /// The private key of the demo's app with a key, PKCS#8 in DER. Public, and for tests only.
+    #[must_use]
+    pub fn test_client_key() -> &'static [u8] {
+        include_bytes!("../../test-keys/test-rsa-2048-client.der")
     }
 
     /// The user the sign-in page is filled in for: the first one.

@@ -68,6 +68,14 @@ impl Registry {
         })
     }
 
+    /// The users who are not as `config` has them.
+    pub(crate) fn changed_users(&self, config: &Config) -> impl Iterator<Item = &Arc<User>> {
+        config.users.iter().filter_map(|configured| {
+            let user = self.users.get(&configured.id())?;
+            (user.enabled != configured.enabled).then_some(user)
+        })
+    }
+
     pub(crate) fn user(&self, id: UserId) -> Option<&Arc<User>> {
         self.users.get(&id)
     }

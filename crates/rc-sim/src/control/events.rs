@@ -14,7 +14,7 @@ use crate::{
 const MOST: usize = 1_000;
 
 /// `wait_seconds` is the server's concern: it asks again until there are events or the time is over.
-pub(crate) const WAIT: &str = "wait_seconds";
+pub(super) const WAIT: &str = "wait_seconds";
 
 pub(super) fn list(platform: &mut Platform, call: &Call<'_>) -> Result<Value, Refusal> {
     call.reads_nothing()?;

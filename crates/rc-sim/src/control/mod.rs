@@ -22,9 +22,10 @@
 //! | `POST /sim/signing-key/rotate` | | `{"rotations": 1}` |
 //! | `GET`, `POST`, `DELETE /sim/faults` | see below | `{"queued": 1, "id": 7}` |
 //! | `DELETE /sim/faults/{id}` | | `{"removed": true}` |
-//! | `GET /sim/events?after=0&kind=token&…` | | [`Event`](crate::Event)s |
+//! | `GET /sim/events?after=0&kind=token&…` | | [`Event`](crate::Event)s; with `wait_seconds`, a server waits for the first |
 //! | `GET /sim/messages` | | the recorded text messages |
 //! | `POST /sim/reset` | | `{"reset": true}` |
+//! | `GET`, `PUT /sim/snapshot` | a snapshot, namespaces included | a snapshot; `{"restored": true}` |
 //! | `GET`, `POST /sim/namespaces` | `{"name": "test-1"}` | as `/sim/credentials` |
 //! | `DELETE /sim/namespaces/{name}` | | `{"removed": true}` |
 //!
@@ -54,6 +55,10 @@ mod namespaces;
 mod openapi;
 mod sessions;
 mod settings;
+mod snapshot;
+
+#[cfg(feature = "server")]
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header::ORIGIN};
@@ -64,6 +69,31 @@ use crate::{namespaces::HEADER, platform::Platform, reply, timestamp::Timestamp}
 
 /// Where the control API starts.
 pub(crate) const PREFIX: &str = "/sim/";
+
+/// Snapshots are longer than other bodies.
+#[cfg(feature = "server")]
+pub(crate) const SNAPSHOT: &str = "/sim/snapshot";
+/// Where events are read.
+#[cfg(feature = "server")]
+const EVENTS: &str = "/sim/events";
+/// The longest a request for events may wait.
+#[cfg(feature = "server")]
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// How long a request is willing to wait for events.
+#[cfg(feature = "server")]
+pub(crate) fn wait(request: &Request<Bytes>) -> Duration {
+    let query = request.uri().query().unwrap_or_default();
+    let wait = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == events::WAIT);
+    let seconds = wait.and_then(|(_, value)| value.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0)).min(LONGEST_WAIT)
+}
+
+/// Whether this is an answer about events that tells of none.
+#[cfg(feature = "server")]
+pub(crate) fn is_nothing(request: &Request<Bytes>, response: &Response<Bytes>) -> bool {
+    request.uri().path() == EVENTS && response.body().starts_with(br#"{"events":[],"#)
+}
 
 /// Why a control request was not carried out: a status and a sentence.
 type Refusal = (StatusCode, String);
@@ -125,6 +155,8 @@ const COMMANDS: &[Command] = &[
 
 /// The requests that are about the namespaces themselves.
 const OVER_ALL: &[Command] = &[
+    command(Method::GET, "snapshot", snapshot::take),
+    command(Method::PUT, "snapshot", snapshot::restore),
     command(Method::GET, "namespaces", namespaces::list),
     command(Method::POST, "namespaces", namespaces::add),
     command(Method::DELETE, "namespaces/{}", namespaces::remove),

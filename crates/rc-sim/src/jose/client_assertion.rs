@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{
-    jti_cache::JtiCache,
+    jti_cache::{JtiCache, Spent},
     jwt::{JwtRefusal, Unverified, VerifyingKey},
     numeric_date::NumericDate,
 };
@@ -98,11 +98,15 @@ pub(crate) fn verify(
     key: VerifyingKey<'_>,
     expected: &Expected<'_>,
     used: &mut JtiCache,
-) -> Result<(), AssertionRefusal> {
+) -> Result<Spent, AssertionRefusal> {
     let claims: Claims = Unverified::parse(assertion)?.verify(key)?;
     claims.check(expected)?;
     if used.spend(expected.client_id, &claims.jti, claims.exp.0, expected.now) {
-        Ok(())
+        Ok(JtiCache::record(
+            expected.client_id,
+            &claims.jti,
+            claims.exp.0,
+        ))
     } else {
         Err(AssertionRefusal::Replayed)
     }

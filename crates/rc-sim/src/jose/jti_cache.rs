@@ -2,12 +2,20 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::timestamp::Timestamp;
 
 /// The most ids remembered at once. Beyond it the one that would expire first is forgotten.
 const MOST: usize = 10_000;
+
+/// An id that was used, as it is kept over a restart.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Spent {
+    id: Id,
+    expires_at: Timestamp,
+}
 
 /// A hash of client id and token id: whatever a client calls its tokens, an entry stays small.
 type Id = [u8; 32];
@@ -20,6 +28,29 @@ pub(crate) struct JtiCache {
 }
 
 impl JtiCache {
+    /// The ids that are remembered.
+    pub(crate) fn spent(&self) -> impl Iterator<Item = Spent> {
+        self.by_expiry.iter().map(|(expires_at, id)| Spent {
+            id: *id,
+            expires_at: *expires_at,
+        })
+    }
+
+    /// Takes over an id that was used in a former run.
+    pub(crate) fn insert(&mut self, spent: Spent) {
+        if self.used.insert(spent.id) {
+            self.by_expiry.insert((spent.expires_at, spent.id));
+        }
+    }
+
+    /// The id as it is kept, after it was spent.
+    pub(crate) fn record(client_id: &str, jti: &str, expires_at: Timestamp) -> Spent {
+        Spent {
+            id: hashed(client_id, jti),
+            expires_at,
+        }
+    }
+
     /// Remembers the id; `false` where `client_id` has used it before.
     pub(crate) fn spend(
         &mut self,

@@ -78,15 +78,15 @@ pub(crate) struct SigningKeys {
 impl SigningKeys {
     /// Keys before their first rotation. Reads no key.
     pub(crate) fn new(seed: &Seed) -> Self {
-        Self::with_rotations(seed, 0)
-    }
-
-    /// Keys as they are after so many rotations.
-    pub(crate) fn with_rotations(seed: &Seed, rotations: u32) -> Self {
         Self {
             seed: seed.clone(),
-            rotations,
+            rotations: 0,
         }
+    }
+
+    /// The keys as they are after so many rotations.
+    pub(crate) fn set_rotations(&mut self, rotations: u32) {
+        self.rotations = rotations;
     }
 
     pub(crate) fn rotations(&self) -> u32 {

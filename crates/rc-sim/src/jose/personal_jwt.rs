@@ -18,7 +18,7 @@ const ISSUED_AT: Timestamp = Timestamp::from_millis(1_704_067_200_000);
 const NEVER: Duration = Duration::from_secs(50 * 365 * 86_400);
 
 /// One personal JWT. Platform §3: it belongs to a user, not to an app, and cannot be changed, only revoked.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct PersonalJwt {
     pub(crate) jti: String,
     /// The user's extension id.
@@ -118,6 +118,10 @@ pub(crate) struct PersonalJwts {
 }
 
 impl PersonalJwts {
+    pub(crate) fn get(&self, jti: &str) -> Option<&PersonalJwt> {
+        self.by_jti.get(jti)
+    }
+
     /// Makes one known; until then its token is refused. Another with its `jti` is replaced.
     pub(crate) fn register(&mut self, jwt: PersonalJwt) {
         self.by_jti.insert(jwt.jti.clone(), jwt);

@@ -11,7 +11,7 @@ use crate::{
     reply,
     resource_error::ResourceError,
     timestamp::Timestamp,
-    world::{Extension, Message, World},
+    world::{Extension, Mark, Message, World},
 };
 
 use super::{
@@ -83,6 +83,7 @@ pub(super) fn update(
         .mailboxes
         .mark(&world, &extension, id, read, call.now)
         .ok_or_else(|| unknown(call))?;
+    platform.note_mark(extension.id, id, Mark::Read { read, at: call.now });
     Ok(reply::json(
         StatusCode::OK,
         &info(platform, call, &extension, &message),
@@ -98,6 +99,7 @@ pub(super) fn delete(
     let id = find(platform, call, &extension)?.id;
     let world = World::of(&platform.config, platform.world_key);
     if platform.mailboxes.delete(&world, &extension, id, call.now) {
+        platform.note_mark(extension.id, id, Mark::Deleted);
         return Ok(reply::empty(StatusCode::NO_CONTENT));
     }
     Err(unknown(call))

@@ -4,13 +4,13 @@ use std::{
     io,
     net::IpAddr,
     pin::{Pin, pin},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_LENGTH};
+use http::{HeaderValue, Request, Response, header::CONTENT_LENGTH};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     body::{Body, Frame, Incoming, SizeHint},
@@ -18,7 +18,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{net::TcpStream, sync::watch, time::Instant};
 
 use super::{host::Hosts, lock, stop_signal, wall_clock};
 use crate::{
@@ -26,10 +26,15 @@ use crate::{
     fault::{Answer, Delivery},
     platform::Platform,
     reply,
+    resource_error::ResourceError,
+    state::file::StateFile,
+    timestamp::Timestamp,
 };
 
 /// The largest request body read.
 const MAX_BODY: usize = 1024 * 1024;
+/// The longest snapshot that can be put back.
+const MAX_SNAPSHOT: usize = 256 * 1024 * 1024;
 /// How long a client may take to send a head, or a body.
 const READ_TIME: Duration = Duration::from_secs(30);
 
@@ -38,6 +43,10 @@ const READ_TIME: Duration = Duration::from_secs(30);
 pub(super) struct Shared {
     pub(super) hosts: Hosts,
     pub(super) platform: Arc<Mutex<Platform>>,
+    /// Where the platform is kept, if anywhere. Locked only by who has locked the platform.
+    pub(super) state: Option<Arc<Mutex<StateFile>>>,
+    /// Told of every request, for those who wait for events.
+    pub(super) happened: Arc<watch::Sender<()>>,
 }
 
 pub(super) async fn serve(stream: TcpStream, shared: Shared, mut stopped: watch::Receiver<bool>) {
@@ -70,23 +79,21 @@ async fn respond(
     shared: Shared,
     local: Option<IpAddr>,
 ) -> Result<Response<Outbound>, Broken> {
-    let Shared { hosts, platform } = shared;
-    if let Err(refusal) = hosts.check(&request, local) {
-        return Ok(dated(*refusal, &platform).map(Outbound::whole));
+    if let Err(refusal) = shared.hosts.check(&request, local) {
+        return Ok(dated(*refusal, &shared.platform).map(Outbound::whole));
     }
     let request = match read_whole(request).await {
         Ok(request) => request,
-        Err(status) => return Ok(dated(reply::empty(status), &platform).map(Outbound::whole)),
+        Err(error) => return Ok(dated(error.respond(), &shared.platform).map(Outbound::whole)),
     };
     if request.uri().path().starts_with(control::PREFIX) {
-        let response = lock(&platform).control(&request, wall_clock());
-        return Ok(response.map(Outbound::whole));
+        return Ok(shared.control(&request).await.map(Outbound::whole));
     }
     let Answer {
         response,
         delay,
         delivery,
-    } = lock(&platform).answer(&request, wall_clock());
+    } = shared.answer(&request);
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
@@ -97,6 +104,49 @@ async fn respond(
     }
 }
 
+impl Shared {
+    fn answer(&self, request: &Request<Bytes>) -> Answer {
+        let answer = self.keeping(|platform, now| platform.answer(request, now));
+        self.happened.send_replace(());
+        answer.unwrap_or_else(|failed| Answer::whole(*failed))
+    }
+
+    /// Answers a control request; one for events may wait until there are some.
+    async fn control(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let mut happened = self.happened.subscribe();
+        let until = Instant::now() + control::wait(request);
+        loop {
+            let answer = self.keeping(|platform, now| platform.control(request, now));
+            let response = answer.unwrap_or_else(|failed| *failed);
+            if !control::is_nothing(request, &response) {
+                return response;
+            }
+            let waited = tokio::time::timeout_at(until, happened.changed());
+            if waited.await.is_err() {
+                return response;
+            }
+        }
+    }
+
+    /// Does something to the platform, and writes what that changed before anybody hears of it.
+    fn keeping<T>(
+        &self,
+        act: impl FnOnce(&mut Platform, Timestamp) -> T,
+    ) -> Result<T, Box<Response<Bytes>>> {
+        let mut platform = lock(&self.platform);
+        let now = wall_clock();
+        let done = act(&mut platform, now);
+        let Some(state) = &self.state else {
+            return Ok(done);
+        };
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.keep(&mut platform, now) {
+            Ok(()) => Ok(done),
+            Err(error) => Err(Box::new(ResourceError::not_kept(&error).respond())),
+        }
+    }
+}
+
 /// Gives an answer of the server's own the platform's date.
 fn dated(mut response: Response<Bytes>, platform: &Mutex<Platform>) -> Response<Bytes> {
     let now = lock(platform).clock(wall_clock());
@@ -104,14 +154,19 @@ fn dated(mut response: Response<Bytes>, platform: &Mutex<Platform>) -> Response<
     response
 }
 
-async fn read_whole(request: Request<Incoming>) -> Result<Request<Bytes>, StatusCode> {
+async fn read_whole(request: Request<Incoming>) -> Result<Request<Bytes>, ResourceError> {
     let (head, body) = request.into_parts();
-    let body = tokio::time::timeout(READ_TIME, Limited::new(body, MAX_BODY).collect())
+    // A snapshot may be as long as the platform's memory of it.
+    let most = match head.uri.path() {
+        control::SNAPSHOT => MAX_SNAPSHOT,
+        _ => MAX_BODY,
+    };
+    let body = tokio::time::timeout(READ_TIME, Limited::new(body, most).collect())
         .await
-        .map_err(|_| StatusCode::REQUEST_TIMEOUT)?
+        .map_err(|_| ResourceError::slow_request())?
         .map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-            Some(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            None => StatusCode::BAD_REQUEST,
+            Some(_) => ResourceError::too_large(),
+            None => ResourceError::unreadable(),
         })?;
     Ok(Request::from_parts(head, body.to_bytes()))
 }

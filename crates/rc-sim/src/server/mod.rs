@@ -6,6 +6,7 @@ mod host;
 use std::{
     io,
     net::SocketAddr,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -17,7 +18,12 @@ use tokio::{
 };
 
 use self::{connection::Shared, host::Hosts};
-use crate::{config::Config, platform::Platform, timestamp::Timestamp};
+use crate::{
+    config::Config,
+    platform::Platform,
+    state::file::{StateError, StateFile},
+    timestamp::Timestamp,
+};
 
 /// How long [`Server::shutdown`] waits for answers that are on their way.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
@@ -53,6 +59,18 @@ pub struct Server {
     task: JoinHandle<()>,
 }
 
+/// Why a server that keeps its state did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The address cannot be bound.
+    #[error("cannot listen: {0}")]
+    Listen(#[from] io::Error),
+    /// The state file cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
 impl Server {
     /// Listens on `address`; port 0 takes a free one. Use a loopback address: whoever reaches the port can
     /// sign in as anybody.
@@ -64,18 +82,49 @@ impl Server {
         Self::serve(address, Arc::new(Mutex::new(Platform::new(config)))).await
     }
 
+    /// Like [`bind`](Self::bind), with everything that is to outlive the process kept in the file at `state`,
+    /// which is made when it is not there, for its owner only.
+    ///
+    /// What a request changes is in the file before its answer leaves; what is changed through
+    /// [`platform`](Self::platform) is there with the next request. The file is free again after
+    /// [`shutdown`](Self::shutdown).
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be bound, or the file cannot be used: it is in use, of another seed, or not one.
+    pub async fn bind_keeping(
+        address: SocketAddr,
+        config: Config,
+        state: &Path,
+    ) -> Result<Self, ServerError> {
+        // Not before the port is had: two servers on one port would otherwise fight for the file.
+        let listener = TcpListener::bind(address).await?;
+        let (file, platform) = StateFile::open(state, config, wall_clock())?;
+        let platform = Arc::new(Mutex::new(platform));
+        Ok(Self::on(listener, platform, Some(file))?)
+    }
+
     /// Like [`bind`](Self::bind), for a platform that exists already.
     ///
     /// # Errors
     ///
     /// When the address cannot be bound.
     pub async fn serve(address: SocketAddr, platform: Arc<Mutex<Platform>>) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        Self::on(TcpListener::bind(address).await?, platform, None)
+    }
+
+    fn on(
+        listener: TcpListener,
+        platform: Arc<Mutex<Platform>>,
+        state: Option<StateFile>,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let shared = Shared {
             hosts: Hosts::new(lock(&platform).config(), address.ip()),
             platform: Arc::clone(&platform),
+            state: state.map(|state| Arc::new(Mutex::new(state))),
+            happened: Arc::new(watch::Sender::new(())),
         };
         let task = tokio::spawn(accept(listener, shared, stopped));
         Ok(Self {

@@ -40,13 +40,20 @@ pub(super) struct Gone {
 
 impl Gone {
     pub(super) fn remember(&mut self, ended: Ended) {
-        self.order.push_back(ended.number);
-        self.by_number.insert(ended.number, ended);
+        let number = ended.number;
+        if self.by_number.insert(number, ended).is_none() {
+            self.order.push_back(number);
+        }
         if self.order.len() > MOST
             && let Some(oldest) = self.order.pop_front()
         {
             self.by_number.remove(&oldest);
         }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Ended> {
+        let numbers = self.order.iter();
+        numbers.filter_map(|number| self.by_number.get(number))
     }
 
     pub(super) fn get(&self, number: u64) -> Option<&Ended> {

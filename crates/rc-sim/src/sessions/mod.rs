@@ -161,7 +161,7 @@ impl Sessions {
     }
 
     /// Takes in a session, new or of a former run.
-    fn insert(&mut self, session: Session) {
+    pub(crate) fn insert(&mut self, session: Session) {
         self.started = self.started.max(session.number);
         if !self.live.contains_key(&session.number) {
             let owner = (session.app.clone(), session.user);
@@ -170,6 +170,50 @@ impl Sessions {
             numbers.insert(at, session.number);
         }
         self.live.insert(session.number, session);
+    }
+
+    /// Takes over that a session of a former run has ended.
+    pub(crate) fn forget(&mut self, ended: Ended) {
+        self.started = self.started.max(ended.number);
+        if let Some(session) = self.live.remove(&ended.number) {
+            self.disown(&session);
+        }
+        self.gone.remember(ended);
+    }
+
+    fn disown(&mut self, session: &Session) {
+        let owner = (session.app.clone(), session.user);
+        if let Some(numbers) = self.by_owner.get_mut(&owner) {
+            numbers.retain(|number| *number != session.number);
+            if numbers.is_empty() {
+                self.by_owner.remove(&owner);
+            }
+        }
+    }
+
+    /// The ended sessions that are remembered, oldest first.
+    pub(crate) fn remembered(&self) -> impl Iterator<Item = &Ended> {
+        self.gone.iter()
+    }
+
+    /// Notes which sessions change, from now on.
+    pub(crate) fn watch(&mut self) {
+        self.changed.get_or_insert_default();
+    }
+
+    /// The sessions that changed since this was asked last, as they are now.
+    #[cfg(feature = "server")]
+    pub(crate) fn changes(&mut self) -> Vec<crate::state::Record> {
+        use crate::state::Record;
+
+        let changed = self.changed.as_mut().map(std::mem::take);
+        let numbers = changed.unwrap_or_default().into_iter();
+        let record = |number| match (self.live.get(&number), self.gone.get(number)) {
+            (Some(session), _) => Some(Record::Session(Box::new(session.clone()))),
+            (None, Some(ended)) => Some(Record::SessionEnded(ended.clone())),
+            (None, None) => None,
+        };
+        numbers.filter_map(record).collect()
     }
 
     fn touch(&mut self, number: u64) {
@@ -291,19 +335,13 @@ impl Sessions {
         let Some(session) = self.live.remove(&number) else {
             return false;
         };
+        self.disown(&session);
         self.gone.remember(Ended {
             number,
-            app: session.app.clone(),
+            app: session.app,
             started_at: session.started_at,
             ending,
         });
-        let owner = (session.app, session.user);
-        if let Some(numbers) = self.by_owner.get_mut(&owner) {
-            numbers.retain(|other| *other != number);
-            if numbers.is_empty() {
-                self.by_owner.remove(&owner);
-            }
-        }
         self.ended += 1;
         self.touch(number);
         true

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{state::Record, timestamp::Timestamp};
 
 use super::{Extension, Message, World};
 
@@ -19,10 +21,13 @@ pub(crate) struct Mailboxes {
     /// In the order they were stored, deleted ones included.
     order: VecDeque<Key>,
     /// What became of messages from the seed.
-    changes: BTreeMap<Key, Change>,
+    changes: BTreeMap<Key, Mark>,
 }
 
-enum Change {
+/// What became of a message.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Mark {
     Read { read: bool, at: Timestamp },
     Deleted,
 }
@@ -37,6 +42,44 @@ impl Mailboxes {
         let key = (extension, message.id);
         self.order.push_back(key);
         self.stored.insert(key, message);
+    }
+
+    /// What changed, message by message.
+    pub(crate) fn records(&self) -> impl Iterator<Item = Record> {
+        let stored = self.order.iter().filter_map(|key| {
+            let message = self.stored.get(key)?.clone();
+            let extension = key.0;
+            Some(Record::Message { extension, message })
+        });
+        let changes = self.changes.iter().map(|(key, mark)| {
+            let ((extension, id), mark) = (*key, *mark);
+            Record::MessageMarked {
+                extension,
+                id,
+                mark,
+            }
+        });
+        stored.chain(changes)
+    }
+
+    /// Takes over a message, which may be there already.
+    pub(crate) fn take(&mut self, extension: u64, message: Message) {
+        match self.stored.get_mut(&(extension, message.id)) {
+            Some(stored) => *stored = message,
+            None => self.store(extension, message),
+        }
+    }
+
+    /// Takes over what became of a message.
+    pub(crate) fn take_mark(&mut self, extension: u64, id: u64, mark: Mark) {
+        let key = (extension, id);
+        match (mark, self.stored.get_mut(&key)) {
+            (Mark::Read { read, at }, Some(message)) => {
+                (message.read, message.modified_at) = (read, at);
+            }
+            (Mark::Deleted, Some(_)) => drop(self.stored.remove(&key)),
+            (_, None) => drop(self.changes.insert(key, mark)),
+        }
     }
 
     /// All messages of an extension, newest first.
@@ -84,7 +127,7 @@ impl Mailboxes {
         (message.read, message.modified_at) = (read, now);
         match self.stored.get_mut(&(extension.id, id)) {
             Some(stored) => stored.clone_from(&message),
-            None => self.change(world, extension, id, Change::Read { read, at: now }, now),
+            None => self.change(world, extension, id, Mark::Read { read, at: now }, now),
         }
         Some(message)
     }
@@ -101,7 +144,7 @@ impl Mailboxes {
             return false;
         }
         if self.stored.remove(&(extension.id, id)).is_none() {
-            self.change(world, extension, id, Change::Deleted, now);
+            self.change(world, extension, id, Mark::Deleted, now);
         }
         true
     }
@@ -113,7 +156,7 @@ impl Mailboxes {
         world: &World<'_>,
         extension: &Extension,
         id: u64,
-        change: Change,
+        change: Mark,
         now: Timestamp,
     ) {
         let oldest = world.oldest_seeded(extension, now);
@@ -131,8 +174,8 @@ impl Mailboxes {
     fn changed(&self, extension: u64, message: Message) -> Option<Message> {
         match self.changes.get(&(extension, message.id)) {
             None => Some(message),
-            Some(Change::Deleted) => None,
-            Some(Change::Read { read, at }) => Some(Message {
+            Some(Mark::Deleted) => None,
+            Some(Mark::Read { read, at }) => Some(Message {
                 read: *read,
                 modified_at: *at,
                 ..message

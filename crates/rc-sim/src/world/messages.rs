@@ -1,8 +1,8 @@
 //! Messages in a message store, and the inbound ones that are made from the seed.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{borrow::Cow, ops::Range, sync::Arc, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::timestamp::Timestamp;
 
@@ -51,13 +51,13 @@ const TEXTS: [&str; 8] = [
 ];
 
 /// One side of a call or message.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Party {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) extension_number: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) location: Option<&'static str>,
+    pub(crate) location: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
     pub(crate) phone_number: String,
@@ -69,7 +69,7 @@ impl Party {
         let place = draw.below(AREA_CODES.len() as u64) as usize;
         Self {
             extension_number: None,
-            location: Some(PLACES[place]),
+            location: Some(PLACES[place].into()),
             name: Some(draw.pick(&NAMES).into()),
             phone_number: format!("+1{}555{:04}", AREA_CODES[place], 100 + draw.below(100)),
         }
@@ -97,7 +97,7 @@ impl Party {
 }
 
 /// A text message in an extension's message store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Message {
     pub(crate) id: u64,
     pub(crate) from: Party,

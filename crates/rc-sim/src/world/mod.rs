@@ -13,7 +13,7 @@ mod timeline;
 use crate::{config::Config, seed::Seed};
 
 pub(crate) use calls::{CallKind, PhoneCall};
-pub(crate) use mailboxes::Mailboxes;
+pub(crate) use mailboxes::{Mailboxes, Mark};
 pub(crate) use messages::{Message, Party};
 pub(crate) use people::Extension;
 pub(crate) use timeline::Whose;

@@ -126,7 +126,9 @@ fn totals_are_left_out_and_links_keep_the_filters() {
 fn filters_narrow_a_log() {
     let mut stage = Stage::of(company());
     let access = stage.access_of(ADA);
-    let all = follow(&mut stage, &access, format!("{}?perPage=max", own()));
+    // The last 36 days: enough of each kind.
+    let recent = format!("{}?perPage=1000&dateFrom=2026-12-10", own());
+    let all = follow(&mut stage, &access, recent.clone());
     for (query, direction, kind) in [
         ("direction=Inbound", Some("Inbound"), None),
         ("type=Fax", None, Some("Fax")),
@@ -138,9 +140,8 @@ fn filters_narrow_a_log() {
                 && kind.is_none_or(|kind| one["type"] == kind)
         };
         let expected: Vec<&Value> = all.iter().filter(accepted).collect();
-        let uri = format!("{}?perPage=1000&{query}", own());
-        let found = follow(&mut stage, &access, uri);
-        assert!(expected.len() > 100);
+        let found = follow(&mut stage, &access, format!("{recent}&{query}"));
+        assert!(expected.len() > 40);
         let ids = |one: &Value| one["id"].clone();
         assert!(
             found.iter().map(ids).eq(expected.into_iter().map(ids)),

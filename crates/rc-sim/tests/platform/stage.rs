@@ -100,6 +100,30 @@ pub(crate) fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
 }
 
+/// The value of a hidden field of a page.
+pub(crate) fn hidden(page: &str, name: &str) -> String {
+    let field = format!(r#"type="hidden" name="{name}" value=""#);
+    let (_, rest) = page.split_once(&field).expect("a hidden field");
+    rest.split_once('"').expect("a value").0.to_owned()
+}
+
+/// A parameter of an address.
+pub(crate) fn query_param(address: &str, name: &str) -> Option<String> {
+    let (_, query) = address.split_once('?')?;
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+pub(crate) fn text(response: &Response<Bytes>) -> String {
+    String::from_utf8(response.body().to_vec()).expect("text")
+}
+
+/// A header, or nothing where it is absent.
+pub(crate) fn header_of<'a>(response: &'a Response<Bytes>, name: &str) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
 impl Stage {
     pub(crate) fn new() -> Self {
         Self::of(demo())
@@ -260,6 +284,30 @@ impl Stage {
     pub(crate) fn revoke(&mut self, token: &str) -> Response<Bytes> {
         let basic = self.basic();
         self.post_form("/restapi/oauth/revoke", &[("token", token)], Some(&basic))
+    }
+
+    /// A request of the control API with a JSON body; `null` sends none.
+    pub(crate) fn control(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> (u16, Value) {
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/sim/{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Bytes::from(body)).expect("a request");
+        let response = self.platform.control(&request, self.now);
+        (response.status().as_u16(), json(&response))
     }
 
     pub(crate) fn live_sessions(&self) -> u64 {

@@ -138,6 +138,8 @@ impl Stage {
 pub async fn platform_with(change: impl FnOnce(&mut rc_sim::Config)) -> Server {
     let mut config = rc_sim::Config::demo(7, REDIRECT_URI);
     config.switches.limits.enabled = false;
+    // Where limits are switched on, the tests are about the budget of token requests.
+    config.switches.limits.count_authorize = false;
     change(&mut config);
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     Server::bind(any_port, config).await.expect("a free port")

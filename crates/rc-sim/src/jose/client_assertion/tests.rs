@@ -39,6 +39,16 @@ fn expected() -> Expected<'static> {
     }
 }
 
+/// What is kept of a spent id is of no interest here.
+fn verify(
+    assertion: &str,
+    key: VerifyingKey<'_>,
+    expected: &Expected<'_>,
+    used: &mut JtiCache,
+) -> Result<(), AssertionRefusal> {
+    super::verify(assertion, key, expected, used).map(drop)
+}
+
 fn check(claims: &Value) -> Result<(), AssertionRefusal> {
     let mut used = JtiCache::default();
     let key = VerifyingKey::Secret(SECRET);
@@ -166,7 +176,8 @@ fn the_wrong_key_or_algorithm_is_refused() {
     let (keys, jwk) = key_pair();
     let symmetric = hs256(&claims(), SECRET);
     let signed = keys.sign(&claims());
-    let rotated = SigningKeys::with_rotations(&Seed::new(9), 1);
+    let mut rotated = SigningKeys::new(&Seed::new(9));
+    rotated.rotate();
     let other_jwk = rotated.jwks().keys.remove(0);
     let public_text = serde_json::to_string(&jwk).unwrap();
     let confused = hs256(&claims(), public_text.as_bytes());
