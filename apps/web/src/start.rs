@@ -3,7 +3,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -69,7 +69,7 @@ pub enum StartError {
     DemoAddress(String),
     /// The simulated platform did not start.
     #[error("the simulated platform did not start: {0}")]
-    Simulator(#[source] io::Error),
+    Simulator(#[source] rc_sim::ServerError),
     /// The folder of the database cannot be made.
     #[error("DATABASE_URL: the folder of {database} cannot be made: {source}")]
     Folder {
@@ -176,11 +176,13 @@ impl Running {
             source,
         })?;
         let metrics = config.metrics_bind.map(listen_for_metrics).transpose()?;
-        let (simulator, registration) = platform(config.platform, address).await?;
-        let keys_from = describe_keys(&config.keys);
-        if simulator.is_some() {
+        if matches!(config.platform, Platform::Simulated { .. }) {
             make_folder(&config.database, &config.keys)?;
         }
+        let state = demo::state_file(&config.database, &config.keys);
+        let (simulator, registration) =
+            platform(config.platform, address, state.as_deref()).await?;
+        let keys_from = describe_keys(&config.keys);
         let ring = match config.keys {
             Keys::Given(ring) => ring,
             Keys::KeyFile(path) => KeyFile::new(path).key_ring().await?,
@@ -301,6 +303,7 @@ fn listen_for_metrics(address: SocketAddr) -> Result<(TcpListener, SocketAddr), 
 async fn platform(
     platform: Platform,
     bound: SocketAddr,
+    state: Option<&Path>,
 ) -> Result<(Option<rc_sim::Server>, Registration), StartError> {
     match platform {
         Platform::Registered(registration) => Ok((None, registration)),
@@ -308,7 +311,7 @@ async fn platform(
             let redirect_uri = format!("{}/oauth/callback", origin_on_this_machine(bound));
             let redirect_uri =
                 RedirectUri::parse(&redirect_uri).map_err(StartError::DemoAddress)?;
-            let started = demo::start(limits, redirect_uri).await;
+            let started = demo::start(limits, redirect_uri, state).await;
             let (server, registration) = started.map_err(StartError::Simulator)?;
             Ok((Some(server), registration))
         }

@@ -61,13 +61,21 @@ impl Platform {
         (genuine && fresh).then_some(session)
     }
 
+    /// How often the user's password was changed, as it were.
+    pub(crate) fn times_changed(&self, user: UserId) -> u64 {
+        self.passwords_changed
+            .get(&user)
+            .copied()
+            .unwrap_or_default()
+    }
+
     /// Bound to how often the user's sessions were ended by hand: a changed password ends those of browsers too.
     fn browser_seal(&self, session: BrowserSession) -> String {
-        let ended = self.passwords_changed.get(&session.user).copied();
+        let ended = self.times_changed(session.user);
         let parts: [&[u8]; 3] = [
             &session.user.0.to_be_bytes(),
             &session.at.millis().to_be_bytes(),
-            &ended.unwrap_or_default().to_be_bytes(),
+            &ended.to_be_bytes(),
         ];
         self.seed.text("browser session", &parts, 43)
     }

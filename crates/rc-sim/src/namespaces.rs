@@ -63,6 +63,7 @@ impl Platform {
             return Err(NamespaceError::TooMany);
         }
         let mut namespace = Self::named(name, self.namespace_config(name));
+        namespace.keys = self.keys.clone();
         if self.outbox.is_open() {
             namespace.keep_changes();
         }

@@ -5,6 +5,7 @@ use http::{Request, Response, StatusCode};
 use serde::Serialize;
 
 use crate::{
+    brands,
     config::{App, User},
     discovery::{
         entry_points::{DEFAULT_BRAND, discovery_tag, entry_points_external, entry_points_initial},
@@ -14,7 +15,7 @@ use crate::{
     grants::SignIn,
     jose::id_token::{Authentication, IdToken, Person, Userinfo, asks_for_id_token},
     limits::Passage,
-    oauth_error::OauthError,
+    oauth_error::{OauthCode, OauthError},
     platform::Platform,
     reply,
     resource_error::ResourceError,
@@ -44,6 +45,10 @@ impl Platform {
             return OauthError::unknown_client(client_id).respond(&self.config.switches);
         }
         let brand = query.first("brandId").unwrap_or(DEFAULT_BRAND);
+        // Platform §6.2: OAU-101. Assumed: here as at the authorization endpoint.
+        if brands::find(brand).is_none() {
+            return OauthError::from(OauthCode::Oau101).respond(&self.config.switches);
+        }
         document(&entry_points_initial(base, brand))
     }
 

@@ -240,7 +240,8 @@ impl Platform {
     }
 
     fn ticket_seal(&self, session: BrowserSession, query: &str, until: Timestamp) -> String {
-        let parts: [&[u8]; 4] = [
+        let parts: [&[u8]; 5] = [
+            &self.times_changed(session.user).to_be_bytes(),
             &session.user.0.to_be_bytes(),
             &session.at.millis().to_be_bytes(),
             &until.millis().to_be_bytes(),

@@ -191,9 +191,15 @@ impl Platform {
     }
 
     /// Signs ID tokens with the next key from now on. The present one stays in the key set, the one before it
-    /// leaves.
+    /// leaves. All namespaces have the same keys: those of a namespace cannot be rotated alone.
     pub fn rotate_signing_key(&mut self) {
+        if !self.name.is_empty() {
+            return;
+        }
         self.keys.rotate();
+        for namespace in self.namespaces.values_mut() {
+            namespace.keys = self.keys.clone();
+        }
         let rotations = self.keys.rotations();
         self.outbox.push(|| Record::SigningKey { rotations });
     }
@@ -225,13 +231,15 @@ impl Platform {
     }
 
     /// Forgets everything that happened: sessions, codes, consents, messages, faults, events, counters, and what
-    /// was done to the clock, the switches and the users. Namespaces stay, and are not touched.
+    /// was done to the clock, the switches and the users. Namespaces stay, and are not touched; so does the signing
+    /// key, which they share.
     pub fn reset(&mut self) {
         let namespaces = std::mem::take(&mut self.namespaces);
         let outbox = std::mem::take(&mut self.outbox);
         let fresh = self.anew();
         *self = Self {
             namespaces,
+            keys: self.keys.clone(),
             outbox,
             ..fresh
         };

@@ -151,7 +151,7 @@ fn signed_out(request: &HttpRequest) -> Option<Notice> {
 /// The session's cookie stays: another tab may just have replaced it, and it opens nothing.
 fn ended(application: &Application, reason: EndReason) -> Notice {
     let restart = if application.platform().simulated {
-        " The simulated platform forgets every sign-in when it stops."
+        " The simulated platform keeps its sign-ins in rc-sim.state, beside the database; without that file it knows nobody."
     } else {
         ""
     };

@@ -158,13 +158,14 @@ async fn the_demos_files_are_its_owners_alone_whatever_the_umask() {
         "rc-demo.db-wal",
         "rc-demo.db-shm",
         "rc-demo.db.keys",
+        "rc-sim.state",
     ] {
         assert_eq!(mode(&made.join(name)), 0o600, "{name}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_demo_that_was_restarted_asks_people_to_sign_in_again() {
+async fn a_demo_that_was_killed_is_still_signed_in_when_it_starts_again() {
     let folder = tempfile::tempdir().unwrap();
     let variables: Variables = HashMap::from([("BIND", "127.0.0.1:0".to_owned())]);
     let first = Process::start(program(&variables).current_dir(folder.path())).await;
@@ -172,14 +173,24 @@ async fn a_demo_that_was_restarted_asks_people_to_sign_in_again() {
     let callback = walk_through_the_pages(&browser.begin().await).await;
     assert_eq!(browser.get(&callback).await.status, 303);
     assert_eq!(browser.get("/me").await.status, 200);
-    first.terminate().await;
+    first.kill().await;
 
     let second = Process::start(program(&variables).current_dir(folder.path())).await;
     let mut browser = browser.at(second.address);
+    let me = browser.get("/me").await;
+    assert_eq!(
+        (me.status, me.json()["name"].as_str()),
+        (200, Some("Ada Example"))
+    );
+    second.terminate().await;
+
+    // A platform of another life knows nobody.
+    std::fs::remove_file(folder.path().join("rc-demo/rc-sim.state")).unwrap();
+    let third = Process::start(program(&variables).current_dir(folder.path())).await;
+    let mut browser = browser.at(third.address);
     let page = browser.get("/").await;
     assert_eq!(page.status, 200);
     assert!(page.body.contains("Please sign in again."), "{}", page.body);
-    assert!(page.body.contains("forgets every sign-in when it stops"));
 }
 
 /// Presses "Sign in" and "Allow" at a platform that is not in this process.

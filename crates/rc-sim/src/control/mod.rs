@@ -143,7 +143,6 @@ const COMMANDS: &[Command] = &[
     command(Method::POST, "sessions/end", sessions::end),
     command(Method::POST, "personal-jwts", keys::create_jwt),
     command(Method::POST, "personal-jwts/revoke", keys::revoke_jwt),
-    command(Method::POST, "signing-key/rotate", keys::rotate),
     command(Method::GET, "faults", faults::list),
     command(Method::POST, "faults", faults::add),
     command(Method::DELETE, "faults", faults::clear),
@@ -155,6 +154,7 @@ const COMMANDS: &[Command] = &[
 
 /// The requests that are about the namespaces themselves.
 const OVER_ALL: &[Command] = &[
+    command(Method::POST, "signing-key/rotate", keys::rotate),
     command(Method::GET, "snapshot", snapshot::take),
     command(Method::PUT, "snapshot", snapshot::restore),
     command(Method::GET, "namespaces", namespaces::list),

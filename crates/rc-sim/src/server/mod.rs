@@ -85,6 +85,7 @@ impl Server {
     /// Like [`bind`](Self::bind), with everything that is to outlive the process kept in the file at `state`,
     /// which is made when it is not there, for its owner only.
     ///
+    /// Port 0 takes the port of the former life when that is free, so that clients find the platform where it was.
     /// What a request changes is in the file before its answer leaves; what is changed through
     /// [`platform`](Self::platform) is there with the next request. The file is free again after
     /// [`shutdown`](Self::shutdown).
@@ -97,9 +98,9 @@ impl Server {
         config: Config,
         state: &Path,
     ) -> Result<Self, ServerError> {
-        // Not before the port is had: two servers on one port would otherwise fight for the file.
-        let listener = TcpListener::bind(address).await?;
-        let (file, platform) = StateFile::open(state, config, wall_clock())?;
+        let (mut file, platform) = StateFile::open(state, config)?;
+        let listener = listen_again(address, file.port()).await?;
+        file.begin(&platform, listener.local_addr()?.port(), wall_clock())?;
         let platform = Arc::new(Mutex::new(platform));
         Ok(Self::on(listener, platform, Some(file))?)
     }
@@ -178,6 +179,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Listens where the platform was before, if any port will do and that one is free.
+async fn listen_again(address: SocketAddr, before: Option<u16>) -> io::Result<TcpListener> {
+    if let Some(port) = before.filter(|_| address.port() == 0)
+        && let Ok(listener) = TcpListener::bind((address.ip(), port)).await
+    {
+        return Ok(listener);
+    }
+    TcpListener::bind(address).await
 }
 
 async fn accept(listener: TcpListener, shared: Shared, mut stopped: watch::Receiver<bool>) {

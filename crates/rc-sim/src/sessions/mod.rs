@@ -222,7 +222,8 @@ impl Sessions {
         }
     }
 
-    /// Ends what a new sign-in has no room for: dead chains first, then the oldest.
+    /// Ends what a new sign-in has no room for: dead chains first, then the oldest. While there is room, nothing is
+    /// looked at.
     pub(crate) fn make_room(
         &mut self,
         owner: &(ClientId, UserId),
@@ -230,6 +231,10 @@ impl Sessions {
         limits: SessionLimits,
         now: Timestamp,
     ) {
+        let waiting = self.by_owner.get(owner).map_or(0, VecDeque::len);
+        if waiting < most {
+            return;
+        }
         let mut kept = self.of_owner(owner);
         kept.retain(|number| {
             let alive = self

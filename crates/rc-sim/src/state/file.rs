@@ -64,6 +64,8 @@ pub enum StateError {
 pub(crate) struct StateFile {
     path: PathBuf,
     file: File,
+    /// Where the server listens, or listened before.
+    port: Option<u16>,
     /// The length of the snapshot.
     snapshot: u64,
     /// The length of the changes since.
@@ -90,11 +92,7 @@ pub fn state_seed(path: &Path) -> Result<Option<u64>, StateError> {
 
 impl StateFile {
     /// Opens or makes the file, and the platform that it keeps.
-    pub(crate) fn open(
-        path: &Path,
-        config: Config,
-        now: Timestamp,
-    ) -> Result<(Self, Platform), StateError> {
+    pub(crate) fn open(path: &Path, config: Config) -> Result<(Self, Platform), StateError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         owner_only(&mut options);
@@ -104,19 +102,34 @@ impl StateFile {
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(unusable(path))?;
         let mut platform = Platform::new(config);
-        load(&mut platform, path, &text)?;
+        let port = load(&mut platform, path, &text)?;
         platform.keep_changes();
-        let mut state = Self {
+        let state = Self {
             path: path.to_owned(),
             file,
+            port,
             snapshot: 0,
             changes: 0,
             behind: false,
         };
-        state
-            .write_snapshot(&platform, now)
-            .map_err(unusable(path))?;
         Ok((state, platform))
+    }
+
+    /// Where the server listened before.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Begins anew with a snapshot, of a platform that is served at `port`.
+    pub(crate) fn begin(
+        &mut self,
+        platform: &Platform,
+        port: u16,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        self.port = Some(port);
+        let written = self.write_snapshot(platform, now);
+        written.map_err(unusable(&self.path))
     }
 
     /// Writes what changed since the last time.
@@ -144,7 +157,11 @@ impl StateFile {
 
     /// Puts a snapshot in place of the whole file, at once: it is written beside it and renamed.
     fn write_snapshot(&mut self, platform: &Platform, now: Timestamp) -> io::Result<()> {
-        let mut text = serde_json::to_vec(&platform.snapshot(now))?;
+        let snapshot = Snapshot {
+            port: self.port,
+            ..platform.snapshot(now)
+        };
+        let mut text = serde_json::to_vec(&snapshot)?;
         text.push(b'\n');
         let beside = self.path.with_extension("new");
         let mut options = OpenOptions::new();
@@ -163,7 +180,9 @@ impl StateFile {
     }
 }
 
-fn load(platform: &mut Platform, path: &Path, text: &[u8]) -> Result<(), StateError> {
+/// Takes over what is in the file; returns where a server listened with it.
+fn load(platform: &mut Platform, path: &Path, text: &[u8]) -> Result<Option<u16>, StateError> {
+    let mut port = None;
     let misfit = |source| StateError::Misfit {
         path: path.to_owned(),
         source,
@@ -171,6 +190,7 @@ fn load(platform: &mut Platform, path: &Path, text: &[u8]) -> Result<(), StateEr
     for (index, line) in whole_lines(text).enumerate() {
         if index == 0 {
             let snapshot: Snapshot = read(path, 1, line)?;
+            port = snapshot.port;
             platform.take_over(snapshot).map_err(misfit)?;
         } else {
             let parts: Vec<Part> = read(path, index + 1, line)?;
@@ -179,7 +199,7 @@ fn load(platform: &mut Platform, path: &Path, text: &[u8]) -> Result<(), StateEr
             }
         }
     }
-    Ok(())
+    Ok(port)
 }
 
 /// The lines that end. What stands behind the last line feed was cut off, and nobody was answered.

@@ -10,9 +10,10 @@ mod outbox;
 mod record;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 pub(crate) use self::{outbox::Outbox, record::Record};
-use crate::{platform::Platform, timestamp::Timestamp, world::Mark};
+use crate::{platform::Platform, switches::SwitchError, timestamp::Timestamp, world::Mark};
 
 /// The version of what is written. Higher ones are refused.
 const VERSION: u32 = 1;
@@ -24,6 +25,9 @@ pub struct Snapshot {
     version: u32,
     /// Of the configuration. Ids and tokens follow from it, so a snapshot fits no other.
     seed: u64,
+    /// Where a server listened with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
     parts: Vec<Part>,
 }
 
@@ -51,6 +55,9 @@ pub enum RestoreError {
         /// The configuration's.
         ours: u64,
     },
+    /// A switch is not known any more.
+    #[error(transparent)]
+    Switch(#[from] SwitchError),
     /// It names a namespace that cannot be made.
     #[error("the snapshot has the namespace {0:?}, which cannot be made")]
     Namespace(String),
@@ -79,6 +86,7 @@ impl Platform {
         Snapshot {
             version: VERSION,
             seed: self.initial.seed,
+            port: None,
             parts: std::iter::once(own).chain(namespaces).collect(),
         }
     }
@@ -129,7 +137,7 @@ impl Platform {
                 .ok_or(RestoreError::Namespace(part.namespace))?
         };
         for record in part.records {
-            platform.apply_record(record);
+            platform.apply_record(record)?;
         }
         Ok(())
     }
@@ -200,9 +208,10 @@ impl Platform {
     }
 
     pub(crate) fn note_switches(&mut self) {
-        let switches = &self.config.switches;
+        let changed = self.changed_switches();
+        let nothing = || Value::Object(Map::new());
         self.outbox
-            .push(|| Record::Switches(Box::new(switches.clone())));
+            .push(|| Record::Switches(changed.unwrap_or_else(nothing)));
     }
 
     /// Lets everything be written anew instead of what changed, for a platform that took another's place.

@@ -1,7 +1,9 @@
 //! One thing that a platform keeps.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::RestoreError;
 use crate::{
     clock::Clock,
     codes::IssuedCode,
@@ -10,7 +12,6 @@ use crate::{
     messages::SentMessage,
     platform::Platform,
     sessions::{Ended, Session},
-    switches::Switches,
     timestamp::Timestamp,
     world::{Mark, Message},
 };
@@ -22,19 +23,45 @@ pub(crate) enum Record {
     Session(Box<Session>),
     SessionEnded(Ended),
     Code(Box<IssuedCode>),
-    Consent { client_id: ClientId, user: UserId },
-    PersonalJwt { serial: u32, jwt: PersonalJwt },
+    Consent {
+        client_id: ClientId,
+        user: UserId,
+    },
+    PersonalJwt {
+        serial: u32,
+        jwt: PersonalJwt,
+    },
     AssertionSpent(Spent),
-    Message { extension: u64, message: Message },
-    MessageMarked { extension: u64, id: u64, mark: Mark },
+    Message {
+        extension: u64,
+        message: Message,
+    },
+    MessageMarked {
+        extension: u64,
+        id: u64,
+        mark: Mark,
+    },
     MessageSent(SentMessage),
     Clock(Clock),
-    SigningKey { rotations: u32 },
-    Switches(Box<Switches>),
-    User { login: String, enabled: bool },
-    PasswordChanged { user: UserId, times: u64 },
-    Namespace { name: String },
-    NamespaceRemoved { name: String },
+    SigningKey {
+        rotations: u32,
+    },
+    /// What was changed about them, so that a start with other ones keeps those.
+    Switches(Value),
+    User {
+        login: String,
+        enabled: bool,
+    },
+    PasswordChanged {
+        user: UserId,
+        times: u64,
+    },
+    Namespace {
+        name: String,
+    },
+    NamespaceRemoved {
+        name: String,
+    },
 }
 
 impl Platform {
@@ -43,12 +70,12 @@ impl Platform {
         let now = self.clock(now);
         let limits = self.config.switches.session_limits;
         let mut records = vec![
-            Record::Switches(Box::new(self.config.switches.clone())),
             Record::Clock(self.clock),
             Record::SigningKey {
                 rotations: self.keys.rotations(),
             },
         ];
+        records.extend(self.changed_switches().map(Record::Switches));
         let users = self.registry.changed_users(&self.initial);
         records.extend(users.map(|user| Record::User {
             login: user.login.clone(),
@@ -90,8 +117,13 @@ impl Platform {
             .chain(sent)
     }
 
+    /// What was changed about the switches.
+    pub(super) fn changed_switches(&self) -> Option<Value> {
+        self.config.switches.difference(&self.initial.switches)
+    }
+
     /// Takes one thing over.
-    pub(super) fn apply_record(&mut self, record: Record) {
+    pub(super) fn apply_record(&mut self, record: Record) -> Result<(), RestoreError> {
         match record {
             Record::Session(session) => {
                 let known = self.registry.app(session.app.as_str()).is_some()
@@ -116,8 +148,15 @@ impl Platform {
             } => self.mailboxes.take_mark(extension, id, mark),
             Record::MessageSent(message) => self.note_sent(message),
             Record::Clock(clock) => self.clock = clock,
-            Record::SigningKey { rotations } => self.keys.set_rotations(rotations),
-            Record::Switches(switches) => self.config.switches = *switches,
+            Record::SigningKey { rotations } => {
+                self.keys.set_rotations(rotations);
+                for namespace in self.namespaces.values_mut() {
+                    namespace.keys = self.keys.clone();
+                }
+            }
+            Record::Switches(patch) => {
+                self.config.switches = self.initial.switches.patched(patch)?;
+            }
             Record::User { login, enabled } => {
                 // A user who is no longer configured cannot be disabled either.
                 self.registry.enable_user(&login, enabled);
@@ -131,5 +170,6 @@ impl Platform {
             }
             Record::NamespaceRemoved { name } => drop(self.remove_namespace(&name)),
         }
+        Ok(())
     }
 }

@@ -97,6 +97,28 @@ impl Switches {
     }
 }
 
+impl Switches {
+    /// What makes these switches of `others`, by [`patched`](Self::patched); `None` when nothing has to.
+    pub(crate) fn difference(&self, others: &Self) -> Option<Value> {
+        let (mine, theirs) = (serde_json::to_value(self), serde_json::to_value(others));
+        difference(&mine.ok()?, &theirs.ok()?)
+    }
+}
+
+fn difference(new: &Value, old: &Value) -> Option<Value> {
+    match (new, old) {
+        (Value::Object(new), Value::Object(old)) => {
+            let members = new.iter().filter_map(|(name, value)| {
+                let changed = difference(value, old.get(name).unwrap_or(&Value::Null))?;
+                Some((name.clone(), changed))
+            });
+            let changed: serde_json::Map<String, Value> = members.collect();
+            (!changed.is_empty()).then_some(Value::Object(changed))
+        }
+        (new, old) => (new != old).then(|| new.clone()),
+    }
+}
+
 /// A switch was given a name or a value that it does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("a switch is not understood: {0}")]
