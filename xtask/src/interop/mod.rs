@@ -13,8 +13,9 @@ mod process;
 mod simulator;
 mod spoiled;
 
-use clients::{CLIENTS, Client, Walked};
+use clients::{CLIENTS, Client, Language, Walked};
 use install::Installed;
+pub(crate) use process::own_environment;
 use simulator::Simulator;
 
 /// Where the clients are installed and run, below the root of the workspace.
@@ -53,6 +54,15 @@ pub(crate) fn check() -> Outcome {
     run(&["--spoiled".to_owned()])
 }
 
+/// A Python that has what is pinned, installed if need be.
+pub(crate) fn python() -> Fallible<PathBuf> {
+    let clients: Vec<&Client> = CLIENTS
+        .iter()
+        .filter(|client| client.language == Language::Python)
+        .collect();
+    Ok(install::install(&clients)?.program(Language::Python))
+}
+
 impl Request {
     fn parse(arguments: &[String]) -> Fallible<Self> {
         let mut request = Self::default();
@@ -76,7 +86,7 @@ impl Request {
 }
 
 /// With the features of the whole workspace, so that nothing is compiled again after its tests.
-fn build() -> Fallible<PathBuf> {
+pub(crate) fn build() -> Fallible<PathBuf> {
     let mut command = cargo::cargo(&["build", "--workspace", "--bin", "rc-sim"]);
     let messages = cargo::output(command.arg("--message-format=json-render-diagnostics"))?;
     executable(&messages, "rc-sim")

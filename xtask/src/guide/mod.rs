@@ -1,0 +1,160 @@
+//! The guide for those who test an integration: every block of `docs/testing.md` is run.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    process::Command,
+};
+
+use crate::{Fallible, Outcome, cargo, interop, no_arguments};
+
+mod blocks;
+mod run;
+
+use blocks::{Block, Language};
+use run::Ended;
+
+const GUIDE: &str = "docs/testing.md";
+/// Those that the shell's blocks listen on: a reader's `rc-sim` has its usual port.
+const PORTS: [u16; 2] = [8090, 8091];
+
+/// Runs every block.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    no_arguments(arguments)?;
+    // The name of the item in rc-sim that carries the guide.
+    let mut tests = cargo::cargo(&["test", "--package", "rc-sim", "--doc", "--", "Guide"]);
+    cargo::run(&mut tests).map_err(|error| {
+        format!("{error}: the lines named above count from the item `Guide` of crates/rc-sim/src/lib.rs, those of {GUIDE} from its `//!`")
+    })?;
+    check()
+}
+
+/// As a step of ci, where the Rust blocks have run among the tests of rc-sim.
+pub(crate) fn check() -> Outcome {
+    let text = cargo::read(GUIDE)?;
+    let blocks = blocks::parse(&text).map_err(|error| format!("{GUIDE}:{error}"))?;
+    for port in PORTS {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
+            format!("the guide needs port {port}, which cannot be had: {error}")
+        })?;
+    }
+    let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
+    let reader = Reader::new(folder.path())?;
+    reader.save_files(&blocks)?;
+    let shell = reader.type_in(&text, &blocks);
+    println!("{GUIDE}: sh {}", word(&shell));
+    shell?;
+    for block in &blocks {
+        if let Some(mut command) = reader.test_command(block)? {
+            let outcome = reader.run_test(block, &mut command);
+            println!(
+                "{GUIDE}:{}: {:?} {}",
+                block.line,
+                block.language,
+                word(&outcome)
+            );
+            outcome?;
+        }
+    }
+    Ok(())
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    if outcome.is_ok() { "ok" } else { "FAILED" }
+}
+
+/// Somebody who follows the guide in an empty folder, with `rc-sim` in `PATH`.
+#[derive(Debug)]
+struct Reader<'a> {
+    folder: &'a Path,
+    environment: Vec<(String, String)>,
+    python: std::path::PathBuf,
+}
+
+impl<'a> Reader<'a> {
+    fn new(folder: &'a Path) -> Fallible<Self> {
+        let simulator = interop::build()?;
+        let mut path = vec![simulator.parent().unwrap_or(folder).to_owned()];
+        path.extend(std::env::split_paths(
+            &std::env::var_os("PATH").unwrap_or_default(),
+        ));
+        let path = std::env::join_paths(path).map_err(|error| format!("PATH: {error}"))?;
+        let path = path.into_string().map_err(|_| "PATH is not UTF-8")?;
+        Ok(Self {
+            folder,
+            environment: vec![("PATH".to_owned(), path)],
+            python: interop::python()?,
+        })
+    }
+
+    /// Blocks that name a file are in it before anything is run.
+    fn save_files(&self, blocks: &[Block]) -> Outcome {
+        for block in blocks.iter().filter(|block| block.language.is_saved()) {
+            let name = block.file_name().ok_or_else(|| {
+                failed(
+                    block.line,
+                    "its first line has to be a comment with the name of its file",
+                )
+            })?;
+            fs::write(self.folder.join(name), &block.content)
+                .map_err(|error| failed(block.line, &format!("cannot save {name}: {error}")))?;
+        }
+        Ok(())
+    }
+
+    /// All blocks for a shell go to one and the same, in which the later ones find what the earlier ones made.
+    fn type_in(&self, text: &str, blocks: &[Block]) -> Outcome {
+        let script = self.folder.join("guide.sh");
+        fs::write(&script, blocks::shell_script(text, blocks))
+            .map_err(|error| format!("cannot write {}: {error}", script.display()))?;
+        let mut command = self.command("bash");
+        let Ended { success, output } = run::run(command.arg(&script), self.folder)?;
+        if success {
+            return Ok(());
+        }
+        // Each block begins an output of its own: the last that there is belongs to the one that failed.
+        let shell = blocks
+            .iter()
+            .filter(|block| block.language == Language::Shell);
+        let begun = shell.rev().find_map(|block| {
+            let output = fs::read(self.folder.join(block.output_name())).ok()?;
+            Some((block.line, String::from_utf8_lossy(&output).into_owned()))
+        });
+        let (line, output) = begun.unwrap_or((1, output));
+        Err(failed(line, &output))
+    }
+
+    /// What runs a block that is a test by itself.
+    fn test_command(&self, block: &Block) -> Fallible<Option<Command>> {
+        let (program, arguments): (&Path, &[&str]) = match block.language {
+            Language::JavaScript => ("node".as_ref(), &["--test"]),
+            Language::Python => (&self.python, &["-m", "pytest", "--quiet"]),
+            Language::Rust | Language::Shell | Language::Toml => return Ok(None),
+        };
+        let name = block.file_name().ok_or("a test without a file")?;
+        let mut command = self.command(program);
+        command.args(arguments).arg(name);
+        Ok(Some(command))
+    }
+
+    fn run_test(&self, block: &Block, command: &mut Command) -> Outcome {
+        let Ended { success, output } = run::run(command, self.folder)?;
+        if success {
+            Ok(())
+        } else {
+            Err(failed(block.line, &output))
+        }
+    }
+
+    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        interop::own_environment(&mut command, &self.environment);
+        command.current_dir(self.folder);
+        command
+    }
+}
+
+fn failed(line: usize, why: &str) -> String {
+    format!("{GUIDE}:{line}: this block failed:\n{}", why.trim_end())
+}
