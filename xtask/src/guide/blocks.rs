@@ -4,6 +4,10 @@ use crate::Fallible;
 
 const FENCE: &str = "```";
 
+/// The first command that fails ends everything, and is named.
+const SETTINGS: &str =
+    r#"set -euo pipefail; trap 'echo "line $LINENO failed: $BASH_COMMAND" >&2' ERR"#;
+
 /// What a fence says is inside.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Language {
@@ -100,7 +104,7 @@ pub(super) fn shell_script(text: &str, blocks: &[Block]) -> String {
         .iter()
         .filter(|block| block.language == Language::Shell)
     {
-        let begin = format!("set -euo pipefail; exec >{} 2>&1", block.output_name());
+        let begin = format!("{SETTINGS}; exec >{} 2>&1", block.output_name());
         let script = std::iter::once(begin).chain(block.content.lines().map(str::to_owned));
         // The line of the fence counts from 1.
         for (place, line) in lines.iter_mut().skip(block.line - 1).zip(script) {

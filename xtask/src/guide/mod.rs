@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -39,8 +39,11 @@ pub(crate) fn check() -> Outcome {
             format!("the guide needs port {port}, which cannot be had: {error}")
         })?;
     }
-    let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
-    let reader = Reader::new(folder.path())?;
+    let installed = interop::install_all()?;
+    // Below the packages of Node, which looks for them in the folders above a script.
+    let folder = tempfile::tempdir_in(installed.folder())
+        .map_err(|error| format!("no temporary folder: {error}"))?;
+    let reader = Reader::new(&installed, folder.path())?;
     reader.save_files(&blocks)?;
     let shell = reader.type_in(&text, &blocks);
     println!("{GUIDE}: sh {}", word(&shell));
@@ -69,11 +72,11 @@ fn word(outcome: &Outcome) -> &'static str {
 struct Reader<'a> {
     folder: &'a Path,
     environment: Vec<(String, String)>,
-    python: std::path::PathBuf,
+    python: PathBuf,
 }
 
 impl<'a> Reader<'a> {
-    fn new(folder: &'a Path) -> Fallible<Self> {
+    fn new(installed: &interop::Installed, folder: &'a Path) -> Fallible<Self> {
         let simulator = interop::build()?;
         let mut path = vec![simulator.parent().unwrap_or(folder).to_owned()];
         path.extend(std::env::split_paths(
@@ -84,7 +87,7 @@ impl<'a> Reader<'a> {
         Ok(Self {
             folder,
             environment: vec![("PATH".to_owned(), path)],
-            python: interop::python()?,
+            python: installed.program(interop::Language::Python),
         })
     }
 

@@ -13,8 +13,9 @@ mod process;
 mod simulator;
 mod spoiled;
 
-use clients::{CLIENTS, Client, Language, Walked};
-use install::Installed;
+pub(crate) use clients::Language;
+use clients::{CLIENTS, Client, Walked};
+pub(crate) use install::Installed;
 pub(crate) use process::own_environment;
 use simulator::Simulator;
 
@@ -54,13 +55,9 @@ pub(crate) fn check() -> Outcome {
     run(&["--spoiled".to_owned()])
 }
 
-/// A Python that has what is pinned, installed if need be.
-pub(crate) fn python() -> Fallible<PathBuf> {
-    let clients: Vec<&Client> = CLIENTS
-        .iter()
-        .filter(|client| client.language == Language::Python)
-        .collect();
-    Ok(install::install(&clients)?.program(Language::Python))
+/// What all clients need, installed if need be.
+pub(crate) fn install_all() -> Fallible<Installed> {
+    install::install(&CLIENTS.each_ref())
 }
 
 impl Request {
