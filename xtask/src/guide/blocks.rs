@@ -6,7 +6,7 @@ const FENCE: &str = "```";
 
 /// The first command that fails ends everything, and is named.
 const SETTINGS: &str =
-    r#"set -euo pipefail; trap 'echo "line $LINENO failed: $BASH_COMMAND" >&2' ERR"#;
+    r#"set -euo pipefail; trap 'echo; echo "line $LINENO failed: $BASH_COMMAND"' ERR"#;
 
 /// What a fence says is inside.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
