@@ -19,6 +19,9 @@
 //! builds the `rc-sim` binary; `client` puts one behind `rc_http::HttpClient` without a socket.
 //!
 //! Everything here is fictional: users, numbers, secrets. Nothing is ever sent to RingCentral.
+//!
+//! A comment `Platform §4` names section 4 of `docs/simulator.md`, which says for each behaviour of the platform
+//! whether it is documented, observed or assumed.
 
 mod authorize;
 mod brands;

@@ -29,6 +29,7 @@ mod server;
 mod sessions;
 mod sign_in;
 mod signing;
+mod simulator_page;
 mod sms;
 mod stage;
 mod standing;

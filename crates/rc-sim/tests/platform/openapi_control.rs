@@ -150,7 +150,7 @@ fn parameters_of_events_are_those_that_are_described() {
     let query = list.parameters.iter().filter(|one| one["in"] == "query");
     for parameter in query {
         let values = match parameter["schema"].get("enum") {
-            Some(_) => values(&document, &parameter["schema"]),
+            Some(_) => values(&parameter["schema"]),
             None => vec!["1".to_owned()],
         };
         for value in values {
