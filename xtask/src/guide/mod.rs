@@ -16,24 +16,43 @@ use blocks::{Block, Language};
 use run::Ended;
 
 const GUIDE: &str = "docs/testing.md";
+/// The item of rc-sim whose documentation the guide is, so that its Rust blocks are doctests.
+const RUST_BLOCKS: &str = "Guide";
 /// Those that the shell's blocks listen on: a reader's `rc-sim` has its usual port.
 const PORTS: [u16; 2] = [8090, 8091];
 
 /// Runs every block.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     no_arguments(arguments)?;
-    // The name of the item in rc-sim that carries the guide.
-    let mut tests = cargo::cargo(&["test", "--package", "rc-sim", "--doc", "--", "Guide"]);
+    let (text, blocks) = read()?;
+    let mut tests = cargo::cargo(&["test", "--package", "rc-sim", "--doc", "--", RUST_BLOCKS]);
     cargo::run(&mut tests).map_err(|error| {
-        format!("{error}: the lines named above count from the item `Guide` of crates/rc-sim/src/lib.rs, those of {GUIDE} from its `//!`")
+        let rust = blocks
+            .iter()
+            .filter(|block| block.language == Language::Rust);
+        let lines: Vec<String> = rust.map(|block| block.line.to_string()).collect();
+        format!(
+            "{error}: a block of Rust in {GUIDE}, line {}",
+            lines.join(" or ")
+        )
     })?;
-    check()
+    follow(&text, &blocks)
 }
 
 /// As a step of ci, where the Rust blocks have run among the tests of rc-sim.
 pub(crate) fn check() -> Outcome {
+    let (text, blocks) = read()?;
+    follow(&text, &blocks)
+}
+
+fn read() -> Fallible<(String, Vec<Block>)> {
     let text = cargo::read(GUIDE)?;
     let blocks = blocks::parse(&text).map_err(|error| format!("{GUIDE}:{error}"))?;
+    Ok((text, blocks))
+}
+
+/// Runs all blocks but those of Rust.
+fn follow(text: &str, blocks: &[Block]) -> Outcome {
     for port in PORTS {
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
             format!("the guide needs port {port}, which cannot be had: {error}")
@@ -44,11 +63,11 @@ pub(crate) fn check() -> Outcome {
     let folder = tempfile::tempdir_in(installed.folder())
         .map_err(|error| format!("no temporary folder: {error}"))?;
     let reader = Reader::new(&installed, folder.path())?;
-    reader.save_files(&blocks)?;
-    let shell = reader.type_in(&text, &blocks);
+    reader.save_files(blocks)?;
+    let shell = reader.type_in(text, blocks);
     println!("{GUIDE}: sh {}", word(&shell));
     shell?;
-    for block in &blocks {
+    for block in blocks {
         if let Some(mut command) = reader.test_command(block)? {
             let outcome = reader.run_test(block, &mut command);
             println!(
@@ -160,4 +179,57 @@ impl<'a> Reader<'a> {
 
 fn failed(line: usize, why: &str) -> String {
     format!("{GUIDE}:{line}: this block failed:\n{}", why.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guide_has_blocks_in_every_language_and_files_of_different_names() {
+        let (_, blocks) = read().unwrap();
+        for language in [
+            Language::JavaScript,
+            Language::Python,
+            Language::Rust,
+            Language::Shell,
+            Language::Toml,
+        ] {
+            assert!(
+                blocks.iter().any(|block| block.language == language),
+                "{language:?}"
+            );
+        }
+        let saved = blocks.iter().filter(|block| block.language.is_saved());
+        let mut names: Vec<_> = saved.map(|block| block.file_name().unwrap()).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    /// Otherwise `cargo test -- Guide` finds nothing to run, and nothing wrong.
+    #[test]
+    fn rc_sim_has_the_guide_among_its_doctests() {
+        let lib = cargo::read("crates/rc-sim/src/lib.rs").unwrap();
+        let item = format!("#[doc = include_str!(\"../../../{GUIDE}\")]\nstruct {RUST_BLOCKS};");
+        assert!(lib.contains(&item));
+    }
+
+    #[test]
+    fn a_command_that_fails_is_told_with_its_line_and_what_its_block_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let reader = Reader {
+            folder: folder.path(),
+            environment: Vec::new(),
+            python: PathBuf::new(),
+        };
+        let text = "```sh\nsleep 60 &\n```\n\n```sh\necho before\nfalse\n```\n";
+        let blocks = blocks::parse(text).unwrap();
+        let message = reader.type_in(text, &blocks).unwrap_err();
+        for part in ["docs/testing.md:5:", "before", "line 7 failed: false"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(!message.contains("sleep"), "{message}");
+    }
 }
