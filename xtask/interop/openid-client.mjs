@@ -1,4 +1,5 @@
 // npm openid-client, which RingCentral has nothing to do with: OpenID Connect as its specification has it.
+import './web-crypto.mjs'
 import assert from 'node:assert/strict'
 import { createPrivateKey } from 'node:crypto'
 import * as oidc from 'openid-client'

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, cargo, deny, e2e, interop, layers, new_store, stores};
+use crate::{Outcome, cargo, deny, e2e, guide, interop, layers, new_store, stores};
 
 struct Step {
     name: &'static str,
@@ -11,7 +11,7 @@ struct Step {
 
 /// `test`, `e2e` and `doc` all select the whole workspace with its default features, so that no
 /// dependency is compiled twice.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step {
         name: "fmt",
         run: || cargo::run(&mut cargo::cargo(&["fmt", "--all", "--check"])),
@@ -47,6 +47,11 @@ const STEPS: [Step; 10] = [
     Step {
         name: "interop",
         run: interop::check,
+    },
+    // After `interop`, which has installed Python's packages.
+    Step {
+        name: "guide",
+        run: guide::check,
     },
     // Last: it builds drivers that nothing else needs.
     Step {

@@ -8,6 +8,7 @@ mod ci;
 mod demo;
 mod deny;
 mod e2e;
+mod guide;
 mod interop;
 mod layers;
 mod new_store;
@@ -32,11 +33,11 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 11] = [
+const CHORES: [Chore; 12] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
-        purpose: "everything a change has to pass; or only the steps named: fmt layers deny clippy test doc new-store e2e interop stores",
+        purpose: "everything a change has to pass; or only the steps named: fmt layers deny clippy test doc new-store e2e interop guide stores",
         run: ci::run,
     },
     Chore {
@@ -62,6 +63,12 @@ const CHORES: [Chore; 11] = [
         arguments: "[--spoiled] [CLIENT..]",
         purpose: "runs other people's clients against rc-sim (needs Node.js and Python); --list: how --spoiled spoils it",
         run: interop::run,
+    },
+    Chore {
+        name: "guide",
+        arguments: "",
+        purpose: "runs every block of docs/testing.md (needs Node.js, Python, curl and jq)",
+        run: guide::run,
     },
     Chore {
         name: "new-store",

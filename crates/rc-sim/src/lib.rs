@@ -96,3 +96,8 @@ pub use timestamp::Timestamp;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The guide's tests, run. It is of the repository: this crate is not published.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/testing.md")]
+struct Guide;

@@ -20,7 +20,7 @@ pub(super) struct Client {
 
 /// What runs a script.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Language {
+pub(crate) enum Language {
     JavaScript,
     Python,
 }

@@ -14,22 +14,22 @@ use crate::{Fallible, Outcome, cargo};
 
 /// Where the scripts are, below the root of the workspace.
 const SCRIPTS: &str = "xtask/interop";
-/// openid-client needs what came with it.
-const OLDEST_NODE: u32 = 20;
+/// That of Debian 12, and the first with `fetch`.
+const OLDEST_NODE: u32 = 18;
 
 /// A folder with the scripts and everything they need.
 #[derive(Debug)]
-pub(super) struct Installed {
+pub(crate) struct Installed {
     folder: PathBuf,
 }
 
 impl Installed {
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// What runs scripts of this language.
-    pub(super) fn program(&self, language: Language) -> PathBuf {
+    pub(crate) fn program(&self, language: Language) -> PathBuf {
         match language {
             Language::JavaScript => "node".into(),
             Language::Python => self.folder.join("venv/bin/python"),

@@ -13,8 +13,10 @@ mod process;
 mod simulator;
 mod spoiled;
 
+pub(crate) use clients::Language;
 use clients::{CLIENTS, Client, Walked};
-use install::Installed;
+pub(crate) use install::Installed;
+pub(crate) use process::own_environment;
 use simulator::Simulator;
 
 /// Where the clients are installed and run, below the root of the workspace.
@@ -53,6 +55,11 @@ pub(crate) fn check() -> Outcome {
     run(&["--spoiled".to_owned()])
 }
 
+/// What all clients need, installed if need be.
+pub(crate) fn install_all() -> Fallible<Installed> {
+    install::install(&CLIENTS.each_ref())
+}
+
 impl Request {
     fn parse(arguments: &[String]) -> Fallible<Self> {
         let mut request = Self::default();
@@ -76,7 +83,7 @@ impl Request {
 }
 
 /// With the features of the whole workspace, so that nothing is compiled again after its tests.
-fn build() -> Fallible<PathBuf> {
+pub(crate) fn build() -> Fallible<PathBuf> {
     let mut command = cargo::cargo(&["build", "--workspace", "--bin", "rc-sim"]);
     let messages = cargo::output(command.arg("--message-format=json-render-diagnostics"))?;
     executable(&messages, "rc-sim")

@@ -129,7 +129,7 @@ fn ended_within(child: &mut Child, limit: Duration) -> io::Result<Option<Option<
 }
 
 /// Gives `command` these variables, and none of the terminal's own that are called alike.
-pub(super) fn own_environment(command: &mut Command, variables: &[(String, String)]) {
+pub(crate) fn own_environment(command: &mut Command, variables: &[(String, String)]) {
     for (name, _) in env::vars_os() {
         if name.to_string_lossy().starts_with("RC_") {
             command.env_remove(name);
