@@ -8,6 +8,7 @@ mod ci;
 mod demo;
 mod deny;
 mod e2e;
+mod fuzz;
 mod interop;
 mod layers;
 mod new_store;
@@ -32,7 +33,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 11] = [
+const CHORES: [Chore; 12] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -62,6 +63,12 @@ const CHORES: [Chore; 11] = [
         arguments: "[--spoiled] [CLIENT..]",
         purpose: "runs other people's clients against rc-sim (needs Node.js and Python); --list: how --spoiled spoils it",
         run: interop::run,
+    },
+    Chore {
+        name: "fuzz",
+        arguments: "[--minutes N] [TARGET..]",
+        purpose: "runs changed inputs through rc-sim, a minute per target; --keep adds to the corpus what came to something new, --seed N starts elsewhere",
+        run: fuzz::run,
     },
     Chore {
         name: "new-store",

@@ -1,6 +1,6 @@
 //! A platform in the middle of its life, what a client of it knows, and what nobody may tell that client.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -23,12 +23,35 @@ const STEP: Duration = Duration::from_millis(100);
 pub(crate) struct Stage {
     pub(crate) platform: Platform,
     pub(crate) now: Timestamp,
-    signers: Signers,
+    signers: &'static Signers,
+    /// Ada's personal JWT.
+    personal: String,
     /// What stands for which placeholder.
     values: Vec<(&'static str, String)>,
     /// Tokens of others, which are in no input.
     pub(crate) secrets: Vec<String>,
     serial: u64,
+}
+
+/// What takes long to make, and is the same each time.
+struct Known {
+    signers: Signers,
+    ada: String,
+    grace: String,
+}
+
+static KNOWN: OnceLock<Known> = OnceLock::new();
+
+impl Known {
+    fn of(platform: &Platform, client_secret: &str) -> Self {
+        let jwt = |login| platform.personal_jwt(login).expect("a JWT");
+        let ada = jwt(ADA);
+        Self {
+            signers: Signers::new(client_secret, &ada),
+            grace: jwt(GRACE),
+            ada,
+        }
+    }
 }
 
 fn config() -> Config {
@@ -64,13 +87,14 @@ impl Stage {
         let platform = Platform::new(config());
         let app = platform.config().confidential_app().expect("demo app");
         let secret = app.client_secret().expect("confidential").to_owned();
-        let genuine = platform.personal_jwt(ADA).expect("a JWT");
+        let known = KNOWN.get_or_init(|| Known::of(&platform, &secret));
         let mut stage = Self {
             platform,
             now: Timestamp::from_millis(1_800_000_000_000),
-            signers: Signers::new(&secret, &genuine),
+            signers: &known.signers,
+            personal: known.ada.clone(),
             values: Vec::new(),
-            secrets: vec![secret],
+            secrets: vec![secret, known.grace.clone()],
             serial: 0,
         };
         stage.learn_others();
@@ -82,17 +106,15 @@ impl Stage {
     fn learn_others(&mut self) {
         let (access, refresh) = self.session(GRACE).expect("a session");
         let code = self.code(GRACE).expect("a code");
-        let jwt = self.platform.personal_jwt(GRACE).expect("a JWT");
         let (cookie, ticket) = self.browser(GRACE).expect("a browser");
         self.secrets
-            .extend([access, refresh, code, jwt, cookie, ticket]);
+            .extend([access, refresh, code, cookie, ticket]);
         let namespace = self.platform.add_namespace(NAMESPACE).expect("a namespace");
         let secret = namespace
             .config()
             .confidential_app()
             .and_then(|app| app.client_secret());
         self.secrets.extend(secret.map(str::to_owned));
-        self.secrets.extend(namespace.personal_jwt(ADA));
     }
 
     /// Lets time pass, and replaces what an input may have used up.
@@ -119,7 +141,6 @@ impl Stage {
         let session = self.session(ADA).unwrap_or_default();
         let code = self.code(ADA).unwrap_or_default();
         let (cookie, ticket) = self.browser(ADA).unwrap_or_default();
-        let jwt = self.platform.personal_jwt(ADA).unwrap_or_default();
         self.values = vec![
             ("{client}", client),
             ("{public}", public),
@@ -136,7 +157,7 @@ impl Stage {
             ("{cookie}", cookie),
             ("{ticket}", ticket),
             ("{query}", self.query()),
-            ("{personal}", jwt),
+            ("{personal}", self.personal.clone()),
             ("{namespace}", NAMESPACE.to_owned()),
         ];
     }
@@ -160,13 +181,16 @@ impl Stage {
     }
 
     fn post(&mut self, uri: &str, body: String, authorization: &str) -> Response<Bytes> {
-        let request = Request::post(uri).header("authorization", authorization);
+        let request = Request::post(uri)
+            .header("authorization", authorization)
+            .header("content-type", "application/x-www-form-urlencoded");
         let request = request.body(Bytes::from(body)).expect("a request");
         self.platform.respond(&request, self.now)
     }
 
     fn code(&mut self, login: &str) -> Option<String> {
-        let url = format!("/restapi/oauth/authorize?{}", self.query());
+        let query = self.query().replace("&prompt=consent", "");
+        let url = format!("/restapi/oauth/authorize?{query}");
         let callback = self.platform.sign_in(&url, login, self.now).ok()?;
         callback.param("code")
     }
