@@ -83,9 +83,7 @@ fn read(arguments: &[String], known: &BTreeSet<String>) -> Fallible<Plan> {
         }
     }
     if !(1..=MOST_MINUTES).contains(&plan.minutes) {
-        return Err(format!(
-            "--minutes takes a number from 1 to {MOST_MINUTES}"
-        ));
+        return Err(format!("--minutes takes a number from 1 to {MOST_MINUTES}"));
     }
     if plan.targets.is_empty() {
         plan.targets = known.iter().cloned().collect();

@@ -204,6 +204,9 @@ mod tests {
         "#;
         let refused = Config::new(1).with_toml(text).expect_err("a refusal");
         let told = refused.to_string();
-        assert!(told.contains("Broken") && told.contains(r"http://localhost/\n"), "{told}");
+        assert!(
+            told.contains("Broken") && told.contains(r"http://localhost/\n"),
+            "{told}"
+        );
     }
 }

@@ -134,7 +134,8 @@ impl Sessions {
         limits: SessionLimits,
         now: Timestamp,
     ) -> u64 {
-        let number = self.started + 1;
+        // Wraps: a snapshot may say any number.
+        let number = self.started.wrapping_add(1);
         let parts: [&[u8]; 2] = [&number.to_be_bytes(), &now.millis().to_be_bytes()];
         let ends_at = limits.absolute.map(|absolute| now.plus(absolute));
         let session = Session {

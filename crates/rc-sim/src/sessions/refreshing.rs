@@ -205,7 +205,8 @@ impl Session {
         if expires_at <= now {
             return Err(RefreshRefusal::Expired);
         }
-        let next = Pair::mint(self.current.generation + 1, life, now).capped(self.ends_at);
+        let next =
+            Pair::mint(self.current.generation.wrapping_add(1), life, now).capped(self.ends_at);
         self.previous = Some(std::mem::replace(&mut self.current, next));
         self.used_at = None;
         self.active_at = now;
@@ -243,7 +244,7 @@ impl Session {
         let replaced_by = [Some(self.current), self.previous]
             .into_iter()
             .flatten()
-            .find(|pair| pair.generation == generation + 1);
+            .find(|pair| pair.generation == generation.wrapping_add(1));
         match replaced_by {
             Some(pair) if now.since(pair.issued_at) <= CORRUPTED_FOR => AccessRefusal::Corrupted,
             Some(_) | None => AccessRefusal::NotFound,

@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) inputs: u64,
     /// or after so long.
     pub(crate) time: Duration,
+    /// Whether the corpus itself is run before.
+    pub(crate) replay: bool,
     /// Whether to keep inputs that have an outcome which no other had.
     pub(crate) keep: bool,
 }
@@ -117,15 +119,17 @@ impl<'a> Runner<'a> {
         checks::bounds(&mut self.stage)
     }
 
-    /// Runs the corpus, and then what can be made of it.
+    /// Runs what can be made of the corpus.
     pub(crate) fn explore(mut self, plan: &Plan) -> Result<Report, Failure> {
         let started = Instant::now();
         let (mut random, mut halfway) = (Random::new(plan.seed), false);
         self.report.memory[0] = resident();
-        let mut pool = Vec::new();
-        for (_, input) in read(self.target)? {
-            self.run(&input)?;
-            pool.push(input);
+        let kept = read(self.target)?.into_iter();
+        let mut pool: Vec<Vec<u8>> = kept.map(|(_, input)| input).collect();
+        if plan.replay {
+            for input in &pool {
+                self.run(input)?;
+            }
         }
         while self.report.inputs < plan.inputs && started.elapsed() < plan.time {
             let input = self.make(&pool, &mut random);

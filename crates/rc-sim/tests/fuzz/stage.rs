@@ -107,8 +107,7 @@ impl Stage {
         let (access, refresh) = self.session(GRACE).expect("a session");
         let code = self.code(GRACE).expect("a code");
         let (cookie, ticket) = self.browser(GRACE).expect("a browser");
-        self.secrets
-            .extend([access, refresh, code, cookie, ticket]);
+        self.secrets.extend([access, refresh, code, cookie, ticket]);
         let namespace = self.platform.add_namespace(NAMESPACE).expect("a namespace");
         let secret = namespace
             .config()
