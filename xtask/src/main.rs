@@ -8,6 +8,7 @@ mod ci;
 mod demo;
 mod deny;
 mod e2e;
+mod fuzz;
 mod guide;
 mod interop;
 mod layers;
@@ -33,7 +34,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 12] = [
+const CHORES: [Chore; 13] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -71,6 +72,12 @@ const CHORES: [Chore; 12] = [
         run: guide::run,
     },
     Chore {
+        name: "fuzz",
+        arguments: "[--minutes N] [TARGET..]",
+        purpose: "runs changed inputs through rc-sim, a minute per target; --keep adds to the corpus what came to something new, --seed N starts elsewhere",
+        run: fuzz::run,
+    },
+    Chore {
         name: "new-store",
         arguments: "NAME",
         purpose: "begins crates/rc-store-NAME for another backend: compiles, and says what to write next",
@@ -96,8 +103,8 @@ const CHORES: [Chore; 12] = [
     },
     Chore {
         name: "bench",
-        arguments: "stores [--full] [ENGINE..]",
-        purpose: "measures the stores beside their bare clients against bounds: a table, and target/bench/stores.svg (minutes)",
+        arguments: "sim | stores [--full] [ENGINE..]",
+        purpose: "measures the simulator, or the stores beside their bare clients, against bounds; stores: a table, and target/bench/stores.svg (minutes)",
         run: bench::run,
     },
     Chore {

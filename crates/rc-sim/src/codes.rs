@@ -77,7 +77,8 @@ impl Codes {
         now: Timestamp,
     ) -> String {
         self.forget_old(now);
-        self.count += 1;
+        // Wraps: a snapshot may say any number.
+        self.count = self.count.wrapping_add(1);
         let parts: [&[u8]; 2] = [&self.count.to_be_bytes(), &now.millis().to_be_bytes()];
         let code = format!("U0lNMDFQMDFQQVMwMHw{}", seed.text("code", &parts, 43));
         self.order.push_back((now, code.clone()));

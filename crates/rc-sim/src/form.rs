@@ -3,6 +3,7 @@
 use url::form_urlencoded;
 
 /// Parameters in the order they came.
+#[derive(Default)]
 pub(crate) struct Params(Vec<(String, String)>);
 
 /// A parameter that may come once came twice.

@@ -9,7 +9,7 @@ use crate::{
     form::Params,
     oauth_error::{OauthCode, OauthError},
     platform::{Arrival, Platform},
-    sessions::{NewSession, PairLife, Refresh, RefreshRefusal, Refreshed, Rules},
+    sessions::{NewSession, PairLife, PresentedToken, Refresh, RefreshRefusal, Refreshed, Rules},
     switches::{ScopeParameter, TokenLife},
     timestamp::Timestamp,
     token::TokenRefusal,
@@ -205,16 +205,20 @@ impl Platform {
         let token = params
             .get("refresh_token")?
             .ok_or_else(|| OauthError::parameter("refresh_token"))?;
+        let presented = self.sessions.presented(token, app.id());
+        let PresentedToken {
+            session,
+            generation,
+        } = presented.map_err(refuse_refresh)?;
+        self.admitted(session.user)?;
         let refresh = Refresh {
-            token,
-            app: app.id(),
+            session: session.number(),
+            generation,
             life: self.pair_life(app, params)?,
-            scope: self.refreshed_scope(token, params.get("scope")?)?,
+            // RFC 6749 section 6: a part of the whole that the user granted, not of what an earlier refresh left.
+            scope: self.narrowed(&session.granted, params.get("scope")?)?,
             answer_delay: arrival.answer_delay,
         };
-        if let Some(user) = self.sessions.refreshing_user(token, app.id()) {
-            self.admitted(user)?;
-        }
         let rules = Rules::of(&self.config.switches);
         match self.sessions.refresh(&refresh, rules, arrival.now) {
             Ok((session, refreshed)) => Ok(Granted {
@@ -225,24 +229,8 @@ impl Platform {
                 },
                 sign_in: None,
             }),
-            // Platform §6.2: an expired refresh token is OAU-210, a revoked one OAU-211, every other dead one
-            // OAU-213.
-            Err(RefreshRefusal::Expired) => Err(OauthCode::Oau210.into()),
-            Err(RefreshRefusal::Revoked) => Err(OauthCode::Oau211.into()),
-            Err(RefreshRefusal::NotFound) => Err(OauthCode::Oau213.into()),
-            Err(RefreshRefusal::Busy) => Err(TokenRefusal::Busy),
+            Err(refusal) => Err(refuse_refresh(refusal)),
         }
-    }
-
-    /// What a refresh leaves of the scope: of the whole that the user granted, not of what an earlier refresh left
-    /// (RFC 6749 section 6).
-    fn refreshed_scope(
-        &self,
-        token: &str,
-        asked: Option<&str>,
-    ) -> Result<Option<String>, OauthError> {
-        let session = self.sessions.owner_of(token);
-        session.map_or(Ok(None), |session| self.narrowed(&session.granted, asked))
     }
 
     /// Platform §3: every grant takes `scope`, the permissions asked for; all that there are when left out. `None`
@@ -272,6 +260,16 @@ impl Platform {
             // Platform §4, fact 2: refresh tokens only when "Issue refresh tokens" is on.
             refresh: refresh.filter(|_| app.issue_refresh_tokens),
         })
+    }
+}
+
+/// Platform §6.2: an expired refresh token is OAU-210, a revoked one OAU-211, every other dead one OAU-213.
+fn refuse_refresh(refusal: RefreshRefusal) -> TokenRefusal {
+    match refusal {
+        RefreshRefusal::Expired => OauthCode::Oau210.into(),
+        RefreshRefusal::Revoked => OauthCode::Oau211.into(),
+        RefreshRefusal::NotFound => OauthCode::Oau213.into(),
+        RefreshRefusal::Busy => TokenRefusal::Busy,
     }
 }
 

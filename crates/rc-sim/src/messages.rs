@@ -104,8 +104,9 @@ impl Platform {
     }
 
     fn next_message_id(&mut self) -> u64 {
-        self.messages_recorded += 1;
-        FIRST_ID + self.messages_recorded
+        self.messages_recorded = self.messages_recorded.wrapping_add(1);
+        // Both wrap: a snapshot may say any number.
+        FIRST_ID.wrapping_add(self.messages_recorded)
     }
 
     /// Keeps a message in the list of those that were recorded.

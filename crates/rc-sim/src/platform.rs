@@ -198,7 +198,7 @@ impl Platform {
         self.acting = Acting::default();
         let fault = self.striking(route, request, &claims, now);
         let fault_name = fault.as_ref().map(Fault::name);
-        let mut answer = self.answer_with(fault, route, request, now);
+        let mut answer = self.answer_with(fault, route, request, &claims.form, now);
         cors::expose(&self.registry, route, request, &mut answer.response);
         self.write_event(route, request, claims, fault_name, &answer.response, now);
         answer
@@ -259,11 +259,12 @@ impl Platform {
         fault: Option<Fault>,
         route: Route,
         request: &Request<Bytes>,
+        form: &Params,
         now: Timestamp,
     ) -> Answer {
         let arrival = Arrival::at(now);
         let Some(fault) = fault else {
-            return Answer::whole(self.process(route, request, arrival));
+            return Answer::whole(self.process(route, request, form, arrival));
         };
         match fault {
             Fault::DropBefore => Answer {
@@ -272,19 +273,19 @@ impl Platform {
             },
             Fault::DropAfter => Answer {
                 delivery: Delivery::DropAfter,
-                ..Answer::whole(self.process(route, request, arrival))
+                ..Answer::whole(self.process(route, request, form, arrival))
             },
             Fault::Delay(delay) => Answer {
                 delay,
-                ..Answer::whole(self.process(route, request, arrival.answered_late(delay)))
+                ..Answer::whole(self.process(route, request, form, arrival.answered_late(delay)))
             },
             Fault::Truncate(bytes) => Answer {
                 delivery: Delivery::Truncate(bytes),
-                ..Answer::whole(self.process(route, request, arrival))
+                ..Answer::whole(self.process(route, request, form, arrival))
             },
             Fault::Replace(replacement) => {
                 if replacement.carried_out {
-                    self.process(route, request, arrival);
+                    self.process(route, request, form, arrival);
                 }
                 Answer::whole(replacement.into_response(self.clock.told(now)))
             }
@@ -331,6 +332,7 @@ impl Platform {
         &mut self,
         route: Route,
         request: &Request<Bytes>,
+        form: &Params,
         arrival: Arrival,
     ) -> Response<Bytes> {
         let now = arrival.now;
@@ -339,8 +341,8 @@ impl Platform {
             Route::SignIn => self.sign_in_page(request, now),
             Route::Consent => self.consent_page(request, now),
             Route::Stylesheet => Self::stylesheet(),
-            Route::Token => self.token(request, arrival),
-            Route::Revoke => self.revoke(request, now),
+            Route::Token => self.token(request, form, arrival),
+            Route::Revoke => self.revoke(request, form, now),
             Route::Resource => self.resource(request, now),
             Route::Discovery => self.document(request, now),
             Route::UserInfo => self.user_info(request, now),
@@ -354,13 +356,9 @@ impl Platform {
     fn stamp(&mut self, response: &mut Response<Bytes>, now: Timestamp) {
         self.requests += 1;
         let parts: [&[u8]; 2] = [&self.requests.to_be_bytes(), &now.millis().to_be_bytes()];
-        let id: String = self
-            .seed
-            .bytes("request id", &parts)
-            .iter()
-            .take(16)
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let [bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+            self.seed.bytes("request id", &parts);
+        let id = format!("{:032x}", u128::from_be_bytes(bytes));
         reply::header(response, "rcrequestid", &id);
         reply::header(response, "routingkey", "SIM01P01");
         reply::header(response, "content-language", "en-US");

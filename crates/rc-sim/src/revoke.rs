@@ -16,11 +16,15 @@ use crate::{
 
 impl Platform {
     /// `POST /restapi/oauth/revoke`.
-    pub(crate) fn revoke(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
+    pub(crate) fn revoke(
+        &mut self,
+        request: &Request<Bytes>,
+        form: &Params,
+        now: Timestamp,
+    ) -> Response<Bytes> {
         self.counters.revocations += 1;
-        let form = Params::parse(request.body());
         // Platform: a bad client is OAU-164 here.
-        let app = match self.authenticate(request, &form, now) {
+        let app = match self.authenticate(request, form, now) {
             Ok(app) => app,
             Err(error) => {
                 return error
@@ -32,7 +36,7 @@ impl Platform {
         if let Err(differs) = form.agree_with(&query) {
             return OauthError::from(differs).respond(&self.config.switches);
         }
-        let token = presented_token(&form, &query);
+        let token = presented_token(form, &query);
         // Another app's tokens are none of its business.
         let owner = token
             .as_ref()

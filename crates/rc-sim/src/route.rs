@@ -78,15 +78,20 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 pub(crate) struct Claims {
     pub(crate) client_id: Option<String>,
     pub(crate) grant_type: Option<String>,
+    /// The parameters of a form that the OAuth endpoints take.
+    pub(crate) form: Params,
 }
 
 impl Claims {
     pub(crate) fn of(route: Route, request: &Request<Bytes>) -> Self {
         let query = || Params::parse(request.uri().query().unwrap_or_default().as_bytes());
         let text = |params: &Params, name: &str| params.first(name).map(str::to_owned);
+        let form = match route {
+            Route::Token | Route::Revoke => Params::parse(request.body()),
+            _ => Params::default(),
+        };
         let (client_id, grant_type) = match route {
             Route::Token | Route::Revoke => {
-                let form = Params::parse(request.body());
                 let client_id = client_auth::claimed(request.headers(), &form);
                 (client_id, text(&form, "grant_type"))
             }
@@ -103,6 +108,7 @@ impl Claims {
         Self {
             client_id,
             grant_type,
+            form,
         }
     }
 }

@@ -133,7 +133,7 @@ impl Platform {
             return 0;
         };
         let times = self.passwords_changed.entry(user).or_default();
-        *times += 1;
+        *times = times.wrapping_add(1);
         let times = *times;
         self.outbox.push(|| Record::PasswordChanged { user, times });
         self.sessions.end_user(user)

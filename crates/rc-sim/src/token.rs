@@ -62,9 +62,13 @@ impl<E: Into<OauthError>> From<E> for TokenRefusal {
 
 impl Platform {
     /// `POST /restapi/oauth/token`.
-    pub(crate) fn token(&mut self, request: &Request<Bytes>, arrival: Arrival) -> Response<Bytes> {
-        let params = Params::parse(request.body());
-        let (response, outcome) = self.answer_token(request, &params, arrival);
+    pub(crate) fn token(
+        &mut self,
+        request: &Request<Bytes>,
+        params: &Params,
+        arrival: Arrival,
+    ) -> Response<Bytes> {
+        let (response, outcome) = self.answer_token(request, params, arrival);
         self.counters
             .token(params.first("grant_type"))
             .note(outcome);
@@ -166,8 +170,11 @@ impl Platform {
         self.limiter.pass(key, limits, now)
     }
 
-    /// Whose code or refresh token this is; nobody's where neither is known.
+    /// Whose code or refresh token this is, where limits are each user's; nobody's where neither is known.
     fn presented_user(&self, app: &App, params: &Params) -> Option<UserId> {
+        if self.config.switches.limits.auth_per != AuthLimitScope::User {
+            return None;
+        }
         match params.first("grant_type")? {
             "authorization_code" => self.codes.user(params.first("code")?, app.id()),
             "refresh_token" => self

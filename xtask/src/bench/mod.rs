@@ -1,4 +1,5 @@
-//! `bench stores`: what the stores cost beside the bare clients, as a table and a plot.
+//! `bench stores`: what the stores cost beside the bare clients, as a table and a plot. `bench sim`: what the simulated
+//! platform costs.
 
 mod figures;
 mod plot;
@@ -20,6 +21,10 @@ const PLOT: &str = "target/bench/stores.svg";
 
 /// Measures every store, or those named, prints the table, draws the plot, and fails when a bound is broken.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
+    if arguments == ["sim"] {
+        let arguments = ["bench", "-p", "rc-sim", "--bench", "platform"];
+        return cargo::run(&mut cargo::cargo(&arguments));
+    }
     let (full, engines) = chosen(arguments)?;
     build()?;
     let mut sizes = SIZES.to_vec();
@@ -46,7 +51,9 @@ const ENGINES: [&str; 6] = ["seal", "rotation", "sqlite", "postgres", "mysql", "
 fn chosen(arguments: &[String]) -> Fallible<(bool, Vec<&'static str>)> {
     let (kind, rest) = arguments.split_first().unzip();
     if kind.is_none_or(|kind| kind != "stores") {
-        return Err("say what to measure: `bench stores [--full] [ENGINE..]`".to_owned());
+        return Err(
+            "say what to measure: `bench sim` or `bench stores [--full] [ENGINE..]`".to_owned(),
+        );
     }
     let rest = rest.unwrap_or_default();
     let full = rest.iter().any(|word| word == "--full");

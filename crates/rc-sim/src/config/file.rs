@@ -27,6 +27,14 @@ pub enum ConfigError {
     /// An app has a secret and keys.
     #[error("the app {0:?} has both client_secret and key_set; leave one out")]
     TwoCredentials(String),
+    /// An app has a redirect URI that no answer can name.
+    #[error("redirect_uris of the app {name:?}: {uri:?} contains control characters")]
+    RedirectUri {
+        /// The app's name.
+        name: String,
+        /// The URI.
+        uri: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -139,6 +147,11 @@ impl AccountTable {
 impl AppTable {
     fn app(self) -> Result<App, ConfigError> {
         let (name, client_id) = (self.name, self.client_id);
+        let unsendable = |uri: &&String| uri.contains(char::is_control);
+        if let Some(uri) = self.redirect_uris.iter().find(unsendable) {
+            let uri = uri.clone();
+            return Err(ConfigError::RedirectUri { name, uri });
+        }
         let mut app = match (self.client_secret, self.key_set) {
             (Some(_), Some(_)) => return Err(ConfigError::TwoCredentials(name)),
             (Some(secret), None) => App::confidential(name, client_id, secret),
@@ -174,5 +187,26 @@ impl UserTable {
 fn set<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_uri_that_fits_no_header_is_refused_with_the_app_and_the_uri() {
+        let text = r#"
+            [[apps]]
+            name = "Broken"
+            client_id = "id"
+            redirect_uris = ["http://localhost/\n"]
+        "#;
+        let refused = Config::new(1).with_toml(text).expect_err("a refusal");
+        let told = refused.to_string();
+        assert!(
+            told.contains("Broken") && told.contains(r"http://localhost/\n"),
+            "{told}"
+        );
     }
 }

@@ -10,7 +10,9 @@ use std::{
 
 pub(crate) use ended::{Ended, Ending};
 use refreshing::InTheAir;
-pub(crate) use refreshing::{AccessRefusal, Refresh, RefreshRefusal, Refreshed, Rules};
+pub(crate) use refreshing::{
+    AccessRefusal, PresentedToken, Refresh, RefreshRefusal, Refreshed, Rules,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -134,7 +136,8 @@ impl Sessions {
         limits: SessionLimits,
         now: Timestamp,
     ) -> u64 {
-        let number = self.started + 1;
+        // Wraps: a snapshot may say any number.
+        let number = self.started.wrapping_add(1);
         let parts: [&[u8]; 2] = [&number.to_be_bytes(), &now.millis().to_be_bytes()];
         let ends_at = limits.absolute.map(|absolute| now.plus(absolute));
         let session = Session {

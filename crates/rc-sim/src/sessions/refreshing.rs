@@ -33,11 +33,17 @@ impl Rules {
     }
 }
 
+/// A refresh token that was found.
+pub(crate) struct PresentedToken<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) generation: u32,
+}
+
 /// A refresh request.
-pub(crate) struct Refresh<'a> {
-    pub(crate) token: &'a str,
-    /// Who presents it.
-    pub(crate) app: &'a ClientId,
+pub(crate) struct Refresh {
+    pub(crate) session: u64,
+    /// Of the token that was presented.
+    pub(crate) generation: u32,
     pub(crate) life: PairLife,
     /// What the next pair may do; `None` for all that was granted.
     pub(crate) scope: Option<String>,
@@ -80,20 +86,33 @@ pub(crate) enum Refreshed {
 }
 
 impl Sessions {
+    /// The session of a refresh token that `app` presents, current or spent.
+    pub(crate) fn presented(
+        &self,
+        token: &str,
+        app: &ClientId,
+    ) -> Result<PresentedToken<'_>, RefreshRefusal> {
+        let Some((number, generation)) = self.locate(TokenKind::Refresh, token) else {
+            return Err(self.refuse_ended(token, app));
+        };
+        let session = self.live.get(&number);
+        let session = session.filter(|session| session.app == *app);
+        let session = session.ok_or(RefreshRefusal::NotFound)?;
+        Ok(PresentedToken {
+            session,
+            generation,
+        })
+    }
+
     /// Carries out a refresh that arrives at `now`.
     pub(crate) fn refresh(
         &mut self,
-        refresh: &Refresh<'_>,
+        refresh: &Refresh,
         rules: Rules,
         now: Timestamp,
     ) -> Result<(u64, Refreshed), RefreshRefusal> {
-        let Some((number, generation)) = self.locate(TokenKind::Refresh, refresh.token) else {
-            return Err(self.refuse_ended(refresh));
-        };
+        let (number, generation) = (refresh.session, refresh.generation);
         let session = self.live.get_mut(&number).ok_or(RefreshRefusal::NotFound)?;
-        if session.app != *refresh.app {
-            return Err(RefreshRefusal::NotFound);
-        }
         if session.is_over(rules.limits, now) {
             self.end(number, Ending::Expired);
             return Err(RefreshRefusal::Expired);
@@ -120,8 +139,8 @@ impl Sessions {
     }
 
     /// Platform §6.2: OAU-211 for a revoked token, OAU-210 for an expired one, else OAU-213.
-    fn refuse_ended(&self, refresh: &Refresh<'_>) -> RefreshRefusal {
-        let ended = token_format::decode(refresh.token)
+    fn refuse_ended(&self, token: &str, app: &ClientId) -> RefreshRefusal {
+        let ended = token_format::decode(token)
             .filter(|claim| claim.kind == TokenKind::Refresh)
             .and_then(|claim| Some((self.gone.get(claim.session)?, claim.generation)))
             .filter(|(ended, generation)| {
@@ -131,7 +150,7 @@ impl Sessions {
                     *generation,
                     ended.started_at,
                 );
-                ended.app == *refresh.app && issued == refresh.token
+                ended.app == *app && issued == token
             });
         match ended.map(|(ended, _)| ended.ending) {
             Some(Ending::Revoked) => RefreshRefusal::Revoked,
@@ -205,7 +224,8 @@ impl Session {
         if expires_at <= now {
             return Err(RefreshRefusal::Expired);
         }
-        let next = Pair::mint(self.current.generation + 1, life, now).capped(self.ends_at);
+        let next =
+            Pair::mint(self.current.generation.wrapping_add(1), life, now).capped(self.ends_at);
         self.previous = Some(std::mem::replace(&mut self.current, next));
         self.used_at = None;
         self.active_at = now;
@@ -243,7 +263,7 @@ impl Session {
         let replaced_by = [Some(self.current), self.previous]
             .into_iter()
             .flatten()
-            .find(|pair| pair.generation == generation + 1);
+            .find(|pair| pair.generation == generation.wrapping_add(1));
         match replaced_by {
             Some(pair) if now.since(pair.issued_at) <= CORRUPTED_FOR => AccessRefusal::Corrupted,
             Some(_) | None => AccessRefusal::NotFound,

@@ -103,6 +103,48 @@ fn a_snapshot_of_another_seed_is_refused_and_changes_nothing() {
     assert_eq!(mine.call(&access).status(), 200);
 }
 
+/// The largest number in place of every one that counts.
+fn with_the_largest_numbers(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members
+                .iter_mut()
+                .for_each(|(name, member)| match name.as_str() {
+                    "number" | "times" => *member = json!(u64::MAX),
+                    "generation" | "rotations" | "serial" => *member = json!(u32::MAX),
+                    _ => with_the_largest_numbers(member),
+                })
+        }
+        Value::Array(items) => items.iter_mut().for_each(with_the_largest_numbers),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_snapshot_with_the_largest_numbers_lets_the_platform_go_on() {
+    let mut before = Stage::new();
+    before.platform.end_user_sessions(GRACE);
+    before.platform.create_personal_jwt(ADA, None, None);
+    before.sign_in();
+    let mut largest = json!(snapshot(&before));
+    with_the_largest_numbers(&mut largest);
+    let mut after = Stage::new();
+    let largest = serde_json::from_value(largest).expect("a snapshot");
+    after.platform.restore(largest).expect("it fits");
+
+    let first = after.sign_in();
+    let second = pair(&after.refresh(&first.refresh));
+    assert_eq!(after.call(&second.access).status(), 200);
+    after.platform.end_user_sessions(GRACE);
+    after.platform.rotate_signing_key();
+    assert!(
+        after
+            .platform
+            .create_personal_jwt(ADA, None, None)
+            .is_some()
+    );
+}
+
 #[test]
 fn reset_forgets_everything_but_the_namespaces() {
     let mut stage = Stage::new();
