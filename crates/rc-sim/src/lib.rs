@@ -23,65 +23,43 @@
 //! A comment `Platform §4` names section 4 of `docs/simulator.md`, which says for each behaviour of the platform
 //! whether it is documented, observed or assumed.
 
-mod authorize;
-mod brands;
-mod browser;
-mod browser_session;
 #[cfg(feature = "client")]
 mod client;
-mod client_auth;
-mod clock;
-mod codes;
 mod config;
 pub mod control;
-mod cors;
-mod counters;
-mod discovery;
 mod fault;
 mod form;
-mod grants;
 mod jose;
-mod journal;
-mod limits;
-mod messages;
-mod namespaces;
-mod oauth_error;
+mod oauth;
 mod openid;
-mod pages;
-mod pkce;
 mod platform;
 mod reply;
-mod resource_error;
 mod resources;
-mod revoke;
-mod route;
 mod seed;
 #[cfg(feature = "server")]
 mod server;
-mod sessions;
 mod sign_in;
 mod state;
-mod steering;
 mod switches;
 mod timestamp;
-mod token;
-mod token_format;
 mod world;
 
-pub use browser::{Callback, SignInError};
 #[cfg(feature = "client")]
 pub use client::SimClient;
 #[cfg(feature = "server")]
 pub use config::ConfigError;
 pub use config::{Account, AllowedGrant, App, Config, KeySetError, Role, User};
-pub use counters::{ApiCounters, Counters, TokenCounters};
 pub use fault::{Answer, Delivery, Fault, FaultRule, Preset, Replacement, Target};
-pub use journal::{Event, EventFilter, EventKind};
-pub use messages::SentMessage;
-pub use namespaces::NamespaceError;
-pub use platform::Platform;
+pub use platform::{
+    Platform,
+    counters::{ApiCounters, Counters, TokenCounters},
+    journal::{Event, EventFilter, EventKind},
+    namespaces::NamespaceError,
+};
+pub use resources::messages::SentMessage;
 #[cfg(feature = "server")]
 pub use server::{Server, ServerError};
+pub use sign_in::browser::{Callback, SignInError};
 #[cfg(feature = "server")]
 pub use state::file::{StateError, state_seed};
 pub use state::{RestoreError, Snapshot};

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::{Call, Refusal, bad_request};
-use crate::{
+use crate::platform::{
+    Platform,
     journal::{Event, EventFilter},
-    platform::Platform,
 };
 
 /// The most events of one answer.

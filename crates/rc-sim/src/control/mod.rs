@@ -65,7 +65,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::{namespaces::HEADER, platform::Platform, reply, timestamp::Timestamp};
+use crate::{
+    platform::{Platform, namespaces::HEADER},
+    reply,
+    timestamp::Timestamp,
+};
 
 /// Where the control API starts.
 pub(crate) const PREFIX: &str = "/sim/";

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Call, Refusal, bad_request};
-use crate::{namespaces::NamespaceError, platform::Platform};
+use crate::platform::{Platform, namespaces::NamespaceError};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

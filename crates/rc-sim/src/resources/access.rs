@@ -8,9 +8,9 @@ use http::{HeaderMap, Request, header::AUTHORIZATION};
 use crate::{
     config::{ClientId, User},
     form::Params,
+    oauth::sessions::AccessRefusal,
     platform::Platform,
-    resource_error::ResourceError,
-    sessions::AccessRefusal,
+    resources::error::ResourceError,
     switches::AccessTokenInQuery,
     timestamp::Timestamp,
     world::{Extension, World},

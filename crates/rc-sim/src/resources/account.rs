@@ -5,7 +5,7 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{platform::Platform, reply, resource_error::ResourceError};
+use crate::{platform::Platform, reply, resources::error::ResourceError};
 
 use super::Call;
 

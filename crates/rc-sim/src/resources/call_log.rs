@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     platform::Platform,
     reply,
-    resource_error::ResourceError,
+    resources::error::ResourceError,
     world::{CallKind, Extension, Party, PhoneCall, Whose},
 };
 

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{Method, Response};
 
-use crate::{limits::Group, platform::Platform, resource_error::ResourceError};
+use crate::{
+    platform::{Platform, limits::Group},
+    resources::error::ResourceError,
+};
 
 use super::{Call, account, call_log, extensions, message_store, sms, versions};
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
-use crate::{platform::Platform, reply, resource_error::ResourceError, world::Extension};
+use crate::{platform::Platform, reply, resources::error::ResourceError, world::Extension};
 
 use super::{
     Call,

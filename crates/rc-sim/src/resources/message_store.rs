@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     platform::Platform,
     reply,
-    resource_error::ResourceError,
+    resources::error::ResourceError,
     timestamp::Timestamp,
     world::{Extension, Mark, Message, World},
 };

@@ -4,8 +4,10 @@ pub(crate) mod access;
 mod account;
 mod call_log;
 pub(crate) mod endpoints;
+pub(crate) mod error;
 mod extensions;
 mod message_store;
+pub(crate) mod messages;
 mod paging;
 mod query;
 pub(crate) mod sms;
@@ -17,11 +19,13 @@ use serde_json::Value;
 
 use crate::{
     form::Params,
-    limits::{LimitKey, Passage},
-    platform::Platform,
-    resource_error::ResourceError,
+    oauth::token::{limited, write_quota},
+    platform::{
+        Platform,
+        limits::{LimitKey, Passage},
+    },
+    resources::error::ResourceError,
     timestamp::Timestamp,
-    token::{limited, write_quota},
 };
 
 use access::Caller;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::resource_error::ResourceError;
+use crate::resources::error::ResourceError;
 
 use super::Call;
 

@@ -1,6 +1,6 @@
 //! Reading the parameters of lists. Platform §6: a bad value is CMN-101 with the parameter's name.
 
-use crate::{resource_error::ResourceError, timestamp::Timestamp};
+use crate::{resources::error::ResourceError, timestamp::Timestamp};
 
 use super::Call;
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::Value;
 
-use crate::{platform::Platform, reply, resource_error::ResourceError, world::Extension};
+use crate::{platform::Platform, reply, resources::error::ResourceError, world::Extension};
 
 use super::{Call, message_store};
 

@@ -26,7 +26,7 @@ use crate::{
     fault::{Answer, Delivery},
     platform::Platform,
     reply,
-    resource_error::ResourceError,
+    resources::error::ResourceError,
     state::file::StateFile,
     timestamp::Timestamp,
 };

@@ -5,13 +5,14 @@ use serde_json::Value;
 
 use super::RestoreError;
 use crate::{
-    clock::Clock,
-    codes::IssuedCode,
     config::{ClientId, UserId},
     jose::{jti_cache::Spent, personal_jwt::PersonalJwt},
-    messages::SentMessage,
-    platform::Platform,
-    sessions::{Ended, Session},
+    oauth::{
+        codes::IssuedCode,
+        sessions::{Ended, Session},
+    },
+    platform::{Platform, clock::Clock},
+    resources::messages::SentMessage,
     timestamp::Timestamp,
     world::{Mark, Message},
 };

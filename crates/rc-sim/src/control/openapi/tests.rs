@@ -8,9 +8,8 @@ use serde_json::Value;
 use super::*;
 use crate::{
     control::{COMMANDS, OVER_ALL, PREFIX},
-    limits::Group,
+    platform::{limits::Group, route::Route},
     resources::endpoints::{ENDPOINTS, Handler},
-    route::Route,
     switches::Switches,
 };
 

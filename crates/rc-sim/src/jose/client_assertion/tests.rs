@@ -7,7 +7,7 @@ use crate::{
         jwt::tests::{hs256, with_part},
         keys::SigningKeys,
     },
-    oauth_error::OauthCode,
+    oauth::error::OauthCode,
     seed::Seed,
 };
 

@@ -6,7 +6,7 @@ use crate::{
         Unverified,
         tests::{hs256, with_part},
     },
-    oauth_error::OauthCode,
+    oauth::error::OauthCode,
 };
 
 const EXTENSION: u64 = 12_133_895_101;

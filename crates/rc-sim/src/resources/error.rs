@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::WWW_AUTHENTICATE};
 use serde::Serialize;
 
-use crate::{journal::RefusalCode, reply, sessions::AccessRefusal};
+use crate::{oauth::sessions::AccessRefusal, platform::journal::RefusalCode, reply};
 
 /// One refusal of a resource.
 #[derive(Debug)]

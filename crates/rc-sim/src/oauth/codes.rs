@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{ClientId, UserId},
-    oauth_error::OauthCode,
-    pkce::Challenge,
+    oauth::{error::OauthCode, pkce::Challenge},
     seed::Seed,
     timestamp::Timestamp,
 };

@@ -7,18 +7,21 @@ use http::{HeaderMap, Request, Response, StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
 
 use crate::{
-    client_auth::Authenticator,
     config::{App, UserId},
-    counters::TokenOutcome,
     form::Params,
-    grants::{Granted, PERSONAL_JWT},
-    limits::{Group, LimitKey, Passage},
-    oauth_error::{OauthCode, OauthError},
-    platform::{Arrival, Platform},
+    oauth::{
+        client_auth::Authenticator,
+        error::{OauthCode, OauthError},
+        grants::{Granted, PERSONAL_JWT},
+        sessions::Session,
+    },
+    platform::{
+        Arrival, Platform,
+        counters::TokenOutcome,
+        limits::{Group, LimitKey, Passage},
+    },
     reply,
-    resource_error::ResourceError,
-    resources::base_url,
-    sessions::Session,
+    resources::{base_url, error::ResourceError},
     switches::AuthLimitScope,
     timestamp::Timestamp,
 };

@@ -5,13 +5,14 @@ use http::{Request, Response, StatusCode};
 
 use crate::{
     form::Params,
-    limits::Passage,
-    oauth_error::{OauthCode, OauthError},
-    platform::Platform,
+    oauth::{
+        error::{OauthCode, OauthError},
+        sessions::Ending,
+        token::{limited, write_quota},
+    },
+    platform::{Platform, limits::Passage},
     reply,
-    sessions::Ending,
     timestamp::Timestamp,
-    token::{limited, write_quota},
 };
 
 impl Platform {

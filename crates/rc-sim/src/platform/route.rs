@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, header::AUTHORIZATION};
 
-use crate::{client_auth, fault::Target, form::Params, journal::EventKind, pages};
+use crate::{
+    fault::Target, form::Params, oauth::client_auth, platform::journal::EventKind, sign_in::pages,
+};
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

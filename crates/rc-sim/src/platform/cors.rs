@@ -16,7 +16,7 @@ use http::{
     },
 };
 
-use crate::{config::Registry, reply, route::Route};
+use crate::{config::Registry, platform::route::Route, reply};
 
 /// What scripts may read beside the headers that every script may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(

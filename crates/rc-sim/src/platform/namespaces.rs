@@ -9,11 +9,13 @@ use http::Request;
 
 use crate::{
     config::Config,
-    platform::Platform,
-    route::{Claims, Route, bearer_token},
+    oauth::token_format,
+    platform::{
+        Platform,
+        route::{Claims, Route, bearer_token},
+    },
     seed::Seed,
     state::Record,
-    token_format,
 };
 
 /// Names the namespace of a request, for clients that can send headers of their own.

@@ -6,16 +6,22 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 
 use crate::{
-    brands::{self, Brand},
     config::{AllowedGrant, App},
     form::{self, Duplicated, Params},
-    limits::{Group, LimitKey, Passage},
-    oauth_error::{OauthCode, OauthError},
-    pages,
-    pkce::Challenge,
-    platform::Platform,
+    oauth::{
+        error::{OauthCode, OauthError},
+        pkce::Challenge,
+    },
+    platform::{
+        Platform,
+        limits::{Group, LimitKey, Passage},
+    },
     reply,
-    resource_error::ResourceError,
+    resources::error::ResourceError,
+    sign_in::{
+        brands::{self, Brand},
+        pages,
+    },
     switches::{AuthLimitScope, ErrorStatuses, ScopeParameter},
     timestamp::Timestamp,
 };

@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use crate::{
-    codes::{CodeGrant, Presented},
     config::{AllowedGrant, App, Role, User, UserId},
-    counters::TokenOutcome,
     form::Params,
-    oauth_error::{OauthCode, OauthError},
-    platform::{Arrival, Platform},
-    sessions::{NewSession, PairLife, PresentedToken, Refresh, RefreshRefusal, Refreshed, Rules},
+    oauth::{
+        codes::{CodeGrant, Presented},
+        error::{OauthCode, OauthError},
+        sessions::{
+            NewSession, PairLife, PresentedToken, Refresh, RefreshRefusal, Refreshed, Rules,
+        },
+        token::TokenRefusal,
+    },
+    platform::{Arrival, Platform, counters::TokenOutcome},
     switches::{ScopeParameter, TokenLife},
     timestamp::Timestamp,
-    token::TokenRefusal,
 };
 
 /// RFC 7523 section 2.1.

@@ -1,22 +1,28 @@
 //! What the sign-in and consent pages do. They keep nothing on the server: the query is the authorization
 //! request, and the consent page carries a short-lived ticket that names the user.
 
+pub(crate) mod brands;
+pub(crate) mod browser;
+pub(crate) mod browser_session;
+pub(crate) mod pages;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 
 use crate::{
-    authorize::{AuthorizationRequest, ResponseHint},
-    browser_session::BrowserSession,
-    codes::CodeGrant,
     config::{User, UserId},
-    discovery,
     form::Params,
-    pages::{self, SignInNote},
+    oauth::{
+        authorize::{AuthorizationRequest, ResponseHint},
+        codes::CodeGrant,
+    },
+    openid::discovery,
     platform::Platform,
     reply,
     resources::base_url,
+    sign_in::{browser_session::BrowserSession, pages::SignInNote},
     state::Record,
     switches::{KnownBrowser, SignInPages},
     timestamp::Timestamp,
@@ -255,7 +261,7 @@ impl Platform {
         reply::text(
             StatusCode::OK,
             "text/css;charset=utf-8",
-            include_str!("../templates/pages.css"),
+            include_str!("../../templates/pages.css"),
         )
     }
 }

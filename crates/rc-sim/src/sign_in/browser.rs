@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use url::form_urlencoded;
 
-use crate::{pages, platform::Platform, timestamp::Timestamp};
+use crate::{platform::Platform, sign_in::pages, timestamp::Timestamp};
 
 /// Where the platform sent the browser in the end.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     form::{Differs, Duplicated},
     jose::{client_assertion::AssertionRefusal, jwt::JwtRefusal, personal_jwt::PersonalJwtRefusal},
-    journal::RefusalCode,
+    platform::journal::RefusalCode,
     reply,
     switches::{ErrorShape, ErrorStatuses, Switches},
 };

@@ -6,11 +6,10 @@ use http::{Request, Response, StatusCode, header::ACCEPT};
 use url::Url;
 
 use crate::{
-    authorize::AuthorizationRequest,
-    brands,
     config::{Config, User},
-    oauth_error::OauthError,
+    oauth::{authorize::AuthorizationRequest, error::OauthError},
     reply,
+    sign_in::brands,
     switches::SignInPages,
 };
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::grants;
+use crate::oauth::grants;
 
 /// Counts of requests by kind since the platform was made.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]

@@ -13,7 +13,7 @@ use crate::{
         client_assertion::{self, AssertionRefusal, Expected, LONGEST_LIFE},
         jti_cache::JtiCache,
     },
-    oauth_error::{OauthCode, OauthError},
+    oauth::error::{OauthCode, OauthError},
     state::{Outbox, Record},
     timestamp::Timestamp,
 };

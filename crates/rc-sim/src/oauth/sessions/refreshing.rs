@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{Ending, Pair, PairLife, Session, Sessions};
 use crate::{
     config::ClientId,
+    oauth::token_format::{self, TokenKind},
     switches::{ConcurrentDuplicates, RefreshReplay, SessionLimits, Switches},
     timestamp::Timestamp,
-    token_format::{self, TokenKind},
 };
 
 /// How long a replaced access token is "corrupted" before it is "not found".

@@ -1,5 +1,14 @@
 //! The platform: routes a request to its endpoint, and lets faults happen to the answer.
 
+pub(crate) mod clock;
+mod cors;
+pub(crate) mod counters;
+pub(crate) mod journal;
+pub(crate) mod limits;
+pub(crate) mod namespaces;
+pub(crate) mod route;
+mod steering;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
@@ -10,11 +19,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use crate::{
-    clock::Clock,
-    codes::Codes,
     config::{ClientId, Config, Registry, User, UserId},
-    cors,
-    counters::{Counters, TokenOutcome},
     fault::{Answer, Delivery, Fault, Faults, Struck},
     form::Params,
     jose::{
@@ -22,15 +27,18 @@ use crate::{
         keys::SigningKeys,
         personal_jwt::{PersonalJwt, PersonalJwts},
     },
-    journal::{self, Event, Journal},
-    limits::Limiter,
-    messages::SentMessage,
-    namespaces::Chosen,
+    oauth::{codes::Codes, sessions::Sessions},
+    platform::{
+        clock::Clock,
+        counters::{Counters, TokenOutcome},
+        journal::{Event, Journal},
+        limits::Limiter,
+        namespaces::Chosen,
+        route::{Claims, Route, bearer_token},
+    },
     reply,
-    resource_error::ResourceError,
-    route::{Claims, Route, bearer_token},
+    resources::{error::ResourceError, messages::SentMessage},
     seed::Seed,
-    sessions::Sessions,
     state::Outbox,
     timestamp::Timestamp,
     world::{Mailboxes, World},

@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{ClientId, UserId},
+    oauth::token_format::{self, TokenKind},
     seed::Seed,
     switches::SessionLimits,
     timestamp::Timestamp,
-    token_format::{self, TokenKind},
 };
 
 /// One chain of token pairs.

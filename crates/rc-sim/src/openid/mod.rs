@@ -1,27 +1,29 @@
 //! OpenID Connect, and the documents that clients find their way with. Platform §1.
 
+pub(crate) mod discovery;
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use serde::Serialize;
 
 use crate::{
-    brands,
     config::{App, User},
-    discovery::{
+    form::Params,
+    jose::id_token::{Authentication, IdToken, Person, Userinfo, asks_for_id_token},
+    oauth::{
+        error::{OauthCode, OauthError},
+        grants::SignIn,
+        token::{limited, write_quota},
+    },
+    openid::discovery::{
         entry_points::{DEFAULT_BRAND, discovery_tag, entry_points_external, entry_points_initial},
         openid::openid_configuration,
     },
-    form::Params,
-    grants::SignIn,
-    jose::id_token::{Authentication, IdToken, Person, Userinfo, asks_for_id_token},
-    limits::Passage,
-    oauth_error::{OauthCode, OauthError},
-    platform::Platform,
+    platform::{Platform, limits::Passage},
     reply,
-    resource_error::ResourceError,
-    resources::base_url,
+    resources::{base_url, error::ResourceError},
+    sign_in::brands,
     timestamp::Timestamp,
-    token::{limited, write_quota},
 };
 
 impl Platform {

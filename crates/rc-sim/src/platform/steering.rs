@@ -5,13 +5,15 @@ use std::{fmt, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    counters::Counters,
     fault::{Fault, FaultRule, Target},
     jose::personal_jwt::PersonalJwt,
-    journal::{Event, EventFilter},
-    messages::SentMessage,
-    platform::Platform,
-    sessions::Ending,
+    oauth::sessions::Ending,
+    platform::{
+        Platform,
+        counters::Counters,
+        journal::{Event, EventFilter},
+    },
+    resources::messages::SentMessage,
     state::Record,
     switches::{SwitchError, Switches},
     timestamp::Timestamp,
