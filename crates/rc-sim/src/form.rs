@@ -1,18 +1,20 @@
 //! Parameters of a query or a form body.
 
+use std::borrow::Cow;
+
 use url::form_urlencoded;
 
 /// Parameters in the order they came.
 #[derive(Default)]
-pub(crate) struct Params(Vec<(String, String)>);
+pub(crate) struct Params<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 /// A parameter that may come once came twice.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Duplicated(pub(crate) &'static str);
 
-impl Params {
-    pub(crate) fn parse(encoded: &[u8]) -> Self {
-        Self(form_urlencoded::parse(encoded).into_owned().collect())
+impl<'a> Params<'a> {
+    pub(crate) fn parse(encoded: &'a [u8]) -> Self {
+        Self(form_urlencoded::parse(encoded).collect())
     }
 
     /// The value of `name`. Empty counts as absent: an official client sends unset options empty.
@@ -23,7 +25,7 @@ impl Params {
             .0
             .iter()
             .filter(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str());
+            .map(|(_, value)| value.as_ref());
         match (values.next(), values.next()) {
             (_, Some(_)) => Err(Duplicated(name)),
             (value, None) => Ok(value.filter(|value| !value.is_empty())),
@@ -41,7 +43,7 @@ impl Params {
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .map(|(key, value)| (key.as_ref(), value.as_ref()))
     }
 
     /// Whether the parameter came, empty or not.
@@ -54,7 +56,7 @@ impl Params {
         self.0
             .iter()
             .find(|(key, value)| key == name && !value.is_empty())
-            .map(|(_, value)| value.as_str())
+            .map(|(_, value)| value.as_ref())
     }
 }
 
@@ -62,12 +64,12 @@ impl Params {
 /// otherwise not read.
 pub(crate) struct Differs(pub(crate) String);
 
-impl Params {
+impl Params<'_> {
     /// Compares the parameters of a body with those of the query.
-    pub(crate) fn agree_with(&self, query: &Self) -> Result<(), Differs> {
+    pub(crate) fn agree_with(&self, query: &Params<'_>) -> Result<(), Differs> {
         let differs = query.0.iter().find(|(name, value)| {
             self.first(name)
-                .is_some_and(|in_body| !value.is_empty() && in_body != value)
+                .is_some_and(|in_body| !value.is_empty() && in_body != value.as_ref())
         });
         match differs {
             Some((name, _)) => Err(Differs(name.chars().take(64).collect())),

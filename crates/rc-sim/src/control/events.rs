@@ -19,7 +19,7 @@ pub(super) const WAIT: &str = "wait_seconds";
 pub(super) fn list(platform: &mut Platform, call: &Call<'_>) -> Result<Value, Refusal> {
     call.reads_nothing()?;
     let filter = filter(call.request.uri().query().unwrap_or_default())?;
-    let events: Vec<&Event> = platform.events(&filter).take(MOST).collect();
+    let events: Vec<Event> = platform.events(&filter).take(MOST).collect();
     Ok(json!({ "events": events, "last": platform.journal.last() }))
 }
 

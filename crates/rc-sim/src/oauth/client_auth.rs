@@ -31,8 +31,8 @@ pub(crate) struct Authenticator<'a> {
     pub(crate) registry: &'a Registry,
     /// The assertions that were used already.
     pub(crate) used: &'a mut JtiCache,
-    /// What an assertion may be made out to: the token endpoint and the issuer.
-    pub(crate) audiences: [String; 2],
+    /// The platform's address. An assertion may be made out to it, the issuer, or to its token endpoint.
+    pub(crate) base: &'a str,
     pub(crate) now: Timestamp,
     pub(crate) outbox: &'a mut Outbox,
 }
@@ -77,10 +77,10 @@ impl Authenticator<'_> {
         let app = self.registry.app(&client_id);
         let app = app.ok_or_else(|| OauthError::unknown_client(&client_id))?;
         let keys = app.credentials().verifying_keys();
-        let [token_endpoint, issuer] = &self.audiences;
+        let token_endpoint = format!("{}/restapi/oauth/token", self.base);
         let expected = Expected {
             client_id: &client_id,
-            audiences: &[token_endpoint, issuer],
+            audiences: &[&token_endpoint, self.base],
             longest_life: LONGEST_LIFE,
             now: self.now,
         };

@@ -130,7 +130,7 @@ impl Platform {
         let app = Authenticator {
             registry: &self.registry,
             used: &mut self.used_assertions,
-            audiences: [format!("{base}/restapi/oauth/token"), base],
+            base: &base,
             now: self.clock.told(now),
             outbox: &mut self.outbox,
         }

@@ -67,15 +67,17 @@ pub(crate) fn encode(seed: &Seed, named: &Named<'_>) -> String {
     ];
     let secret = seed.bytes("token", &parts);
     let mut text = format!("{POD}|{letter}|{namespace}|{session}|{generation}|");
+    text.reserve(LENGTH);
     URL_SAFE_NO_PAD.encode_string(secret, &mut text);
-    text.push('|');
-    fill(&mut text, secret);
-    URL_SAFE_NO_PAD.encode(text)
+    let mut bytes = text.into_bytes();
+    bytes.push(b'|');
+    fill(&mut bytes, secret);
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Makes `text` as long as a real token's. What is filled in follows from the secret part and adds nothing to
 /// it, so a cheap generator (SplitMix64) will do.
-fn fill(text: &mut String, secret: [u8; 32]) {
+fn fill(text: &mut Vec<u8>, secret: [u8; 32]) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut state = secret.chunks_exact(8).fold(0_u64, |state, chunk| {
         chunk
@@ -89,7 +91,7 @@ fn fill(text: &mut String, secret: [u8; 32]) {
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         word ^= word >> 31;
         for shift in (0..60).step_by(6).take(LENGTH - text.len()) {
-            text.push(char::from(ALPHABET[(word >> shift & 63) as usize]));
+            text.push(ALPHABET[(word >> shift & 63) as usize]);
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 
-use http::{Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use crate::timestamp::Timestamp;
+use crate::{
+    config::{ClientId, Registry, UserId},
+    timestamp::Timestamp,
+};
 
 /// The most events kept; the oldest go first.
 const MOST: usize = 10_000;
@@ -117,32 +120,70 @@ impl EventFilter {
 #[derive(Clone, Copy)]
 pub(crate) struct RefusalCode(pub(crate) &'static str);
 
+/// An event as it is kept: what names somebody is told when it is read.
+pub(crate) struct Noted {
+    pub(crate) at: Timestamp,
+    pub(crate) kind: EventKind,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) grant_type: Option<String>,
+    pub(crate) client_id: Option<ClientId>,
+    pub(crate) user: Option<UserId>,
+    pub(crate) status: StatusCode,
+    pub(crate) code: Option<&'static str>,
+    pub(crate) fault: Option<&'static str>,
+    pub(crate) request_id: Option<HeaderValue>,
+}
+
+impl Noted {
+    fn tell(&self, number: u64, registry: &Registry) -> Event {
+        let user = self.user.and_then(|user| registry.user(user));
+        let request_id = self.request_id.as_ref().and_then(|id| id.to_str().ok());
+        Event {
+            number,
+            at: self.at,
+            kind: self.kind,
+            method: self.method.as_str().to_owned(),
+            path: self.path.clone(),
+            grant_type: self.grant_type.clone(),
+            client_id: self.client_id.clone().map(String::from),
+            login: user.map(|user| user.login.clone()),
+            status: self.status.as_u16(),
+            code: self.code,
+            fault: self.fault,
+            request_id: request_id.map(str::to_owned),
+        }
+    }
+}
+
 /// The last events.
 #[derive(Default)]
 pub(crate) struct Journal {
-    events: VecDeque<Event>,
+    events: VecDeque<Noted>,
     written: u64,
 }
 
 impl Journal {
-    /// Notes an event; its number is given here.
-    pub(crate) fn write(&mut self, event: Event) {
+    pub(crate) fn write(&mut self, event: Noted) {
         self.written += 1;
         if self.events.len() == MOST {
             self.events.pop_front();
         }
-        self.events.push_back(Event {
-            number: self.written,
-            ..event
-        });
+        self.events.push_back(event);
     }
 
-    pub(crate) fn read(&self, filter: &EventFilter) -> impl Iterator<Item = &Event> {
+    pub(crate) fn read<'a>(
+        &'a self,
+        filter: &'a EventFilter,
+        registry: &'a Registry,
+    ) -> impl Iterator<Item = Event> + 'a {
         // Numbers rise by one, so the place of the first that is wanted is known.
         let first = self.written - self.events.len() as u64;
         let skipped = usize::try_from(filter.after.saturating_sub(first)).unwrap_or(usize::MAX);
-        let wanted = self.events.iter().skip(skipped);
-        wanted.filter(move |event| filter.takes(event))
+        let wanted = (first + 1..).zip(&self.events).skip(skipped);
+        wanted
+            .map(|(number, noted)| noted.tell(number, registry))
+            .filter(move |event| filter.takes(event))
     }
 
     /// The number of the last event; 0 before the first.

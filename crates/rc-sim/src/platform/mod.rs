@@ -31,7 +31,7 @@ use crate::{
     platform::{
         clock::Clock,
         counters::{Counters, TokenOutcome},
-        journal::{Event, Journal},
+        journal::{Journal, Noted},
         limits::Limiter,
         namespaces::Chosen,
         route::{Claims, Route, bearer_token},
@@ -216,7 +216,7 @@ impl Platform {
         &mut self,
         route: Route,
         request: &Request<Bytes>,
-        claims: &Claims,
+        claims: &Claims<'_>,
         now: Timestamp,
     ) -> Option<Fault> {
         let target = route.fault_target().filter(|_| !self.faults.is_empty())?;
@@ -267,7 +267,7 @@ impl Platform {
         fault: Option<Fault>,
         route: Route,
         request: &Request<Bytes>,
-        form: &Params,
+        form: &Params<'_>,
         now: Timestamp,
     ) -> Answer {
         let arrival = Arrival::at(now);
@@ -304,35 +304,30 @@ impl Platform {
         &mut self,
         route: Route,
         request: &Request<Bytes>,
-        claims: Claims,
+        claims: Claims<'_>,
         fault: Option<&'static str>,
         response: &Response<Bytes>,
         now: Timestamp,
     ) {
         let (status, code) = journal::outcome(response);
-        let named = claims
-            .client_id
-            .filter(|client_id| self.registry.app(client_id).is_some());
-        let acting = self.acting.client_id.take().map(String::from);
-        let user = self.acting.user.and_then(|user| self.registry.user(user));
-        let request_id = response.headers().get("rcrequestid");
-        self.journal.write(Event {
-            number: 0,
+        let named = claims.client_id.as_deref().and_then(|client_id| {
+            let app = self.registry.app(client_id)?;
+            Some(app.id().clone())
+        });
+        self.journal.write(Noted {
             at: now,
             kind: route.event_kind(),
-            method: request.method().as_str().to_owned(),
-            path: request.uri().path().chars().take(256).collect(),
+            method: request.method().clone(),
+            path: start_of(request.uri().path(), 256),
             grant_type: claims
                 .grant_type
-                .map(|grant_type| grant_type.chars().take(64).collect()),
-            client_id: acting.or(named),
-            login: user.map(|user| user.login.clone()),
-            status: status.as_u16(),
+                .map(|grant_type| start_of(&grant_type, 64)),
+            client_id: self.acting.client_id.take().or(named),
+            user: self.acting.user,
+            status,
             code,
             fault,
-            request_id: request_id
-                .and_then(|id| id.to_str().ok())
-                .map(str::to_owned),
+            request_id: response.headers().get("rcrequestid").cloned(),
         });
     }
 
@@ -340,7 +335,7 @@ impl Platform {
         &mut self,
         route: Route,
         request: &Request<Bytes>,
-        form: &Params,
+        form: &Params<'_>,
         arrival: Arrival,
     ) -> Response<Bytes> {
         let now = arrival.now;
@@ -404,5 +399,16 @@ impl Platform {
             | Route::UserInfo
             | Route::Nothing => {}
         }
+    }
+}
+
+/// As much of `text` as the journal keeps.
+fn start_of(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    match text.char_indices().nth(most) {
+        Some((end, _)) => text[..end].to_owned(),
+        _ => text.to_owned(),
     }
 }

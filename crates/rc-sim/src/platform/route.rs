@@ -77,17 +77,17 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// What a request says of itself before anything of it is checked.
-pub(crate) struct Claims {
+pub(crate) struct Claims<'a> {
     pub(crate) client_id: Option<String>,
     pub(crate) grant_type: Option<String>,
     /// The parameters of a form that the OAuth endpoints take.
-    pub(crate) form: Params,
+    pub(crate) form: Params<'a>,
 }
 
-impl Claims {
-    pub(crate) fn of(route: Route, request: &Request<Bytes>) -> Self {
+impl<'a> Claims<'a> {
+    pub(crate) fn of(route: Route, request: &'a Request<Bytes>) -> Self {
         let query = || Params::parse(request.uri().query().unwrap_or_default().as_bytes());
-        let text = |params: &Params, name: &str| params.first(name).map(str::to_owned);
+        let text = |params: &Params<'_>, name: &str| params.first(name).map(str::to_owned);
         let form = match route {
             Route::Token | Route::Revoke => Params::parse(request.body()),
             _ => Params::default(),

@@ -223,8 +223,8 @@ impl Platform {
     }
 
     /// The last requests that `filter` takes, oldest first; at most 10,000 are kept.
-    pub fn events(&self, filter: &EventFilter) -> impl Iterator<Item = &Event> {
-        self.journal.read(filter)
+    pub fn events<'a>(&'a self, filter: &'a EventFilter) -> impl Iterator<Item = Event> + 'a {
+        self.journal.read(filter, &self.registry)
     }
 
     /// The recorded text messages, oldest first; at most the last 1,000.

@@ -37,7 +37,7 @@ pub(crate) struct Call<'a> {
     /// Scheme and authority the client used.
     base: String,
     values: Values<'a>,
-    query: Params,
+    query: Params<'a>,
     body: &'a [u8],
     now: Timestamp,
 }
@@ -138,7 +138,7 @@ impl Platform {
     }
 }
 
-fn query(request: &Request<Bytes>) -> Params {
+fn query(request: &Request<Bytes>) -> Params<'_> {
     Params::parse(request.uri().query().unwrap_or_default().as_bytes())
 }
 

@@ -120,7 +120,7 @@ impl Stage {
     pub(crate) fn pass(&mut self, count: u64) {
         self.now = self.now.plus(STEP);
         self.serial = count;
-        if count % 64 == 0 {
+        if count.is_multiple_of(64) {
             self.refresh();
         }
     }
