@@ -107,13 +107,13 @@ fn a_snapshot_of_another_seed_is_refused_and_changes_nothing() {
 fn with_the_largest_numbers(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            members
-                .iter_mut()
-                .for_each(|(name, member)| match name.as_str() {
+            for (name, member) in members.iter_mut() {
+                match name.as_str() {
                     "number" | "times" => *member = json!(u64::MAX),
                     "generation" | "rotations" | "serial" => *member = json!(u32::MAX),
                     _ => with_the_largest_numbers(member),
-                })
+                }
+            }
         }
         Value::Array(items) => items.iter_mut().for_each(with_the_largest_numbers),
         _ => {}
