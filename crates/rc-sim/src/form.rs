@@ -19,7 +19,7 @@ impl<'a> Params<'a> {
 
     /// The value of `name`. Empty counts as absent: an official client sends unset options empty.
     ///
-    /// Platform: a duplicated parameter is an error, OAU-111 (RFC 6749 section 3.1).
+    /// Platform §6.2: a duplicated parameter is an error, OAU-111 (RFC 6749 section 3.1).
     pub(crate) fn get(&self, name: &'static str) -> Result<Option<&str>, Duplicated> {
         let mut values = self
             .0

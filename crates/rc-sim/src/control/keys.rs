@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Call, Refusal, not_found};
 use crate::platform::Platform;
+
+/// The most personal JWTs that are made by hand.
+const MOST_JWTS: usize = 10_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +32,10 @@ pub(super) fn create_jwt(platform: &mut Platform, call: &Call<'_>) -> Result<Val
     let expires_at = create
         .expires_in
         .map(|seconds| now.plus(Duration::from_secs(seconds)));
+    if platform.made_jwts.len() >= MOST_JWTS {
+        let message = "there are 10,000 personal JWTs already; POST /sim/reset forgets them";
+        return Err((StatusCode::CONFLICT, message.to_owned()));
+    }
     let jwt = platform.create_personal_jwt(&create.login, create.client_ids, expires_at);
     match jwt {
         Some(jwt) => Ok(json!({ "jwt": jwt })),

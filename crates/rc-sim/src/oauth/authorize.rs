@@ -106,7 +106,7 @@ impl Platform {
         now: Timestamp,
     ) -> Response<Bytes> {
         self.counters.authorize += 1;
-        // Platform: POST takes the same parameters as a form body.
+        // Platform §2: POST takes the same parameters as a form body.
         let query = if request.method() == Method::POST {
             String::from_utf8_lossy(request.body()).into_owned()
         } else {
@@ -151,7 +151,7 @@ impl Platform {
     pub(crate) fn reject(&self, rejection: Rejection, request: &Request<Bytes>) -> Response<Bytes> {
         match rejection {
             Rejection::Shown(error) => {
-                // Platform: 400 in the guide, 403 in its error table and as observed.
+                // Platform §2: 400 in the guide, 403 in its error table and as observed.
                 let status = match self.config.switches.error_statuses {
                     ErrorStatuses::Observed => StatusCode::FORBIDDEN,
                     ErrorStatuses::GuideTable => StatusCode::BAD_REQUEST,
@@ -222,7 +222,7 @@ impl Platform {
         match params.get("response_type").map_err(duplicated)? {
             Some("code") => {}
             None => return Err(invalid_request("Parameter [response_type] is missing")),
-            // Platform: the implicit flow (`token`) is gone.
+            // Platform §2: the implicit flow (`token`) is gone.
             Some(_) => {
                 return Err((
                     "unsupported_response_type",
@@ -288,7 +288,7 @@ fn duplicated(Duplicated(name): Duplicated) -> AppError {
     invalid_request(format!("Parameter [{name}] is duplicated"))
 }
 
-/// Platform: equal to a registered URI byte for byte; required only when several are registered.
+/// Platform §2: equal to a registered URI byte for byte; required only when several are registered.
 fn read_redirect_uri(app: &App, params: &Params) -> Result<(String, bool), Rejection> {
     let sent = params.get("redirect_uri").map_err(OauthError::from)?;
     let registered = &app.redirect_uris;

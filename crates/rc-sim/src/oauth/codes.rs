@@ -128,11 +128,11 @@ impl Codes {
         if issued.grant.app != *presented.app {
             return Err(OauthCode::Oau110);
         }
-        // Platform: a code is single use; re-use is refused with OAU-106.
+        // Platform §2: a code is single use; re-use is refused with OAU-106.
         if issued.used {
             return Err(OauthCode::Oau106);
         }
-        // Platform: a code lives 60 s; later it is OAU-108.
+        // Platform §2: a code lives 60 s; later it is OAU-108.
         if issued.expires_at <= now {
             return Err(OauthCode::Oau108);
         }
@@ -173,7 +173,7 @@ impl Codes {
 
 impl CodeGrant {
     fn check(&self, presented: &Presented<'_>) -> Result<(), OauthCode> {
-        // Platform: the token request repeats the redirect URI of the authorization request.
+        // Platform §2: the token request repeats the redirect URI of the authorization request.
         let same_uri = match presented.redirect_uri {
             Some(uri) => uri == self.redirect_uri,
             None => !self.redirect_uri_sent,

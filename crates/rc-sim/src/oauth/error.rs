@@ -320,7 +320,7 @@ impl OauthError {
         }
     }
 
-    /// Platform: an unknown client is named in the message and in `parameters`.
+    /// Platform §6: an unknown client is named in the message and in `parameters`.
     pub(crate) fn unknown_client(client_id: &str) -> Self {
         let client_id: String = client_id.chars().take(64).collect();
         Self {
@@ -376,7 +376,7 @@ impl OauthError {
 
     /// The answer of the token and revocation endpoints.
     ///
-    /// Platform: the guide's table says 401 and 403 for most codes; recorded answers are 400.
+    /// Platform §6: the guide's table says 401 and 403 for most codes; recorded answers are 400.
     pub(crate) fn respond(&self, switches: &Switches) -> Response<Bytes> {
         let status = match switches.error_statuses {
             ErrorStatuses::Observed => StatusCode::BAD_REQUEST,

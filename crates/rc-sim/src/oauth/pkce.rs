@@ -29,7 +29,7 @@ impl Challenge {
         match method {
             Some("S256") if challenge.len() == 43 => Ok(Some(Self::S256(challenge.into()))),
             Some("S256") => Err("Parameter [code_challenge] is invalid"),
-            // Platform: `plain` is the schema's default (RFC 7636 section 4.3).
+            // Platform §2: `plain` is the schema's default (RFC 7636 section 4.3).
             Some("plain") | None => Ok(Some(Self::Plain(challenge.into()))),
             Some(_) => Err("Parameter [code_challenge_method] is invalid"),
         }

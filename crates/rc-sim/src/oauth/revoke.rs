@@ -24,7 +24,7 @@ impl Platform {
         now: Timestamp,
     ) -> Response<Bytes> {
         self.counters.revocations += 1;
-        // Platform: a bad client is OAU-164 here.
+        // Platform §5: a bad client is OAU-164 here.
         let app = match self.authenticate(request, form, now) {
             Ok(app) => app,
             Err(error) => {
@@ -51,9 +51,9 @@ impl Platform {
             return limited(&passage);
         }
         let mut response = match token {
-            // Platform: 200 with an empty body; RFC 7009 section 2.2: also for an unknown token.
+            // Platform §5: 200 with an empty body; RFC 7009 section 2.2: also for an unknown token.
             Ok(_) => {
-                // Platform: access or refresh token, both end every token of the OAuth session. Whether a
+                // Platform §5: access or refresh token, both end every token of the OAuth session. Whether a
                 // spent one does is not documented; here it does.
                 if let Some((number, _)) = owner {
                     self.sessions.end(number, Ending::Revoked);
@@ -67,9 +67,9 @@ impl Platform {
     }
 }
 
-/// Platform: the token is in the body, or in the query.
+/// Platform §5: the token is in the body, or in the query.
 fn presented_token<'a>(form: &'a Params, query: &'a Params) -> Result<&'a str, OauthError> {
     let token = form.get("token")?.or(query.get("token")?);
-    // Platform: an empty token is CMN-101.
+    // Platform §5: an empty token is CMN-101.
     token.ok_or_else(|| OauthError::parameter("token"))
 }

@@ -139,7 +139,7 @@ impl Platform {
         Ok(app)
     }
 
-    /// Platform: anything but a form is 415.
+    /// Platform §3: anything but a form is 415.
     pub(crate) fn require_form(
         &self,
         request: &Request<Bytes>,
@@ -162,7 +162,7 @@ impl Platform {
         Err(Box::new(error.respond_with(status, &self.config.switches)))
     }
 
-    /// Platform: the Auth group counts per app, or per user and app.
+    /// Platform §7: the Auth group counts per app, or per user and app.
     pub(crate) fn pass_auth(&mut self, app: &App, user: Option<UserId>, now: Timestamp) -> Passage {
         let limits = &self.config.switches.limits;
         let key = LimitKey {
@@ -212,7 +212,7 @@ impl Platform {
     fn describe<'a>(&self, session: &'a Session, now: Timestamp) -> TokenInfo<'a> {
         let pair = self.sessions.issued(session, now);
         let (refresh_token, refresh_left) = pair.refresh.unzip();
-        // Platform: values are what is left, a second or two below what was asked for. Rule 6: a replayed
+        // Platform §3: values are what is left, a second or two below what was asked for. Platform §4, rule 6: a replayed
         // answer counts down instead of starting again.
         let less = self.config.switches.token_life.reported_less;
         let reported = |left: Duration| {
@@ -243,7 +243,7 @@ impl Platform {
     }
 }
 
-/// Platform: a 429 has the resources' body shape, CMN-301, and `Retry-After`.
+/// Platform §7: a 429 has the resources' body shape, CMN-301, and `Retry-After`.
 pub(crate) fn limited(passage: &Passage) -> Response<Bytes> {
     let mut response = ResourceError::rate_exceeded().respond();
     write_quota(passage, response.headers_mut());

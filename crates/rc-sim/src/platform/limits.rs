@@ -40,7 +40,7 @@ impl Group {
     }
 }
 
-/// Whom a window is for. Platform: per user, app and group; the Auth group per app or per user and app, by
+/// Whom a window is for. Platform §7: per user, app and group; the Auth group per app or per user and app, by
 /// switch.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct LimitKey {
@@ -90,7 +90,7 @@ impl Limiter {
         let used = u32::try_from(window.accepted.len()).unwrap_or(u32::MAX);
         let remaining = match (accepted, limits.remaining_on_429) {
             (true, _) => limit.saturating_sub(used),
-            // Platform: on a 429 the header can equal the full limit; only Retry-After is to be trusted.
+            // Platform §7: on a 429 the header can equal the full limit; only Retry-After is to be trusted.
             (false, RemainingOn429::FullLimit) => limit,
             (false, RemainingOn429::Zero) => 0,
         };
@@ -119,7 +119,7 @@ impl Window {
         }
         let closed = self.closed_until.is_some_and(|until| now < until);
         if closed || self.accepted.len() >= limit as usize {
-            // Platform: each request during the penalty restarts the penalty.
+            // Platform §7: each request during the penalty restarts the penalty.
             self.closed_until = Some(now.plus(limits.penalty));
             return false;
         }

@@ -355,7 +355,7 @@ impl Platform {
         response
     }
 
-    /// Platform: every answer has an id to quote to support, and a routing key.
+    /// Platform §7: every answer has an id to quote to support, and a routing key.
     fn stamp(&mut self, response: &mut Response<Bytes>, now: Timestamp) {
         self.requests += 1;
         let parts: [&[u8]; 2] = [&self.requests.to_be_bytes(), &now.millis().to_be_bytes()];

@@ -142,7 +142,7 @@ fn role_allows(user: &User, permission: &str) -> bool {
     user.is_administrator() || STANDARD_ROLE.contains(&permission)
 }
 
-/// The bearer token (RFC 6750 section 2.1). Platform: `bearer` is as good as `Bearer`.
+/// The bearer token (RFC 6750 section 2.1). Platform §5: `bearer` is as good as `Bearer`.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ResourceError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {

@@ -53,13 +53,13 @@ impl ResourceError {
         }
     }
 
-    /// Platform: no Authorization header is the gateway's 401 AGW-401.
+    /// Platform §6: no Authorization header is the gateway's 401 AGW-401.
     pub(crate) fn no_authorization() -> Self {
         let message = "Authorization header is not specified";
         Self::new(StatusCode::UNAUTHORIZED, "AGW-401", message)
     }
 
-    /// Platform: a header that is no bearer header is AGW-402.
+    /// Platform §6: a header that is no bearer header is AGW-402.
     pub(crate) fn invalid_authorization() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -70,11 +70,11 @@ impl ResourceError {
 
     pub(crate) fn access(refusal: AccessRefusal) -> Self {
         let (category, code, message) = match refusal {
-            // Platform: garbage is category TokenInvalid with OAU-149 inside.
+            // Platform §6: garbage is category TokenInvalid with OAU-149 inside.
             AccessRefusal::Unparsable => ("TokenInvalid", "OAU-149", "OAuth token is invalid"),
-            // Platform: an expired access token is OAU-128.
+            // Platform §6: an expired access token is OAU-128.
             AccessRefusal::Expired => ("OAU-128", "OAU-128", "Access token expired"),
-            // Platform: the old access token dies at once; 401 OAU-129 for 10 s, then OAU-213.
+            // Platform §6: the old access token dies at once; 401 OAU-129 for 10 s, then OAU-213.
             AccessRefusal::Corrupted => ("TokenInvalid", "OAU-129", "Access token corrupted"),
             AccessRefusal::NotFound => ("TokenInvalid", "OAU-213", "Token not found"),
         };
@@ -174,7 +174,7 @@ impl ResourceError {
         Self::new(StatusCode::NOT_FOUND, "SIM-404", message)
     }
 
-    /// Platform: the text of CMN-301 is matched by first-party clients.
+    /// Platform §6: the text of CMN-301 is matched by first-party clients.
     pub(crate) fn rate_exceeded() -> Self {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -183,7 +183,7 @@ impl ResourceError {
         )
     }
 
-    /// Platform: a duplicate of a request that is still being carried out is 429 CMN-304.
+    /// Platform §6: a duplicate of a request that is still being carried out is 429 CMN-304.
     pub(crate) fn duplicate_in_the_air() -> Self {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,

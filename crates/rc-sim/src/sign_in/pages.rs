@@ -75,6 +75,8 @@ struct Refusal<'a> {
     error: &'static str,
     description: &'a str,
     advice: &'static str,
+    /// Why the application hears nothing of it.
+    silence: &'static str,
 }
 
 struct Permission<'a> {
@@ -175,8 +177,20 @@ pub(crate) fn refusal(status: StatusCode, error: &OauthError) -> Response<Bytes>
             "OAU-153" => {
                 "Compare the client id of the request with the one this platform printed when it started."
             }
+            "OAU-101" => "Leave brand_id out, or send one of RingCentral's brands, such as 1210.",
+            "OAU-141" => "The extension is disabled. Go back and sign in as another user.",
+            "OAU-142" => "The account is disabled. Nobody of it can sign in.",
+            "CMN-408" => {
+                "The user's role does not allow third-party apps. Go back and sign in as another user."
+            }
             _ => {
                 "The address that led here is not one that an application should make. Start again from the application."
+            }
+        },
+        silence: match error.id() {
+            "OAU-141" | "OAU-142" | "CMN-408" => "Nothing was sent to the application.",
+            _ => {
+                "Nothing was sent to the application, because the address to return to cannot be trusted."
             }
         },
     };
