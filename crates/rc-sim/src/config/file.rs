@@ -1,5 +1,7 @@
 //! A platform's configuration as TOML.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,6 +26,9 @@ pub enum ConfigError {
         /// Why.
         source: KeySetError,
     },
+    /// Two apps have one client id, or two users one login or extension id.
+    #[error("{0} stands there twice")]
+    Twice(String),
     /// An app has a secret and keys.
     #[error("the app {0:?} has both client_secret and key_set; leave one out")]
     TwoCredentials(String),
@@ -128,10 +133,32 @@ impl Config {
         if let Some(users) = file.users {
             config.users = users.into_iter().map(UserTable::user).collect();
         }
+        config.refuse_twins()?;
         if let Some(switches) = file.switches {
             config.switches = config.switches.patched(switches)?;
         }
         Ok(config)
+    }
+}
+
+impl Config {
+    fn refuse_twins(&self) -> Result<(), ConfigError> {
+        let apps = self.apps.iter();
+        let apps = apps.map(|app| format!("client_id {:?}", app.client_id()));
+        let users = self.users.iter();
+        let users = users.flat_map(|user| {
+            [
+                format!("login {:?}", user.login.to_ascii_lowercase()),
+                format!("extension_id {}", user.extension_id),
+            ]
+        });
+        let mut seen = HashSet::new();
+        for name in apps.chain(users) {
+            if !seen.insert(name.clone()) {
+                return Err(ConfigError::Twice(name));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -208,5 +235,13 @@ mod tests {
             told.contains("Broken") && told.contains(r"http://localhost/\n"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn twins_are_refused_by_name() {
+        let app = "[[apps]]\nname = \"A\"\nclient_id = \"same\"\n";
+        let refused = Config::new(1).with_toml(&[app, app].concat());
+        let refused = refused.expect_err("twice").to_string();
+        assert!(refused.contains("client_id \"same\""), "{refused}");
     }
 }

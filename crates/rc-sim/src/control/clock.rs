@@ -5,8 +5,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Call, Refusal};
+use super::{Call, Refusal, bad_request};
 use crate::platform::Platform;
+
+/// A hundred years, in seconds.
+const FARTHEST: u64 = 100 * 365 * 86_400;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +30,9 @@ pub(super) fn show(platform: &mut Platform, call: &Call<'_>) -> Result<Value, Re
 
 pub(super) fn advance(platform: &mut Platform, call: &Call<'_>) -> Result<Value, Refusal> {
     let Advance { seconds } = call.read()?;
+    if seconds > FARTHEST {
+        return Err(bad_request("a clock is advanced by 100 years at most"));
+    }
     platform.advance(Duration::from_secs(seconds));
     Ok(tell(platform, call))
 }
@@ -45,6 +51,9 @@ pub(super) fn unfreeze(platform: &mut Platform, call: &Call<'_>) -> Result<Value
 
 pub(super) fn skew(platform: &mut Platform, call: &Call<'_>) -> Result<Value, Refusal> {
     let Skew { milliseconds } = call.read()?;
+    if milliseconds.unsigned_abs() / 1_000 > FARTHEST {
+        return Err(bad_request("a clock is 100 years wrong at most"));
+    }
     platform.skew_clock(milliseconds);
     Ok(tell(platform, call))
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de};
 use serde_json::{Map, Value, json};
 
 use super::{Call, Refusal, bad_request};
@@ -64,8 +64,22 @@ impl TryFrom<Map<String, Value>> for AddFault {
     }
 }
 
+/// The faults that have members of their own, or none and no preset's name.
+const KINDS: [&str; 5] = ["drop-before", "drop-after", "delay", "truncate", "replace"];
+
+fn is_fault(name: &str) -> bool {
+    KINDS.contains(&name) || Preset::NAMES.contains(&name)
+}
+
 /// A preset has no members of its own.
 fn read_fault(members: Map<String, Value>) -> Result<FaultSpec, serde_json::Error> {
+    let named = members.get("fault").and_then(Value::as_str);
+    if let Some(name) = named.filter(|name| !is_fault(name)) {
+        let all = [KINDS.join(", "), Preset::NAMES.join(", ")].join(", ");
+        return Err(de::Error::custom(format!(
+            "unknown fault `{name}`; there are {all}"
+        )));
+    }
     let preset = members.get("fault").map(Preset::deserialize);
     match preset {
         Some(Ok(preset)) if members.len() == 1 => Ok(FaultSpec::Preset { preset }),
@@ -119,6 +133,7 @@ pub(super) fn list(platform: &mut Platform, call: &Call<'_>) -> Result<Value, Re
 pub(super) fn add(platform: &mut Platform, call: &Call<'_>) -> Result<Value, Refusal> {
     let AddFault { strikes, fault } = call.read()?;
     let times = strikes.times.unwrap_or(1);
+    strikes.can_strike(platform)?;
     let rule = strikes.rule(fault.into_fault()?)?;
     if times == 0 {
         return Ok(json!({ "queued": 0 }));
@@ -168,6 +183,35 @@ fn show(shown: &Shown<'_>) -> Value {
 }
 
 impl Strikes {
+    /// Refuses what no request would ever be like.
+    fn can_strike(&self, platform: &Platform) -> Result<(), Refusal> {
+        let client_id = self.client_id.as_deref();
+        if let Some(client_id) = client_id.filter(|id| platform.registry.app(id).is_none()) {
+            return Err(bad_request(format!(
+                "no app has the client_id {client_id:?}"
+            )));
+        }
+        let login = self.login.as_deref();
+        if let Some(login) = login.filter(|login| platform.registry.login(login).is_none()) {
+            return Err(bad_request(format!("no user has the login {login:?}")));
+        }
+        if self
+            .path
+            .as_ref()
+            .is_some_and(|path| !path.starts_with(['/', '*']))
+        {
+            return Err(bad_request("a path starts with a slash"));
+        }
+        let lower = |method: &String| method.bytes().any(|b| b.is_ascii_lowercase());
+        if self.method.as_ref().is_some_and(lower) {
+            return Err(bad_request("a method is written in capitals, such as GET"));
+        }
+        if self.nth == Some(0) || self.seconds == Some(0) {
+            return Err(bad_request("nth and seconds are at least 1"));
+        }
+        Ok(())
+    }
+
     fn rule(self, fault: Fault) -> Result<FaultRule, Refusal> {
         let method = self.method.map(|method| Method::try_from(method.as_str()));
         let probability = self.probability.unwrap_or(1.0);

@@ -220,6 +220,12 @@ impl Command {
         named: &str,
         now: Timestamp,
     ) -> Result<Value, Refusal> {
+        let query = request.uri().query().unwrap_or_default();
+        let parameter = url::form_urlencoded::parse(query.as_bytes()).next();
+        // Events are the only ones that take parameters, and they refuse others themselves.
+        if let Some((name, _)) = parameter.filter(|_| self.path != "events") {
+            return Err(bad_request(format!("unknown parameter {name:?}")));
+        }
         let call = Call {
             request,
             named,

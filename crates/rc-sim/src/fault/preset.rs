@@ -37,6 +37,22 @@ pub enum Preset {
     InvalidAuthorization,
 }
 
+impl Preset {
+    /// The names, as the control API has them.
+    pub(crate) const NAMES: [&str; 10] = [
+        "answer-lost",
+        "request-lost",
+        "rate-limited",
+        "rate-limited-without-retry-after",
+        "limited-mode",
+        "unavailable",
+        "internal-error",
+        "bad-gateway",
+        "captive-portal",
+        "invalid-authorization",
+    ];
+}
+
 impl From<Preset> for Fault {
     fn from(preset: Preset) -> Self {
         let html = "<!doctype html><title>Not the API</title><p>This is a page.";

@@ -202,7 +202,9 @@ impl FaultRule {
     }
 }
 
+/// `%7E` is another way to write the `~` that stands for one's own.
 fn is_path(pattern: &str, path: &str) -> bool {
+    let path = path.replace("%7E", "~").replace("%7e", "~");
     match pattern.strip_suffix('*') {
         Some(start) => path.starts_with(start),
         None => path == pattern,

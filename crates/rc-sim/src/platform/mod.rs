@@ -16,7 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 
 use crate::{
     config::{ClientId, Config, Registry, User, UserId},
@@ -27,7 +27,10 @@ use crate::{
         keys::SigningKeys,
         personal_jwt::{PersonalJwt, PersonalJwts},
     },
-    oauth::{codes::Codes, sessions::Sessions},
+    oauth::{
+        codes::Codes,
+        sessions::{Session, Sessions},
+    },
     platform::{
         clock::Clock,
         counters::{Counters, TokenOutcome},
@@ -82,6 +85,8 @@ pub struct Platform {
     pub(crate) acting: Acting,
     pub(crate) requests: u64,
     pub(crate) outbox: Outbox,
+    /// Sessions of a former run whose app or user is not configured in this one.
+    pub(crate) strangers: BTreeMap<u64, Session>,
 }
 
 /// Whom a request turned out to be of, for the journal.
@@ -162,6 +167,7 @@ impl Platform {
             acting: Acting::default(),
             requests: 0,
             outbox: Outbox::default(),
+            strangers: BTreeMap::new(),
         }
     }
 
@@ -187,6 +193,12 @@ impl Platform {
     ///
     /// Lets the first fault happen that strikes the request. Without one the answer arrives whole at once.
     pub fn answer(&mut self, request: &Request<Bytes>, now: Timestamp) -> Answer {
+        // HEAD is GET without the body (RFC 9110 section 9.3.2), which the server leaves out.
+        if request.method() == Method::HEAD {
+            let mut get = request.clone();
+            *get.method_mut() = Method::GET;
+            return self.answer(&get, now);
+        }
         match self.namespace_of(request) {
             Chosen::Own => self.answer_own(request, now),
             Chosen::Named(name) => match self.namespaces.get_mut(&name) {

@@ -93,12 +93,9 @@ pub fn state_seed(path: &Path) -> Result<Option<u64>, StateError> {
 impl StateFile {
     /// Opens or makes the file, and the platform that it keeps.
     pub(crate) fn open(path: &Path, config: Config) -> Result<(Self, Platform), StateError> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        owner_only(&mut options);
-        let mut file = options.open(path).map_err(unusable(path))?;
+        let (mut file, path) = open_regular(path)?;
+        let path = path.as_path();
         lock(&file, path)?;
-        restrict(&file).map_err(unusable(path))?;
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(unusable(path))?;
         let mut platform = Platform::new(config);
@@ -163,21 +160,62 @@ impl StateFile {
         };
         let mut text = serde_json::to_vec(&snapshot)?;
         text.push(b'\n');
-        let beside = self.path.with_extension("new");
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true);
-        owner_only(&mut options);
-        let mut file = options.open(&beside)?;
-        restrict(&file)?;
+        let (mut file, beside) = create_beside(&self.path)?;
         // Held before it has the name, so that no other process comes in between.
-        file.lock()?;
-        file.write_all(&text)?;
-        fs::rename(&beside, &self.path)?;
+        let written = file
+            .lock()
+            .and_then(|()| file.write_all(&text))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&beside, &self.path));
+        if let Err(error) = written {
+            // Why it failed is told; what is left over is only in the way.
+            drop(fs::remove_file(&beside));
+            return Err(error);
+        }
         file.seek(SeekFrom::End(0))?;
         self.file = file;
         (self.snapshot, self.changes) = (text.len() as u64, 0);
         Ok(())
     }
+}
+
+/// Opens the file, or makes it; through a symbolic link the one it leads to. What is no regular file is refused before
+/// anything is done to it.
+fn open_regular(path: &Path) -> Result<(File, PathBuf), StateError> {
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            let message = "it is not a regular file; choose another one";
+            return Err(unusable(path)(io::Error::other(message)));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(unusable(path)(error)),
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    owner_only(&mut options);
+    let file = options.open(path).map_err(unusable(path))?;
+    let path = fs::canonicalize(path).map_err(unusable(path))?;
+    Ok((file, path))
+}
+
+/// Makes a file in the same folder, under a name that nobody else has.
+fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    owner_only(&mut options);
+    let mut taken = io::Error::from(io::ErrorKind::AlreadyExists);
+    for attempt in 0..100 {
+        let beside = format!(".{name}.{}-{attempt}", std::process::id());
+        let beside = path.with_file_name(beside);
+        match options.open(&beside) {
+            Ok(file) => return Ok((file, beside)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => taken = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(taken)
 }
 
 /// Takes over what is in the file; returns where a server listened with it.
@@ -202,10 +240,11 @@ fn load(platform: &mut Platform, path: &Path, text: &[u8]) -> Result<Option<u16>
     Ok(port)
 }
 
-/// The lines that end. What stands behind the last line feed was cut off, and nobody was answered.
+/// The lines that end. What stands behind the last line feed was cut off, and nobody was answered. The first line is
+/// put in place whole: a file without a line feed is no state that was cut off, and is read to be refused.
 fn whole_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let end = text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
-    text[..end]
+    let end = text.iter().rposition(|byte| *byte == b'\n');
+    text[..end.unwrap_or(text.len())]
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
 }
@@ -246,15 +285,3 @@ fn owner_only(options: &mut OpenOptions) {
 
 #[cfg(not(unix))]
 fn owner_only(_: &mut OpenOptions) {}
-
-/// A file that was there already may be open to others.
-#[cfg(unix)]
-fn restrict(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o600))
-}
-
-#[cfg(not(unix))]
-fn restrict(_: &File) -> io::Result<()> {
-    Ok(())
-}

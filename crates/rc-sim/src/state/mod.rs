@@ -45,10 +45,14 @@ struct Part {
 #[non_exhaustive]
 pub enum RestoreError {
     /// It was written by a later version.
-    #[error("the snapshot has version {0}, and this program knows version {VERSION}")]
+    #[error(
+        "the snapshot has version {0}, and this program knows version {VERSION}; use a newer one"
+    )]
     Version(u32),
     /// It is another platform's.
-    #[error("the snapshot is of a platform with the seed {theirs}, and this one has {ours}")]
+    #[error(
+        "the snapshot is of a platform with the seed {theirs}, and this one has {ours}; start with --seed {theirs}"
+    )]
     Seed {
         /// The snapshot's.
         theirs: u64,
@@ -92,7 +96,7 @@ impl Platform {
     }
 
     /// Makes this platform what it was when `snapshot` was taken. Sessions of apps and users that the
-    /// configuration no longer has are left out.
+    /// configuration does not have are kept for a time when it has them again.
     ///
     /// # Errors
     ///

@@ -92,6 +92,8 @@ impl Platform {
         records.extend(ended.map(Record::SessionEnded));
         let living = self.sessions.living(limits, now).into_iter();
         records.extend(living.map(|session| Record::Session(Box::new(session.clone()))));
+        let strangers = self.strangers.values();
+        records.extend(strangers.map(|session| Record::Session(Box::new(session.clone()))));
         let codes = self.codes.remembered(now);
         records.extend(codes.map(|code| Record::Code(Box::new(code))));
         records.extend(self.other_records());
@@ -131,9 +133,15 @@ impl Platform {
                     && self.registry.user(session.user).is_some();
                 if known {
                     self.sessions.insert(*session);
+                } else {
+                    self.sessions.pass_over(session.number());
+                    self.strangers.insert(session.number(), *session);
                 }
             }
-            Record::SessionEnded(ended) => self.sessions.forget(ended),
+            Record::SessionEnded(ended) => {
+                self.strangers.remove(&ended.number);
+                self.sessions.forget(ended);
+            }
             Record::Code(code) => self.codes.insert(*code),
             Record::Consent { client_id, user } => drop(self.consents.insert((client_id, user))),
             Record::PersonalJwt { serial, jwt } => {

@@ -297,3 +297,47 @@ fn answers_are_not_stored_and_have_the_platforms_date() {
     let date = stage.now.plus(secs(3600)).http_date();
     assert_eq!(answer.headers()["date"], date.as_str());
 }
+
+#[test]
+fn faults_that_could_never_strike_are_refused_by_name() {
+    let mut stage = Stage::new();
+    for (body, named) in [
+        (json!({ "fault": "nope" }), "limited-mode"),
+        (
+            json!({ "fault": "unavailable", "method": "get" }),
+            "capitals",
+        ),
+        (
+            json!({ "fault": "unavailable", "client_id": "nobody" }),
+            "client_id",
+        ),
+        (
+            json!({ "fault": "unavailable", "login": "nobody" }),
+            "login",
+        ),
+        (json!({ "fault": "unavailable", "path": "" }), "path"),
+        (json!({ "fault": "unavailable", "nth": 0 }), "nth"),
+        (json!({ "fault": "unavailable", "seconds": 0 }), "seconds"),
+    ] {
+        let (status, answer) = post(&mut stage, "faults", &body);
+        let message = answer["error"].as_str().expect("a sentence");
+        assert!(
+            status == 400 && message.contains(named),
+            "{body}: {message}"
+        );
+    }
+}
+
+#[test]
+fn clocks_stay_within_a_hundred_years_and_queries_are_not_overlooked() {
+    let mut stage = Stage::new();
+    for (path, body) in [
+        ("clock/advance", json!({ "seconds": u64::MAX })),
+        ("clock/skew", json!({ "milliseconds": i64::MIN })),
+    ] {
+        assert_eq!(post(&mut stage, path, &body).0, 400, "{path}");
+    }
+    let (status, answer) = control(&mut stage, Method::GET, "counters?x=1", &Value::Null);
+    assert_eq!(status, 400);
+    assert!(answer["error"].to_string().contains('x'), "{answer}");
+}

@@ -195,3 +195,13 @@ fn an_extension_or_account_nobody_has_is_cmn_102() {
         }
     }
 }
+
+#[test]
+fn head_is_answered_like_get() {
+    let mut stage = Stage::new();
+    let access = stage.sign_in().access;
+    for path in ["/restapi", EXTENSION, "/restapi/oauth/jwks"] {
+        let response = stage.send("HEAD", path, &access, "");
+        assert_eq!(response.status(), 200, "{path}");
+    }
+}

@@ -178,12 +178,12 @@ fn by_path_and_method() {
 #[test]
 fn everything_that_is_named_has_to_fit() {
     let mut stage = Stage::new();
-    let id = stage.client_id();
+    let (id, other_id) = (stage.client_id(), stage.public_client_id());
     let fitting = json!({ "target": "token", "grant_type": "refresh_token", "client_id": id, "method": "POST" });
     for (name, other) in [
         ("target", "revoke"),
         ("grant_type", "authorization_code"),
-        ("client_id", "other"),
+        ("client_id", other_id.as_str()),
         ("method", "GET"),
         ("path", "/restapi"),
         ("login", ADA),

@@ -334,7 +334,13 @@ async fn a_file_of_another_seed_or_of_rubbish_is_refused_by_name_and_left_alone(
         "{refused}"
     );
 
-    for rubbish in ["rubbish\n", "{\"version\":2,\"seed\":7,\"parts\":[]}\n"] {
+    for rubbish in [
+        "rubbish\n",
+        "my notes, in one line",
+        "\0\0\0",
+        "{\"version\":1,\"se",
+        "{\"version\":2,\"seed\":7,\"parts\":[]}\n",
+    ] {
         fs::write(folder.state(), rubbish).expect("written");
         let refused = serve(&folder.state())
             .await
@@ -376,4 +382,55 @@ fn the_same_inputs_give_the_same_snapshot() {
         serde_json::to_string(&platform.snapshot(stage.now)).expect("JSON")
     };
     assert_eq!(text(), text());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_leads_to_the_file_and_neighbours_are_left_alone() {
+    let folder = Folder::new("link");
+    let link = folder.0.join("link.state");
+    std::os::unix::fs::symlink(folder.state(), &link).expect("a link");
+    for neighbour in ["sim.new", "link.new", "sim.state.new"] {
+        fs::write(folder.0.join(neighbour), "precious").expect("written");
+    }
+    let server = serve(&link).await.expect("serves");
+    let pair = sign_in(&server).await;
+    server.shutdown().await;
+    assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+    let server = serve(&folder.state()).await.expect("serves");
+    assert_eq!(extension(&server, &pair).await["id"], 12_133_895_101_u64);
+    server.shutdown().await;
+    for neighbour in ["sim.new", "link.new", "sim.state.new"] {
+        let text = fs::read_to_string(folder.0.join(neighbour)).expect("there");
+        assert_eq!(text, "precious");
+    }
+    assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 5);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_no_regular_file_is_refused_and_left_alone() {
+    let folder = Folder::new("irregular");
+    let refused = serve(&folder.0).await.expect_err("a folder").to_string();
+    assert!(refused.contains("not a regular file"), "{refused}");
+    let socket = folder.0.join("socket");
+    let _listening = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    let refused = serve(&socket).await.expect_err("a socket").to_string();
+    assert!(refused.contains("not a regular file"), "{refused}");
+}
+
+#[test]
+fn sessions_of_an_app_that_is_not_configured_wait_for_it() {
+    let mut before = Stage::new();
+    let mine = before.sign_in();
+    let mut other = demo();
+    other.apps.remove(0);
+    let mut without = Platform::new(other);
+    without.restore(snapshot(&before)).expect("it fits");
+    let kept = serde_json::to_vec(&without.snapshot(before.now)).expect("JSON");
+
+    let mut again = Stage::new();
+    let kept = serde_json::from_slice(&kept).expect("a snapshot");
+    again.platform.restore(kept).expect("it fits");
+    assert_eq!(again.call(&mine.access).status(), 200);
 }

@@ -175,6 +175,11 @@ impl Sessions {
         self.live.insert(session.number, session);
     }
 
+    /// Keeps the number of a session of a former run from being given again.
+    pub(crate) fn pass_over(&mut self, number: u64) {
+        self.started = self.started.max(number);
+    }
+
     /// Takes over that a session of a former run has ended.
     pub(crate) fn forget(&mut self, ended: Ended) {
         self.started = self.started.max(ended.number);
