@@ -1,7 +1,8 @@
 //! A platform's state in a file: a snapshot on the first line, then one line for what each request changed.
 //!
 //! A line is written with one call before the answer leaves, and counts only with its line feed, so that a process
-//! that is killed leaves whole changes. Nothing is synchronized to the disk: a power cut can lose the last ones.
+//! that is killed leaves whole changes. Only snapshots are synchronized to the disk: a power cut can lose the changes
+//! since.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
