@@ -192,9 +192,10 @@ impl Running {
         if is_unfinished(&*store).await? {
             return Err(StartError::UnfinishedCopy);
         }
-        let store: Arc<dyn TokenStore> = Arc::new(Sealed::new(store, ring.clone()));
+        let store = Arc::new(Sealed::new(store, ring.clone()));
         let mut client = Client::builder(registration.app()?.require_iss(config.require_iss))
-            .store(Arc::clone(&store))
+            .sealed_store(Arc::clone(&store))
+            .without_keep_alive()
             .refresh_policy(policy(config.refresh_replay))
             .environment(Arc::clone(&environment));
         if let Some(budget) = config.auth_budget {

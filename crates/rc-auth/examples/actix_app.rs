@@ -13,7 +13,7 @@ use std::{
 use actix_web::{App as Web, HttpRequest, HttpResponse, HttpServer, Responder, http::header, web};
 use rc_auth::{
     App, Client, GrantKey, PendingAuthorization, Secret,
-    store::{KeyRing, MemoryStore, Sealed},
+    store::{KeyRing, MemoryStore},
 };
 
 #[derive(Clone)]
@@ -79,8 +79,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         redirect_uri,
         App::DEFAULT_SERVER,
     )?;
-    let store = Sealed::new(MemoryStore::new(), KeyRing::generate("k1")?);
-    let client = Client::builder(app).store(Arc::new(store)).build()?;
+    let client = Client::builder(app)
+        .store(MemoryStore::new(), KeyRing::generate("k1")?)
+        .build()?;
     let state = web::Data::new(State {
         client,
         pending: Arc::default(),

@@ -9,9 +9,12 @@ use rc_http::{Delivery, FailureKind, Incoming, Outgoing, Redirects};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CallError, Grant,
-    shared::{ErrorChain, Shared, lock},
-    slot::Serving,
+    error::{CallError, ErrorChain},
+    grant::Grant,
+    live::UsableToken,
+    refresh::waiting,
+    state::ClientState,
+    tasks::lock,
 };
 
 /// A successful answer of the API.
@@ -111,17 +114,17 @@ impl Grant {
             uri: self.uri(path)?,
             body,
         };
-        let began = self.shared.now();
-        let deadline = began.mono + self.shared.call_timeout;
+        let began = self.client.now();
+        let deadline = began.mono + self.client.call_timeout;
         // Invariant 4: sent at most twice, and the second time with a newer token than the first.
-        let first = self.slot.access(&self.shared, None, deadline, began.wall);
+        let first = waiting::access(&self.client, &self.live, None, deadline, began.wall);
         let first = first.await?;
         let refused = first.pair;
         match self.send(&call, &first, deadline).await {
             Sent::Answer(answer) => Ok(answer),
             Sent::Failed(error) => Err(error),
             Sent::TokenRefused(_) => {
-                self.slot.input(&self.shared, Input::Refused(refused));
+                waiting::input(&self.client, &self.live, Input::Refused(refused));
                 self.repeat(&call, refused, deadline).await
             }
         }
@@ -133,10 +136,8 @@ impl Grant {
         refused: PairId,
         deadline: Duration,
     ) -> Result<ApiResponse, CallError> {
-        let wall = self.shared.environment.wall();
-        let newer = self
-            .slot
-            .access(&self.shared, Some(refused), deadline, wall);
+        let wall = self.client.environment.wall();
+        let newer = waiting::access(&self.client, &self.live, Some(refused), deadline, wall);
         let newer = newer.await?;
         match self.send(call, &newer, deadline).await {
             Sent::Answer(answer) => Ok(answer),
@@ -150,21 +151,22 @@ impl Grant {
         if !path.starts_with('/') || path.starts_with("//") || path.contains('#') {
             return Err(CallError::InvalidPath);
         }
-        format!("{}{path}", self.shared.app.server())
+        format!("{}{path}", self.client.platform.app.server())
             .parse()
             .map_err(|_| CallError::InvalidPath)
     }
 
-    async fn send(&self, call: &Call, access: &Arc<Serving>, deadline: Duration) -> Sent {
-        let shared = &self.shared;
-        let now = shared.now();
+    async fn send(&self, call: &Call, access: &Arc<UsableToken>, deadline: Duration) -> Sent {
+        let client = &self.client;
+        let now = client.now();
         let path = call.uri.path();
-        let open = lock(&shared.gate).check_api(&access.owner, &call.method, path, now.mono);
+        let open =
+            lock(&client.platform.gate).check_api(&access.owner, &call.method, path, now.mono);
         if let Err(closed) = open {
             return Sent::Failed(rate_limited(closed, now));
         }
-        match call.transmit(shared, access, deadline, now.mono).await {
-            Ok(incoming) => call.judge(shared, incoming, access),
+        match call.transmit(client, access, deadline, now.mono).await {
+            Ok(incoming) => call.judge(client, incoming, access),
             Err(error) => Sent::Failed(error),
         }
     }
@@ -180,7 +182,7 @@ fn rate_limited(closed: Closed, now: Now) -> CallError {
 }
 
 impl Call {
-    fn outgoing(&self, shared: &Shared, access: &Serving, left: Duration) -> Outgoing {
+    fn outgoing(&self, client: &ClientState, access: &UsableToken, left: Duration) -> Outgoing {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
@@ -195,7 +197,7 @@ impl Call {
         }
         Outgoing::new(request)
             .deadline(left)
-            .max_body(shared.max_body)
+            .max_body(client.max_body)
             .redirects(Redirects::SameOrigin)
     }
 
@@ -203,13 +205,18 @@ impl Call {
     /// kept open may be closed by the platform at the moment it is used again.
     async fn transmit(
         &self,
-        shared: &Shared,
-        access: &Serving,
+        client: &ClientState,
+        access: &UsableToken,
         deadline: Duration,
         now: Duration,
     ) -> Result<Incoming, CallError> {
         let left = deadline.saturating_sub(now);
-        let error = match shared.http.send(self.outgoing(shared, access, left)).await {
+        let error = match client
+            .platform
+            .http
+            .send(self.outgoing(client, access, left))
+            .await
+        {
             Ok(incoming) => return Ok(incoming),
             Err(error) => error,
         };
@@ -220,8 +227,13 @@ impl Call {
             }
         };
         let error = if may_repeat {
-            let left = deadline.saturating_sub(shared.now().mono);
-            match shared.http.send(self.outgoing(shared, access, left)).await {
+            let left = deadline.saturating_sub(client.now().mono);
+            match client
+                .platform
+                .http
+                .send(self.outgoing(client, access, left))
+                .await
+            {
                 Ok(incoming) => return Ok(incoming),
                 Err(error) => error,
             }
@@ -233,13 +245,13 @@ impl Call {
             Delivery::NotSent => Trouble::Unreachable,
             Delivery::MaybeSent => Trouble::NoAnswer,
         };
-        Err(self.unavailable(trouble, None, shared))
+        Err(self.unavailable(trouble, None, client))
     }
 
-    fn judge(&self, shared: &Shared, incoming: Incoming, access: &Serving) -> Sent {
-        let now = shared.now();
-        shared.learn_time(&incoming.headers);
-        let closed = lock(&shared.gate).observe_api(
+    fn judge(&self, client: &ClientState, incoming: Incoming, access: &UsableToken) -> Sent {
+        let now = client.now();
+        client.platform.learn_time(&incoming.headers);
+        let closed = lock(&client.platform.gate).observe_api(
             &access.owner,
             &self.method,
             self.uri.path(),
@@ -279,7 +291,7 @@ impl Call {
                     refusal: Box::new(refusal),
                     verdict,
                 };
-                Sent::Failed(self.unavailable(trouble, retry_after, shared))
+                Sent::Failed(self.unavailable(trouble, retry_after, client))
             }
             Verdict::SignInAgain | Verdict::FixApp | Verdict::Permission | Verdict::Bug => {
                 Sent::Failed(self.refused(refusal, verdict))
@@ -300,13 +312,13 @@ impl Call {
         &self,
         trouble: Trouble,
         retry_after: Option<Duration>,
-        shared: &Shared,
+        client: &ClientState,
     ) -> CallError {
         CallError::Unavailable {
             method: self.method.clone(),
             path: self.uri.path().to_owned(),
             trouble,
-            retry_at: retry_after.map(|after| shared.environment.wall().saturating_add(after)),
+            retry_at: retry_after.map(|after| client.environment.wall().saturating_add(after)),
         }
     }
 }

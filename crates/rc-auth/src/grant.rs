@@ -9,25 +9,27 @@ use rc_auth_core::{
 use rc_store::Expect;
 
 use crate::{
-    GrantError, GrantKey, SignedOut,
-    record::StoredRecord,
-    shared::{Found, ReadFailure, Shared},
-    sign_out,
-    slot::{Slot, Wanted},
+    error::GrantError,
+    key::GrantKey,
+    live::LiveGrant,
+    records::{Found, ReadFailure, StoredRecord},
+    refresh::waiting::{self, WaitLimit},
+    sign_out::{self, SignedOut},
+    state::ClientState,
 };
 
 /// A grant: one user's permission for one app. Cheap to clone; any number of handles share one state.
 #[derive(Clone)]
 pub struct Grant {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) client: Arc<ClientState>,
     key: GrantKey,
-    pub(crate) slot: Arc<Slot>,
+    pub(crate) live: Arc<LiveGrant>,
 }
 
 impl fmt::Debug for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Grant")
-            .field("record", &self.slot.key)
+            .field("record", &self.live.key)
             .finish_non_exhaustive()
     }
 }
@@ -79,9 +81,9 @@ pub enum Activity {
 }
 
 impl Grant {
-    pub(crate) fn new(shared: Arc<Shared>, key: GrantKey) -> Self {
-        let slot = shared.slot(key.record_key(&shared.app));
-        Self { shared, key, slot }
+    pub(crate) fn new(client: Arc<ClientState>, key: GrantKey) -> Self {
+        let live = client.live(key.record_key(&client.platform.app));
+        Self { client, key, live }
     }
 
     /// The key it is kept under.
@@ -97,13 +99,17 @@ impl Grant {
     /// [`GrantError::SignInAgain`] when it is over, [`GrantError::Unavailable`] when the store does not
     /// answer.
     pub async fn status(&self) -> Result<GrantStatus, GrantError> {
-        let deadline = self.shared.deadline();
+        let deadline = self.client.deadline();
         self.look(deadline).await.map(|(_, status)| status)
     }
 
     async fn look(&self, deadline: Duration) -> Result<(PairId, GrantStatus), GrantError> {
-        self.slot
-            .known(&self.shared, Want::Status, deadline, |view, now| {
+        waiting::known(
+            &self.client,
+            &self.live,
+            Want::Status,
+            deadline,
+            |view, now| {
                 let (pair, id) = view.pair?;
                 let about = view.about;
                 let activity = match view.phase {
@@ -116,8 +122,9 @@ impl Grant {
                     },
                 };
                 Some((id, status(pair, id, about, activity)))
-            })
-            .await
+            },
+        )
+        .await
     }
 
     /// Refreshes now, or joins the refresh that is running.
@@ -128,19 +135,17 @@ impl Grant {
     /// the grant is over; [`GrantError::Unavailable`] when the platform or the store cannot do it now,
     /// or the rate limit is used up: the grant is kept.
     pub async fn refresh(&self) -> Result<GrantStatus, GrantError> {
-        let deadline = self.shared.deadline();
+        let deadline = self.client.deadline();
         let (pair, before) = self.look(deadline).await?;
         if !before.refreshable {
             return Err(GrantError::NotRefreshable);
         }
         let newer_than = Some(pair);
-        let wanted = Wanted {
+        let limit = WaitLimit {
             newer_than,
             deadline,
         };
-        self.slot
-            .wait(&self.shared, wanted, Want::NewerThan(pair))
-            .await?;
+        waiting::wait(&self.client, &self.live, limit, Want::NewerThan(pair)).await?;
         self.look(deadline).await.map(|(_, status)| status)
     }
 
@@ -149,7 +154,7 @@ impl Grant {
     /// ([`RefreshPolicy::max_idle`](crate::RefreshPolicy::max_idle)), and an access token that is about
     /// to end is refreshed in the background.
     pub fn note_use(&self) {
-        self.slot.note_use(&self.shared);
+        waiting::note_use(&self.client, &self.live);
     }
 
     /// Writes down who signed in, so that pages can say it without asking the platform. Shown by
@@ -160,10 +165,10 @@ impl Grant {
     /// [`GrantError::SignInAgain`] when the grant is over, [`GrantError::Unavailable`] when the store does
     /// not answer or the record changes again and again.
     pub async fn remember(&self, person: Person) -> Result<(), GrantError> {
-        let shared = self.shared.clone();
-        let key = self.slot.key;
-        let work = async move { remember(&shared, key, person).await };
-        let done = self.shared.tasks.run("remember", work).await;
+        let client = self.client.clone();
+        let key = self.live.key;
+        let work = async move { remember(&client, key, person).await };
+        let done = self.client.tasks.run("remember", work).await;
         done.unwrap_or_else(|_| Err(store_trouble(Trouble::Store)))
     }
 
@@ -179,19 +184,19 @@ impl Grant {
     /// [`GrantError::Unavailable`] when the store has not answered in time: the grant may still stand. It is
     /// tried on for a day, as long as this process lives.
     pub async fn sign_out(&self) -> Result<SignedOut, GrantError> {
-        sign_out::sign_out(&self.shared, self.slot.key).await
+        sign_out::sign_out(&self.client, self.live.key).await
     }
 }
 
 /// Replaces an idle record by the same one with `person` in it. A refresh in the air is waited for.
 async fn remember(
-    shared: &Arc<Shared>,
+    client: &Arc<ClientState>,
     key: rc_store::RecordKey,
     person: Person,
 ) -> Result<(), GrantError> {
-    let deadline = shared.deadline();
-    while shared.now().mono < deadline {
-        let (mut record, version) = match shared.read(&key).await {
+    let deadline = client.deadline();
+    while client.now().mono < deadline {
+        let (mut record, version) = match client.records.read(&key).await {
             Ok(Some(Found {
                 record: StoredRecord::Grant(record),
                 version,
@@ -201,9 +206,9 @@ async fn remember(
             Err(ReadFailure::Unavailable) => return Err(store_trouble(Trouble::Store)),
         };
         let due = match &record.state {
-            RecordState::Idle { pair, .. } => shared.policy.due_at(pair, &record.about),
+            RecordState::Idle { pair, .. } => client.policy.due_at(pair, &record.about),
             RecordState::Refreshing { .. } => {
-                shared.sleep(shared.policy.poll_max).await;
+                client.sleep(client.policy.poll_max).await;
                 continue;
             }
             RecordState::SignedOut { .. } => return Err(over(rc_auth_core::EndReason::SignedOut)),
@@ -211,22 +216,23 @@ async fn remember(
         };
         record.about.person = Some(person.clone());
         let record = StoredRecord::Grant(record);
-        match shared
+        match client
+            .records
             .write(&key, &record, due, Expect::Version(version))
             .await
         {
             Ok(version) => {
                 let version = RecordVersion::new(*version.as_bytes());
-                let slot = shared.slot(key);
-                slot.input(shared, Input::ChangedTo(Some(version)));
+                let live = client.live(key);
+                waiting::input(client, &live, Input::ChangedTo(Some(version)));
                 // Whoever asks from now on is told.
                 let read_again = |view: View<'_>, _| {
                     (!matches!(view.phase, Phase::Unknown | Phase::Busy)).then_some(())
                 };
-                return slot.known(shared, Want::Status, deadline, read_again).await;
+                return waiting::known(client, &live, Want::Status, deadline, read_again).await;
             }
             Err(SaveFailure::Conflict) => {}
-            Err(SaveFailure::OutcomeUnknown) => shared.sleep(shared.policy.retry_first).await,
+            Err(SaveFailure::OutcomeUnknown) => client.sleep(client.policy.retry_first).await,
         }
     }
     Err(GrantError::Unavailable {

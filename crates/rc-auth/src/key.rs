@@ -8,7 +8,7 @@ use std::{
 use rc_auth_core::{App, Secret};
 use rc_store::RecordKey;
 
-use crate::{Environment, NoRandomness};
+use crate::environment::{Environment, NoRandomness};
 
 /// Names one grant.
 ///

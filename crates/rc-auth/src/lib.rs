@@ -2,11 +2,9 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use std::sync::Arc;
-//!
 //! use rc_auth::{
 //!     App, Client, Secret,
-//!     store::{KeyRing, MemoryStore, Sealed},
+//!     store::{KeyRing, MemoryStore},
 //! };
 //!
 //! let app = App::new(
@@ -16,12 +14,10 @@
 //!     App::DEFAULT_SERVER,
 //! )?;
 //! // For real use: a durable store, such as `rc_store_sql::SqlStore`, and keys from a vault.
-//! let store = Sealed::new(MemoryStore::new(), KeyRing::generate("k1")?);
-//! let client = Client::builder(app).store(Arc::new(store)).build()?;
-//! tokio::spawn({
-//!     let client = client.clone();
-//!     async move { client.keep_alive().await }
-//! });
+//! let client = Client::builder(app)
+//!     .store(MemoryStore::new(), KeyRing::generate("k1")?)
+//!     .build()?;
+//! client.check_store().await?;
 //!
 //! // GET /login: redirect to `sign_in.url`, keep `sign_in.pending.to_bytes()` sealed in a cookie.
 //! let sign_in = client.begin_sign_in()?;
@@ -71,31 +67,25 @@
 //! | `oauth.client.grants.ended` | counter | `reason` = `token_dead`, `signed_out`, `not_refreshable`, `indeterminate`, `other` (unused or too old) |
 //! | `oauth.client.revocations` | counter, tries | `outcome` = `ok`, `failed` |
 
+mod builder;
 mod call;
 mod client;
-mod driver;
 mod environment;
 mod error;
 mod event;
 mod grant;
-mod inventory;
+mod keep_alive;
 mod key;
-mod mark;
-mod platform_time;
-mod record;
+mod live;
+mod platform;
+mod records;
+mod refresh;
 mod revocation;
-mod saving;
-mod shared;
-mod sights;
 mod sign_in;
 mod sign_out;
-mod slot;
-mod slots;
-mod sweep;
+mod state;
 mod tasks;
 mod telemetry;
-mod token_request;
-mod watch;
 
 pub use rc_auth_core::{
     App, AttemptName, AuthBudget, AuthorizationError, AuthorizationRequest, CallbackError,
@@ -106,17 +96,18 @@ pub use rc_auth_core::{
 pub use rc_http as transport;
 pub use rc_store as store;
 
+pub use builder::ClientBuilder;
 pub use call::ApiResponse;
-pub use client::{Client, ClientBuilder, SignIn};
+pub use client::{Client, SignIn};
 pub use environment::{Environment, NoRandomness, SystemEnvironment};
 #[cfg(feature = "simulated-environment")]
 pub use environment::{SimulatedProcess, SimulatedWorld};
 pub use error::{BuildError, CallError, GrantError, SignInError};
 pub use event::{Event, EventKind};
 pub use grant::{Activity, Grant, GrantStatus};
-pub use inventory::{GrantPage, ListedGrant, ListedState};
 pub use key::GrantKey;
-pub use mark::StoreCheckError;
+pub use records::inventory::{GrantPage, ListedGrant, ListedState};
+pub use records::mark::StoreCheckError;
 pub use sign_out::SignedOut;
 
 /// The README's example, compiled.

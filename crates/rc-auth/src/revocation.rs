@@ -10,10 +10,12 @@ use rc_auth_core::{
 use rc_store::{Expect, RecordKey, Version};
 
 use crate::{
+    error::ErrorChain,
     key::revocation_record_key,
-    record::StoredRecord,
-    shared::{ErrorChain, Found, Shared, lock, response},
-    tasks::guarded,
+    platform::response,
+    records::{Found, StoredRecord},
+    state::ClientState,
+    tasks::{guarded, lock},
     telemetry,
 };
 
@@ -42,11 +44,15 @@ pub(crate) struct Announced {
 
 /// Goes on with a grant that is written down as signed out: asks for what was unfinished, revokes the
 /// chain, and deletes the record. `true`: nothing is left to do.
-pub(crate) async fn resume(shared: &Arc<Shared>, key: &RecordKey, mut stone: Tombstone) -> bool {
-    match was_replaced(shared, &stone.record).await {
+pub(crate) async fn resume(
+    client: &Arc<ClientState>,
+    key: &RecordKey,
+    mut stone: Tombstone,
+) -> bool {
+    match was_replaced(client, &stone.record).await {
         Some(true) => stone.record.about.replaced_under = None,
         Some(false) => {
-            shared.delete(key, stone.version).await;
+            client.records.delete(key, stone.version).await;
             return true;
         }
         // Still due: the next sweep looks again.
@@ -62,17 +68,17 @@ pub(crate) async fn resume(shared: &Arc<Shared>, key: &RecordKey, mut stone: Tom
     else {
         return true;
     };
-    let now = shared.now().wall;
+    let now = client.now().wall;
     let mut ends_at = chain_ends_at.unwrap_or_else(|| now.saturating_add(ASSUMED_LIFE));
     // Tried once whatever the clocks say.
-    let is_over = failures > 0 && shared.is_surely_over(ends_at).await;
+    let is_over = failures > 0 && client.platform.is_surely_over(ends_at).await;
     let Some(mut token) = token.filter(|_| !is_over) else {
-        shared.delete(key, stone.version).await;
+        client.records.delete(key, stone.version).await;
         return true;
     };
     let mut unfinished = unfinished;
     if let Some(what) = unfinished {
-        match ask_for_unfinished(shared, &token, what).await {
+        match ask_for_unfinished(client, &token, what).await {
             Asked::Newer(pair) => {
                 ends_at = pair.chain_ends_at().unwrap_or(ends_at);
                 token = pair.revocable().cloned().unwrap_or(token);
@@ -82,8 +88,8 @@ pub(crate) async fn resume(shared: &Arc<Shared>, key: &RecordKey, mut stone: Tom
             Asked::NoAnswer => {}
         }
     }
-    if unfinished.is_none() && revoke(shared, &token).await {
-        shared.delete(key, stone.version).await;
+    if unfinished.is_none() && revoke(client, &token).await {
+        client.records.delete(key, stone.version).await;
         return true;
     }
     stone.record.state = RecordState::SignedOut {
@@ -93,20 +99,20 @@ pub(crate) async fn resume(shared: &Arc<Shared>, key: &RecordKey, mut stone: Tom
         unfinished,
         reason,
     };
-    put_off(shared, key, stone, pause(shared, failures), unfinished).await;
+    put_off(client, key, stone, pause(client, failures), unfinished).await;
     false
 }
 
 /// Whether the chain of a tombstone is out of use: where it names the record that it stood under, that is
 /// another one now. `None`: the store does not say.
-async fn was_replaced(shared: &Shared, stone: &GrantRecord) -> Option<bool> {
+async fn was_replaced(client: &ClientState, stone: &GrantRecord) -> Option<bool> {
     let Some(under) = &stone.about.replaced_under else {
         return Some(true);
     };
     let Some(under) = RecordKey::from_hex(under) else {
         return Some(true);
     };
-    match shared.read(&under).await {
+    match client.records.read(&under).await {
         Ok(Some(Found {
             record: StoredRecord::Grant(grant),
             ..
@@ -119,33 +125,33 @@ async fn was_replaced(shared: &Shared, stone: &GrantRecord) -> Option<bool> {
 /// Writes down that a revocation failed. Where a refresh was unfinished, the next try is not after the
 /// last chance to hear of it.
 async fn put_off(
-    shared: &Shared,
+    client: &ClientState,
     key: &RecordKey,
     stone: Tombstone,
     pause: Duration,
     unfinished: Option<Unfinished>,
 ) {
-    let now = shared.now().wall;
+    let now = client.now().wall;
     let chance = unfinished
         .and_then(|it| it.first_presented_at)
-        .and_then(|at| shared.policy.last_chance_at(at))
+        .and_then(|at| client.policy.last_chance_at(at))
         .filter(|at| *at > now);
     let due = now.saturating_add(pause);
     let due = chance.map_or(due, |chance| chance.min(due));
     let stored = StoredRecord::Grant(stone.record);
     let expect = Expect::Version(stone.version);
-    if let Err(failure) = shared.write(key, &stored, due, expect).await {
+    if let Err(failure) = client.records.write(key, &stored, due, expect).await {
         // Still due: the next sweep finds it as it is.
         tracing::warn!(record = ?key, ?failure, "a failed revocation could not be noted");
     }
 }
 
 /// Doubled each time, and spread by up to as much again, so that an outage is not followed by a rush.
-fn pause(shared: &Shared, failures: u8) -> Duration {
+fn pause(client: &ClientState, failures: u8) -> Duration {
     let pause = FIRST_PAUSE
         .saturating_mul(1 << failures.min(11))
         .min(LONGEST_PAUSE);
-    let [spread] = shared.draw().unwrap_or([128]);
+    let [spread] = client.draw().unwrap_or([128]);
     pause / 2 + pause / 2 * u32::from(spread) / 255
 }
 
@@ -160,32 +166,33 @@ enum Asked {
 
 /// A refresh was unfinished when the user left: the platform may have given out a pair that nobody has
 /// seen. Where it repeats its answers, it is asked once more, so that what comes back can be revoked.
-async fn ask_for_unfinished(shared: &Shared, token: &Secret, unfinished: Unfinished) -> Asked {
-    if shared.policy.replay == RefreshReplay::None {
+async fn ask_for_unfinished(client: &ClientState, token: &Secret, unfinished: Unfinished) -> Asked {
+    if client.policy.replay == RefreshReplay::None {
         return Asked::NothingNewer;
     }
-    let now = shared.now();
+    let now = client.now();
     let chance = unfinished
         .first_presented_at
-        .and_then(|at| shared.policy.last_chance_at(at));
+        .and_then(|at| client.policy.last_chance_at(at));
     let lane = AuthRequest::Refresh {
         access_token_lives: chance.is_none_or(|chance| now.wall < chance),
     };
-    if lock(&shared.gate)
+    if lock(&client.platform.gate)
         .take_token_request(lane, now.mono)
         .is_err()
     {
         return Asked::NoAnswer;
     }
-    let request = refresh_request(&shared.app, token);
-    let timeout = shared.policy.request_timeout;
-    let reply = shared
+    let request = refresh_request(&client.platform.app, token);
+    let timeout = client.policy.request_timeout;
+    let reply = client
+        .platform
         .send_token_request(AuthLane::Refresh, "refresh_token", request, timeout)
         .await;
     let Reply::Response(response) = reply else {
         return Asked::NoAnswer;
     };
-    match TokenSet::from_response(&response, shared.now().wall) {
+    match TokenSet::from_response(&response, client.now().wall) {
         Ok(tokens) => Asked::Newer(Box::new(TokenPair::new(tokens))),
         // The grace is over, or the chain: what is known is all there is to revoke.
         Err(TokenError::Refused(refusal)) if refusal.ends_grant() => Asked::NothingNewer,
@@ -194,20 +201,26 @@ async fn ask_for_unfinished(shared: &Shared, token: &Secret, unfinished: Unfinis
 }
 
 /// Revokes the chain of a token, once. `true`: the platform has answered that it is dead.
-async fn revoke(shared: &Shared, token: &Secret) -> bool {
-    let now = shared.now().mono;
-    let open = lock(&shared.gate)
+async fn revoke(client: &ClientState, token: &Secret) -> bool {
+    let now = client.now().mono;
+    let open = lock(&client.platform.gate)
         .take_token_request(AuthRequest::Revoke, now)
         .is_ok();
-    let settled = open && send(shared, token).await;
+    let settled = open && send(client, token).await;
     telemetry::revocation(settled);
     settled
 }
 
-async fn send(shared: &Shared, token: &Secret) -> bool {
-    let request = revocation_request(&shared.app, token);
-    let timeout = shared.policy.request_timeout;
-    match guarded(shared.send_to_auth(AuthLane::Revoke, request, timeout)).await {
+async fn send(client: &ClientState, token: &Secret) -> bool {
+    let request = revocation_request(&client.platform.app, token);
+    let timeout = client.policy.request_timeout;
+    match guarded(
+        client
+            .platform
+            .send_to_auth(AuthLane::Revoke, request, timeout),
+    )
+    .await
+    {
         Ok(Ok(incoming)) if incoming.status.is_success() => true,
         Ok(Ok(incoming)) => {
             let refusal =
@@ -239,7 +252,7 @@ fn names_the_token_dead(refusal: &Refusal) -> bool {
 /// Writes down that the chain of `record` is to be revoked, before another sign-in replaces it under
 /// `key`. `None`: there is nothing to revoke.
 pub(crate) async fn announce(
-    shared: &Shared,
+    client: &ClientState,
     key: &RecordKey,
     record: &GrantRecord,
 ) -> Option<Announced> {
@@ -249,11 +262,14 @@ pub(crate) async fn announce(
             record.signed_out(None)?
         }
     };
-    let own_key = revocation_record_key(&shared.app, stone.revocable()?);
+    let own_key = revocation_record_key(&client.platform.app, stone.revocable()?);
     stone.about.replaced_under = Some(key.to_hex());
-    let due = shared.now().wall.saturating_add(ANNOUNCED_FOR);
+    let due = client.now().wall.saturating_add(ANNOUNCED_FOR);
     let stored = StoredRecord::Grant(stone.clone());
-    let written = shared.write(&own_key, &stored, due, Expect::Absent).await;
+    let written = client
+        .records
+        .write(&own_key, &stored, due, Expect::Absent)
+        .await;
     stone.about.replaced_under = None;
     Some(Announced {
         key: own_key,
@@ -263,7 +279,7 @@ pub(crate) async fn announce(
 }
 
 /// Revokes a chain that was announced and is replaced now.
-pub(crate) async fn of_replaced(shared: Arc<Shared>, announced: Announced) {
+pub(crate) async fn of_replaced(client: Arc<ClientState>, announced: Announced) {
     let Announced {
         key,
         record,
@@ -271,30 +287,30 @@ pub(crate) async fn of_replaced(shared: Arc<Shared>, announced: Announced) {
     } = announced;
     match version {
         Some(version) => {
-            resume(&shared, &key, Tombstone { record, version }).await;
+            resume(&client, &key, Tombstone { record, version }).await;
         }
-        None => bury(&shared, record).await,
+        None => bury(&client, record).await,
     }
 }
 
 /// Revokes the chain of a token that is in no record.
-pub(crate) async fn of_orphan(shared: Arc<Shared>, token: Secret) {
-    let Ok(chain) = shared.draw() else {
+pub(crate) async fn of_orphan(client: Arc<ClientState>, token: Secret) {
+    let Ok(chain) = client.draw() else {
         tracing::error!("the operating system gives no random numbers");
         return;
     };
-    let now = shared.now().wall;
+    let now = client.now().wall;
     let record = GrantRecord::orphan(ChainId::new(chain), token, now.saturating_add(ASSUMED_LIFE));
-    bury(&shared, record).await;
+    bury(&client, record).await;
 }
 
 /// Writes down that a chain is to be revoked, and revokes it. Goes on trying until one of both is done, or
 /// the client is closed.
-async fn bury(shared: &Arc<Shared>, record: GrantRecord) {
+async fn bury(client: &Arc<ClientState>, record: GrantRecord) {
     let Some(token) = record.revocable().cloned() else {
         return;
     };
-    let key = revocation_record_key(&shared.app, &token);
+    let key = revocation_record_key(&client.platform.app, &token);
     let is_unfinished = matches!(
         record.state,
         RecordState::SignedOut {
@@ -304,23 +320,27 @@ async fn bury(shared: &Arc<Shared>, record: GrantRecord) {
     );
     let stored = StoredRecord::Grant(record.clone());
     for failures in 0..u8::MAX {
-        let due = shared.now().wall.saturating_add(FIRST_PAUSE);
-        match shared.write(&key, &stored, due, Expect::Absent).await {
+        let due = client.now().wall.saturating_add(FIRST_PAUSE);
+        match client
+            .records
+            .write(&key, &stored, due, Expect::Absent)
+            .await
+        {
             Ok(version) => {
-                resume(shared, &key, Tombstone { record, version }).await;
+                resume(client, &key, Tombstone { record, version }).await;
                 return;
             }
             // It is written down already: the sweeper goes on with it.
             Err(SaveFailure::Conflict) => return,
             Err(SaveFailure::OutcomeUnknown) => {}
         }
-        if !is_unfinished && revoke(shared, &token).await {
+        if !is_unfinished && revoke(client, &token).await {
             return;
         }
-        let pause = shared.sleep(pause(shared, failures));
+        let pause = client.sleep(pause(client, failures));
         tokio::select! {
             biased;
-            () = shared.tasks.closing.cancelled() => break,
+            () = client.tasks.closing.cancelled() => break,
             () = pause => {}
         }
     }

@@ -7,10 +7,12 @@ use rc_store::{Expect, RecordKey};
 use tokio::sync::watch;
 
 use crate::{
-    EventKind, GrantError,
-    record::StoredRecord,
+    error::GrantError,
+    event::EventKind,
+    records::{Found, ReadFailure, StoredRecord},
+    refresh::waiting,
     revocation::{self, Tombstone},
-    shared::{Found, ReadFailure, Shared},
+    state::ClientState,
 };
 
 /// What a sign-out came to. In every case the grant is over here, for good.
@@ -38,12 +40,12 @@ type Progress = Option<Result<SignedOut, GrantError>>;
 
 /// Signs out in one task, which goes on without its caller: what is written down is revoked.
 pub(crate) async fn sign_out(
-    shared: &Arc<Shared>,
+    client: &Arc<ClientState>,
     key: RecordKey,
 ) -> Result<SignedOut, GrantError> {
     let (tell, mut told) = watch::channel::<Progress>(None);
-    let task = run(shared.clone(), key, tell);
-    shared.tasks.spawn("sign-out", task);
+    let task = run(client.clone(), key, tell);
+    client.tasks.spawn("sign-out", task);
     let is_over =
         |progress: &Progress| !matches!(progress, None | Some(Ok(SignedOut::RevocationPending)));
     // First until it is written down; then for the platform's word.
@@ -52,26 +54,26 @@ pub(crate) async fn sign_out(
         told = told.wait_for(Option::is_some) => {
             told.map_err(|_| lost())?;
         }
-        () = shared.environment.sleep_until(shared.deadline()) => {
+        () = client.environment.sleep_until(client.deadline()) => {
             return Err(unavailable(Trouble::Store));
         }
     }
-    let deadline = shared.now().mono + PATIENCE;
+    let deadline = client.now().mono + PATIENCE;
     tokio::select! {
         biased;
         _ = told.wait_for(is_over) => {}
-        () = shared.environment.sleep_until(deadline) => {}
+        () = client.environment.sleep_until(deadline) => {}
     }
     let progress = told.borrow().clone();
     progress.unwrap_or_else(|| Err(lost()))
 }
 
-async fn run(shared: Arc<Shared>, key: RecordKey, tell: watch::Sender<Progress>) {
-    let slot = shared.slot(key);
+async fn run(client: Arc<ClientState>, key: RecordKey, tell: watch::Sender<Progress>) {
+    let live = client.live(key);
     // From now on this process serves nobody with it, whatever the store says.
-    slot.set_leaving(&shared, true);
-    let begun = begin(&shared, key, None).await;
-    slot.set_leaving(&shared, false);
+    live.set_leaving(true, client.now());
+    let begun = begin(&client, key, None).await;
+    live.set_leaving(false, client.now());
     let stone = match begun {
         Ok(Begun::Stone(stone)) => stone,
         Ok(Begun::Done(done)) => {
@@ -85,7 +87,7 @@ async fn run(shared: Arc<Shared>, key: RecordKey, tell: watch::Sender<Progress>)
         }
     };
     tell.send_replace(Some(Ok(SignedOut::RevocationPending)));
-    if finish(&shared, key, *stone).await {
+    if finish(&client, key, *stone).await {
         tell.send_replace(Some(Ok(SignedOut::Revoked)));
     }
 }
@@ -100,7 +102,7 @@ pub(crate) enum Begun {
 
 /// Invariant 6: first it is written that the grant is over; `reason`: if not by its user.
 pub(crate) async fn begin(
-    shared: &Arc<Shared>,
+    client: &Arc<ClientState>,
     key: RecordKey,
     reason: Option<EndReason>,
 ) -> Result<Begun, GrantError> {
@@ -109,11 +111,11 @@ pub(crate) async fn begin(
     // Who signs in again meanwhile is not signed out.
     let mut chain = None;
     // A grant that is ended by the clock is found again by the next sweep.
-    let patience = reason.map_or(GIVE_UP_AFTER, |_| shared.call_timeout);
-    let give_up = shared.now().mono + patience;
-    let mut pause = shared.policy.retry_first;
-    while shared.now().mono < give_up && !shared.tasks.closing.is_cancelled() {
-        let (record, version) = match shared.read(&key).await {
+    let patience = reason.map_or(GIVE_UP_AFTER, |_| client.call_timeout);
+    let give_up = client.now().mono + patience;
+    let mut pause = client.policy.retry_first;
+    while client.now().mono < give_up && !client.tasks.closing.is_cancelled() {
+        let (record, version) = match client.records.read(&key).await {
             Ok(Some(Found {
                 record: StoredRecord::Grant(record),
                 version,
@@ -122,30 +124,31 @@ pub(crate) async fn begin(
             Ok(_) => return Ok(Begun::Done(SignedOut::AlreadyOver)),
             Err(ReadFailure::Unreadable) => return Err(unavailable(Trouble::Record)),
             Err(ReadFailure::Unavailable) => {
-                wait(shared, &mut pause).await;
+                wait(client, &mut pause).await;
                 continue;
             }
         };
         if matches!(record.state, RecordState::SignedOut { .. }) {
-            shared.slot(key).input(shared, Input::SignedOut);
+            waiting::input(client, &client.live(key), Input::SignedOut);
             return Ok(Begun::Stone(Box::new(Tombstone { record, version })));
         }
         let again = *chain.get_or_insert(record.chain) != record.chain;
-        if again || (reason.is_none() && !shared.slot(key).is_leaving()) {
+        if again || (reason.is_none() && !client.live(key).is_leaving()) {
             return Ok(Begun::Done(SignedOut::AlreadyOver));
         }
         let Some(record) = record.signed_out(reason) else {
-            shared.delete(&key, version).await;
+            client.records.delete(&key, version).await;
             return Ok(Begun::Done(SignedOut::AlreadyOver));
         };
         let stored = StoredRecord::Grant(record.clone());
-        let due = shared.environment.wall();
-        match shared
+        let due = client.environment.wall();
+        match client
+            .records
             .write(&key, &stored, due, Expect::Version(version))
             .await
         {
             Ok(version) => {
-                shared.slot(key).input(shared, Input::SignedOut);
+                waiting::input(client, &client.live(key), Input::SignedOut);
                 tracing::info!(record = ?key, ?reason, "signed out");
                 return Ok(Begun::Stone(Box::new(Tombstone { record, version })));
             }
@@ -153,28 +156,28 @@ pub(crate) async fn begin(
             Err(SaveFailure::Conflict) => {}
             Err(SaveFailure::OutcomeUnknown) => {
                 may_be_ours = true;
-                wait(shared, &mut pause).await;
+                wait(client, &mut pause).await;
             }
         }
     }
     Err(unavailable(Trouble::Store))
 }
 
-async fn wait(shared: &Shared, pause: &mut Duration) {
-    let sleep = shared.sleep(*pause);
+async fn wait(client: &ClientState, pause: &mut Duration) {
+    let sleep = client.sleep(*pause);
     tokio::select! {
         biased;
-        () = shared.tasks.closing.cancelled() => {}
+        () = client.tasks.closing.cancelled() => {}
         () = sleep => {}
     }
     *pause = (*pause * 2).min(LONGEST_PAUSE);
 }
 
 /// Then the chain is revoked, then the record deleted. `true`: nothing is left to do.
-pub(crate) async fn finish(shared: &Arc<Shared>, key: RecordKey, stone: Tombstone) -> bool {
-    let revoked = revocation::resume(shared, &key, stone).await;
-    shared.slot(key).input(shared, Input::Changed);
-    shared.emit(key, EventKind::SignedOut { revoked });
+pub(crate) async fn finish(client: &Arc<ClientState>, key: RecordKey, stone: Tombstone) -> bool {
+    let revoked = revocation::resume(client, &key, stone).await;
+    waiting::input(client, &client.live(key), Input::Changed);
+    client.emit(key, EventKind::SignedOut { revoked });
     revoked
 }
 

@@ -1,6 +1,10 @@
 //! The tasks of a client: each runs in its environment, is counted, and survives nobody's panic.
 
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
@@ -9,7 +13,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use crate::Environment;
+use crate::environment::Environment;
 
 /// Spawns tasks and waits for them.
 #[derive(Debug)]
@@ -32,6 +36,11 @@ pub(crate) async fn guarded<T>(future: impl Future<Output = T>) -> Result<T, Pan
         .catch_unwind()
         .await
         .map_err(|_| Panicked)
+}
+
+/// A lock that a panic elsewhere does not make unusable: what it guards is whole after every statement.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Tasks {

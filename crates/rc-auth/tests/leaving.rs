@@ -399,7 +399,7 @@ fn a_key_ring_that_cannot_open_the_store_is_noticed_at_start() {
     town.run(town.process().client.check_store()).unwrap();
     town.run(town.process().client.check_store()).unwrap();
     let other = sealed("k2");
-    let wrong = town.process_with(|builder| builder.store(other));
+    let wrong = town.process_with(|builder| builder.clear_text_store(other));
     let checked = town.run(wrong.client.check_store());
     assert!(
         matches!(checked, Err(StoreCheckError::WrongKeys(_))),

@@ -319,7 +319,7 @@ fn a_store_that_panics_costs_nothing_but_a_pause() {
     town.sign_in(&process.client, "user");
     town.expire_access_tokens();
     let store = Arc::new(PanicOnce::new(town.store.clone()));
-    let other = town.process_with(|builder| builder.store(store.clone()));
+    let other = town.process_with(|builder| builder.clear_text_store(store.clone()));
     for _ in 0..6 {
         let call = other.call("user");
         town.pass(20 * SECOND);

@@ -17,7 +17,7 @@ use rc_auth::{
     App, Client, Environment as _, GrantKey, Secret, SimulatedProcess,
     store::{
         ChangeStream, Due, DueAt, DueCursor, Expect, KeyRing, Listed, MemoryStore, RecordKey,
-        Sealed, StoreError, Stored, TokenStore, Version,
+        StoreError, Stored, TokenStore, Version,
     },
     transport::BoxFuture,
 };
@@ -95,7 +95,7 @@ fn a_process_that_was_suspended_before_it_sent_presents_nothing_late() {
         inner: town.store.clone(),
         process: town.world.process(),
     });
-    let a = town.process_with(|builder| builder.store(slow));
+    let a = town.process_with(|builder| builder.clear_text_store(slow));
     let b = town.process().sweeps();
     town.sign_in(&a.client, "user");
     town.expire_access_tokens();
@@ -342,8 +342,8 @@ fn an_exchange_outlives_the_runtime_of_its_caller() {
             processes::CALLBACK,
             &server.base_url(),
         );
-        let store = Sealed::new(MemoryStore::new(), KeyRing::generate("k1").unwrap());
-        let client = Client::builder(app.unwrap()).store(Arc::new(store));
+        let keys = KeyRing::generate("k1").unwrap();
+        let client = Client::builder(app.unwrap()).store(MemoryStore::new(), keys);
         (server, client.build().unwrap())
     });
     let sign_in = client.begin_sign_in().unwrap();

@@ -1,11 +1,8 @@
 //! What stands in the store, and ending some of it.
 
-use std::{sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
-use rc_auth::{
-    App, Client, ListedGrant, ListedState, SignedOut, Timestamp,
-    store::{Sealed, TokenStore},
-};
+use rc_auth::{App, Client, ListedGrant, ListedState, SignedOut, Timestamp};
 
 use super::{OperatorError, open_existing, ring};
 use crate::{
@@ -70,11 +67,9 @@ pub(super) async fn revoke(config: Config, records: &[String]) -> Result<(), Ope
 }
 
 async fn client(config: &Config, app: App) -> Result<Client, OperatorError> {
-    let store: Arc<dyn TokenStore> = Arc::new(Sealed::new(
-        open_existing(&config.database).await?,
-        ring(config).await?,
-    ));
-    said(Client::builder(app).store(store).build())
+    let store = open_existing(&config.database).await?;
+    let client = Client::builder(app).store(store, ring(config).await?);
+    said(client.without_keep_alive().build())
 }
 
 fn said<T>(result: Result<T, impl std::fmt::Display>) -> Result<T, OperatorError> {

@@ -202,7 +202,8 @@ fn builder(
     transport: Arc<SimClient>,
 ) -> ClientBuilder {
     Client::builder(app.clone())
-        .store(store)
+        .clear_text_store(store)
+        .without_keep_alive()
         .environment(Arc::new(clock.clone()))
         .transport(transport)
         .auth_budget(AuthBudget::Off)

@@ -84,7 +84,8 @@ impl Town {
     pub fn process_with(&self, build: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Process {
         let process = self.world.process();
         let builder = Client::builder(self.app.clone())
-            .store(self.store.clone())
+            .clear_text_store(self.store.clone())
+            .without_keep_alive()
             .environment(Arc::new(process.clone()))
             .transport(self.transport(&process))
             .auth_budget(AuthBudget::Off);

@@ -29,7 +29,7 @@ struct Sight {
 /// First sight of every intent, apart from the cache of grants: an intent that nobody asks about must be
 /// found to be abandoned all the same.
 #[derive(Debug, Default)]
-pub(crate) struct Sights {
+pub(crate) struct Intents {
     seen: BTreeMap<RecordKey, Sight>,
     /// Attempts of processes that are known to exist no longer.
     abandoned: BTreeSet<[u8; 16]>,
@@ -38,7 +38,7 @@ pub(crate) struct Sights {
 /// How many intents are watched at once. Beyond that a new one waits until others are done with.
 const MOST: usize = 50_000;
 
-impl Sights {
+impl Intents {
     /// Notes that `intent` stands under `key` in this version, and says for how long it was seen to do so:
     /// [`Duration::MAX`] if its owner is known to exist no longer.
     pub(crate) fn note(
@@ -125,43 +125,43 @@ mod tests {
 
     #[test]
     fn an_owner_is_gone_ten_seconds_after_its_last_sign_of_life() {
-        let mut sights = Sights::default();
+        let mut intents = Intents::default();
         let policy = RefreshPolicy::default();
-        assert_eq!(sights.owner(&KEY, V1, at(0).mono), Owner::Unknown);
+        assert_eq!(intents.owner(&KEY, V1, at(0).mono), Owner::Unknown);
         assert_eq!(
-            sights.note(KEY, V1, &intent(), &policy, at(0)),
+            intents.note(KEY, V1, &intent(), &policy, at(0)),
             Duration::ZERO
         );
-        assert_eq!(sights.owner(&KEY, V1, at(9).mono), Owner::AtWork);
-        assert_eq!(sights.owner(&KEY, V2, at(9).mono), Owner::Unknown);
-        sights.note(KEY, V2, &intent(), &policy, at(9));
-        assert_eq!(sights.owner(&KEY, V2, at(18).mono), Owner::AtWork);
-        assert_eq!(sights.owner(&KEY, V2, at(19).mono), Owner::Gone);
-        let seen = sights.note(KEY, V2, &intent(), &policy, at(20));
+        assert_eq!(intents.owner(&KEY, V1, at(9).mono), Owner::AtWork);
+        assert_eq!(intents.owner(&KEY, V2, at(9).mono), Owner::Unknown);
+        intents.note(KEY, V2, &intent(), &policy, at(9));
+        assert_eq!(intents.owner(&KEY, V2, at(18).mono), Owner::AtWork);
+        assert_eq!(intents.owner(&KEY, V2, at(19).mono), Owner::Gone);
+        let seen = intents.note(KEY, V2, &intent(), &policy, at(20));
         assert_eq!(seen, Duration::from_secs(11));
     }
 
     #[test]
     fn intents_that_are_done_with_make_room_for_others() {
-        let mut sights = Sights::default();
+        let mut intents = Intents::default();
         let policy = RefreshPolicy::default();
         for n in 0..u64::try_from(MOST).unwrap() {
             let key = RecordKey::derive(&[&n.to_be_bytes()]);
-            sights.note(key, V1, &intent(), &policy, at(0));
+            intents.note(key, V1, &intent(), &policy, at(0));
         }
-        sights.note(KEY, V1, &intent(), &policy, at(1));
-        assert_eq!(sights.owner(&KEY, V1, at(60).mono), Owner::Unknown);
-        sights.keep_listed(&BTreeSet::from([KEY]), at(2).mono);
-        sights.note(KEY, V1, &intent(), &policy, at(3));
-        sights.keep_listed(&BTreeSet::from([KEY]), at(4).mono);
-        assert_eq!(sights.owner(&KEY, V1, at(13).mono), Owner::Gone);
+        intents.note(KEY, V1, &intent(), &policy, at(1));
+        assert_eq!(intents.owner(&KEY, V1, at(60).mono), Owner::Unknown);
+        intents.keep_listed(&BTreeSet::from([KEY]), at(2).mono);
+        intents.note(KEY, V1, &intent(), &policy, at(3));
+        intents.keep_listed(&BTreeSet::from([KEY]), at(4).mono);
+        assert_eq!(intents.owner(&KEY, V1, at(13).mono), Owner::Gone);
     }
 
     #[test]
     fn an_abandoned_attempt_has_been_silent_for_ever() {
-        let mut sights = Sights::default();
-        sights.abandon([intent().attempt]);
-        let silent = sights.note(KEY, V1, &intent(), &RefreshPolicy::default(), at(0));
+        let mut intents = Intents::default();
+        intents.abandon([intent().attempt]);
+        let silent = intents.note(KEY, V1, &intent(), &RefreshPolicy::default(), at(0));
         assert_eq!(silent, Duration::MAX);
     }
 }

@@ -1,50 +1,59 @@
 //! The end of a sign-in: from a checked callback to a saved grant, in a task of its own.
 
+mod saving;
+mod token_request;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
 use rc_auth_core::{
-    AttemptId, ChainId, CodeExchange, SaveFailure, Timestamp, TokenSet, Trouble, UnknownMembers,
-    Verdict,
+    AttemptId, ChainId, CodeExchange, SaveFailure, Secret, Timestamp, TokenSet, Trouble,
+    UnknownMembers, Verdict,
 };
 use rc_store::{Expect, RecordKey, Version};
-use tokio::sync::watch;
 
-use crate::{
-    GrantKey, SignInError,
-    key::state_record_key,
-    record::{CodeDigest, Outcome, StoredRecord, UsedState},
+use self::{
     saving::save_grant,
-    shared::{ByState, Found, ReadFailure, Shared, lock},
     token_request::{token_request, unavailable},
 };
-
-pub(crate) type Finished = Result<GrantKey, SignInError>;
-
-/// A sign-in in the air: what came with its state, and what comes of it.
-#[derive(Clone, Debug)]
-struct InTheAir {
-    code: CodeDigest,
-    outcome: watch::Receiver<Option<Finished>>,
-}
-
-/// Sign-ins of this process that are in the air: a duplicate of one waits for its outcome.
-#[derive(Debug, Default)]
-pub(crate) struct SignIns(std::sync::Mutex<ByState<InTheAir>>);
+use crate::{
+    error::SignInError,
+    key::{GrantKey, state_record_key},
+    records::{CodeDigest, Found, Outcome, ReadFailure, StoredRecord, UsedState},
+    state::{
+        ClientState,
+        sign_ins::{Finished, Joined},
+    },
+};
 
 /// How often the record of an exchange in another process is read.
 const POLL: Duration = Duration::from_millis(100);
 
 /// Finishes a sign-in, or joins the one that is finishing it.
 pub(crate) async fn finish(
-    shared: &Arc<Shared>,
+    client: &Arc<ClientState>,
     key: GrantKey,
     exchange: CodeExchange,
     request: Request<Bytes>,
 ) -> Finished {
-    let Some(mut outcome) = begin(shared, key, exchange, request) else {
-        return Err(SignInError::AlreadyUsed);
+    let code = CodeDigest::new(exchange.code_digest());
+    let mut outcome = match client.sign_ins.join(exchange.state_digest(), &code) {
+        Joined::Same(outcome) => outcome,
+        Joined::OtherCode => return Err(SignInError::AlreadyUsed),
+        Joined::First(entry) => {
+            let outcome = entry.done.subscribe();
+            let task = SignInTask {
+                client: client.clone(),
+                state: exchange.state_digest(),
+                code,
+            };
+            client.tasks.spawn("sign-in", async move {
+                let finished = task.run(key, &exchange, request).await;
+                entry.done.send_replace(Some(finished));
+            });
+            outcome
+        }
     };
     match outcome.wait_for(Option::is_some).await {
         Ok(finished) => finished.clone().unwrap_or(Err(SignInError::AlreadyUsed)),
@@ -53,50 +62,30 @@ pub(crate) async fn finish(
     }
 }
 
-/// `None`: the same state is being used with another code.
-fn begin(
-    shared: &Arc<Shared>,
+/// Signs in with a personal JWT, in a task of its own.
+pub(crate) async fn with_jwt(
+    client: &Arc<ClientState>,
     key: GrantKey,
-    exchange: CodeExchange,
-    request: Request<Bytes>,
-) -> Option<watch::Receiver<Option<Finished>>> {
-    let state = exchange.state_digest();
-    let code = CodeDigest::new(exchange.code_digest());
-    let mut running = lock(&shared.sign_ins.0);
-    if let Some(same) = running.get(&state) {
-        return (same.code == code).then(|| same.outcome.clone());
-    }
-    let (done, outcome) = watch::channel(None);
-    let in_the_air = InTheAir {
-        code: code.clone(),
-        outcome: outcome.clone(),
+    personal_jwt: Secret,
+) -> Finished {
+    const JWT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    let request = rc_auth_core::jwt_request(&client.platform.app, &personal_jwt);
+    let work = {
+        let client = client.clone();
+        async move {
+            let tokens = token_request(&client, JWT, request).await?;
+            save_grant(&client, &key, tokens).await.map(|_| key)
+        }
     };
-    running.insert(state, in_the_air);
-    drop(running);
-    let task = SignInTask {
-        shared: shared.clone(),
-        state,
-        code,
-    };
-    shared.tasks.spawn("sign-in", async move {
-        let finished = task.run(key, &exchange, request).await;
-        done.send_replace(Some(finished));
-        drop(task);
-    });
-    Some(outcome)
+    let finished = client.tasks.run("sign-in", work).await;
+    finished.unwrap_or_else(|_| Err(unavailable(Trouble::NoAnswer, None)))
 }
 
-/// Takes itself out of the sign-ins in the air when it is dropped.
+/// Exchanges one code.
 struct SignInTask {
-    shared: Arc<Shared>,
+    client: Arc<ClientState>,
     state: [u8; 32],
     code: CodeDigest,
-}
-
-impl Drop for SignInTask {
-    fn drop(&mut self) {
-        lock(&self.shared.sign_ins.0).remove(&self.state);
-    }
 }
 
 /// The note that a state is used, as this process has written it last.
@@ -115,16 +104,16 @@ impl SignInTask {
         exchange: &CodeExchange,
         request: Request<Bytes>,
     ) -> Finished {
-        let shared = &self.shared;
-        let record_key = state_record_key(&shared.app, &self.state);
-        let attempt = AttemptId::new(shared.draw().map_err(|_| SignInError::Entropy)?);
+        let client = &self.client;
+        let record_key = state_record_key(&client.platform.app, &self.state);
+        let attempt = AttemptId::new(client.draw().map_err(|_| SignInError::Entropy)?);
         let expires = exchange.expires_at();
         let Some(mut note) = self.use_state(record_key, attempt, expires).await? else {
             return self.outcome_of_other(&record_key).await;
         };
         let work = async {
             let tokens = self.exchange_code(request).await?;
-            save_grant(shared, &key, tokens).await
+            save_grant(client, &key, tokens).await
         };
         let finished = self.beside(&mut note, work).await;
         let outcome = match &finished {
@@ -144,12 +133,12 @@ impl SignInTask {
     /// Does `work`, and writes the note again from time to time: a duplicate in another process sees that
     /// somebody is at work.
     async fn beside<T>(&self, note: &mut Note, work: impl Future<Output = T>) -> T {
-        let shared = &self.shared;
+        let client = &self.client;
         let mut work = std::pin::pin!(work);
         loop {
-            let renewal = shared
+            let renewal = client
                 .environment
-                .sleep_until(shared.now().mono + shared.policy.renew_every);
+                .sleep_until(client.now().mono + client.policy.renew_every);
             tokio::select! {
                 biased;
                 done = &mut work => return done,
@@ -183,20 +172,26 @@ impl SignInTask {
 
     /// Writes the note as it is now. Where a renewal was interrupted, the version is read anew.
     async fn write(&self, note: &Note, outcome: Outcome) -> Result<Version, SaveFailure> {
-        let shared = &self.shared;
+        let client = &self.client;
         let record = self.record(note.attempt, outcome, note.renewals);
         let expect = Expect::Version(note.version);
-        let written = shared.write(&note.key, &record, note.expires, expect).await;
+        let written = client
+            .records
+            .write(&note.key, &record, note.expires, expect)
+            .await;
         if written != Err(SaveFailure::Conflict) {
             return written;
         }
-        match shared.read(&note.key).await {
+        match client.records.read(&note.key).await {
             Ok(Some(Found {
                 record: StoredRecord::UsedState(used),
                 version,
             })) if used.attempt == note.attempt => {
                 let expect = Expect::Version(version);
-                shared.write(&note.key, &record, note.expires, expect).await
+                client
+                    .records
+                    .write(&note.key, &record, note.expires, expect)
+                    .await
             }
             _ => Err(SaveFailure::Conflict),
         }
@@ -209,7 +204,7 @@ impl SignInTask {
         attempt: AttemptId,
         expires: Timestamp,
     ) -> Result<Option<Note>, SignInError> {
-        let shared = &self.shared;
+        let client = &self.client;
         let note = |version| Note {
             key,
             attempt,
@@ -218,12 +213,16 @@ impl SignInTask {
             renewals: 0,
         };
         // The semaphore is never closed.
-        let _turn = shared.notes.acquire().await;
+        let _turn = client.notes.acquire().await;
         let record = self.record(attempt, Outcome::Pending, 0);
-        match shared.write(&key, &record, expires, Expect::Absent).await {
+        match client
+            .records
+            .write(&key, &record, expires, Expect::Absent)
+            .await
+        {
             Ok(version) => Ok(Some(note(version))),
             Err(SaveFailure::Conflict) => Ok(None),
-            Err(SaveFailure::OutcomeUnknown) => match shared.read(&key).await {
+            Err(SaveFailure::OutcomeUnknown) => match client.records.read(&key).await {
                 Ok(Some(Found {
                     record: StoredRecord::UsedState(used),
                     version,
@@ -237,11 +236,11 @@ impl SignInTask {
     /// Waits for what comes of the exchange that another process makes, or made; not for one that shows no
     /// sign of life.
     async fn outcome_of_other(&self, key: &RecordKey) -> Finished {
-        let shared = &self.shared;
-        let deadline = shared.now().mono + shared.call_timeout;
+        let client = &self.client;
+        let deadline = client.now().mono + client.call_timeout;
         let mut seen: Option<(Version, Duration)> = None;
         loop {
-            let (used, version) = match shared.read(key).await {
+            let (used, version) = match client.records.read(key).await {
                 Ok(Some(Found {
                     record: StoredRecord::UsedState(used),
                     version,
@@ -253,10 +252,10 @@ impl SignInTask {
             if used.code.as_ref().is_some_and(|code| *code != self.code) {
                 return Err(SignInError::AlreadyUsed);
             }
-            let now = shared.now().mono;
+            let now = client.now().mono;
             match used.outcome {
                 Outcome::SignedIn { key, chain } => {
-                    return still_signed_in(shared, GrantKey::new(key), chain).await;
+                    return still_signed_in(client, GrantKey::new(key), chain).await;
                 }
                 Outcome::Failed => return Err(SignInError::AlreadyUsed),
                 Outcome::Pending => {}
@@ -268,24 +267,24 @@ impl SignInTask {
                     now
                 }
             };
-            let gone = now >= since + shared.policy.owner_silence;
-            if gone || now >= deadline || lock(&shared.sights).is_abandoned(used.attempt) {
+            let gone = now >= since + client.policy.owner_silence;
+            if gone || now >= deadline || client.live.intents().is_abandoned(used.attempt) {
                 return Err(SignInError::AlreadyUsed);
             }
-            shared.sleep(POLL).await;
+            client.sleep(POLL).await;
         }
     }
 
     /// One token request; a second one where the first cannot have been carried out, or where its answer
     /// was lost: the tokens of a lost answer are out of reach, so nothing is risked by asking again.
     async fn exchange_code(&self, request: Request<Bytes>) -> Result<TokenSet, SignInError> {
-        match token_request(&self.shared, "authorization_code", request.clone()).await {
+        match token_request(&self.client, "authorization_code", request.clone()).await {
             Err(SignInError::Unavailable {
                 trouble,
                 retry_at: None,
             }) if is_worth_repeating(&trouble) => {
-                self.shared.sleep(self.shared.policy.retry_first).await;
-                token_request(&self.shared, "authorization_code", request).await
+                self.client.sleep(self.client.policy.retry_first).await;
+                token_request(&self.client, "authorization_code", request).await
             }
             other => other,
         }
@@ -305,8 +304,12 @@ fn is_worth_repeating(trouble: &Trouble) -> bool {
 }
 
 /// A sign-in whose outcome was noted is one only while its grant stands.
-async fn still_signed_in(shared: &Shared, key: GrantKey, chain: ChainId) -> Finished {
-    match shared.read(&key.record_key(&shared.app)).await {
+async fn still_signed_in(client: &ClientState, key: GrantKey, chain: ChainId) -> Finished {
+    match client
+        .records
+        .read(&key.record_key(&client.platform.app))
+        .await
+    {
         Ok(Some(Found {
             record: StoredRecord::Grant(grant),
             ..

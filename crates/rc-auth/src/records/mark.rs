@@ -2,12 +2,11 @@
 
 use rc_store::{Expect, RecordKey, StoreError};
 
-use crate::{
-    key::mark_record_key,
-    record::{self, Mark, StoredRecord},
-    shared::Shared,
-    tasks::guarded,
+use super::{
+    Records,
+    format::{self, Mark, StoredRecord},
 };
+use crate::{key::mark_record_key, tasks::guarded};
 
 /// How many records are looked at.
 const PAGE: usize = 100;
@@ -36,8 +35,8 @@ fn cause(error: &StoreError) -> String {
     innermost.to_string()
 }
 
-pub(crate) async fn check(shared: &Shared) -> Result<(), StoreCheckError> {
-    let checked = guarded(look(shared)).await;
+pub(crate) async fn check(records: &Records) -> Result<(), StoreCheckError> {
+    let checked = guarded(look(records)).await;
     checked.unwrap_or_else(|_| {
         Err(StoreCheckError::Store(StoreError::unavailable(
             "the store panicked",
@@ -45,15 +44,15 @@ pub(crate) async fn check(shared: &Shared) -> Result<(), StoreCheckError> {
     })
 }
 
-async fn look(shared: &Shared) -> Result<(), StoreCheckError> {
+async fn look(records: &Records) -> Result<(), StoreCheckError> {
     let key = mark_record_key();
-    let expect = match shared.store.load(&key).await {
+    let expect = match records.store().load(&key).await {
         Ok(Some(stored)) => Expect::Version(stored.version),
         Err(error) => return Err(sort(error)),
         Ok(None) => Expect::Absent,
     };
     // The mark may be younger than the records: made by a version that left none, or written anew since.
-    let mut page = shared.store.scan(None, PAGE).await.map_err(sort)?;
+    let mut page = records.store().scan(None, PAGE).await.map_err(sort)?;
     page.retain(|listed| listed.key != key);
     let total = page.len();
     let unreadable = page.into_iter().filter_map(|listed| listed.stored.err());
@@ -63,13 +62,13 @@ async fn look(shared: &Shared) -> Result<(), StoreCheckError> {
     {
         return Err(sort(error));
     }
-    leave(shared, &key, expect).await
+    leave(records, &key, expect).await
 }
 
 /// Written at every start, so that it is sealed by the key that is active now.
-async fn leave(shared: &Shared, key: &RecordKey, expect: Expect) -> Result<(), StoreCheckError> {
-    let payload = record::encode(&StoredRecord::Mark(Mark::default()));
-    match shared.store.save(key, &payload, None, expect).await {
+async fn leave(records: &Records, key: &RecordKey, expect: Expect) -> Result<(), StoreCheckError> {
+    let payload = format::encode(&StoredRecord::Mark(Mark::default()));
+    match records.store().save(key, &payload, None, expect).await {
         // Another process that starts now was faster.
         Ok(_) | Err(StoreError::Conflict) => Ok(()),
         Err(error) => Err(sort(error)),

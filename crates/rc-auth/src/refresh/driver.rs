@@ -12,12 +12,12 @@ use rc_auth_core::{
 use rc_http::BoxFuture;
 
 use crate::{
-    EventKind,
-    record::StoredRecord,
+    event::EventKind,
+    live::LiveGrant,
+    records::{Found, ReadFailure, StoredRecord, expect, held},
     revocation,
-    shared::{Found, ReadFailure, Shared, expect, held, lock},
-    slot::Slot,
-    tasks::guarded,
+    state::ClientState,
+    tasks::{guarded, lock},
     telemetry,
 };
 
@@ -73,73 +73,75 @@ impl Flight {
 }
 
 /// Drives the machine until it has nothing to do; after a panic the grant goes on from its record.
-pub(crate) async fn run(slot: Arc<Slot>, shared: Arc<Shared>) {
-    if guarded(drive(&slot, &shared)).await.is_ok() {
+pub(crate) async fn run(live: Arc<LiveGrant>, client: Arc<ClientState>) {
+    if guarded(drive(&live, &client)).await.is_ok() {
         return;
     }
-    tracing::error!(record = ?slot.key, "the driver of a grant panicked; it goes on from its record");
-    shared.sleep(AFTER_PANIC).await;
-    slot.start_anew(&shared);
+    tracing::error!(record = ?live.key, "the driver of a grant panicked; it goes on from its record");
+    client.sleep(AFTER_PANIC).await;
+    live.start_anew(client.now());
 }
 
-async fn drive(slot: &Arc<Slot>, shared: &Arc<Shared>) {
+async fn drive(live: &Arc<LiveGrant>, client: &Arc<ClientState>) {
     let mut flight = Flight::None;
     loop {
-        let Some(step) = next_step(slot, shared, &flight) else {
+        let Some(step) = next_step(live, client, &flight) else {
             return;
         };
         let input = match step {
             Step::Do(Output::Send { request, timeout }) => {
-                let shared = shared.clone();
+                let client = client.clone();
                 flight = Flight::Out(Box::pin(async move {
-                    shared
+                    client
+                        .platform
                         .send_token_request(AuthLane::Refresh, "refresh_token", *request, timeout)
                         .await
                 }));
                 None
             }
-            Step::Do(output) => flight.beside(perform(slot, shared, output)).await,
+            Step::Do(output) => flight.beside(perform(live, client, output)).await,
             Step::Wait(until) => {
-                wait(slot, shared, &mut flight, until).await;
+                wait(live, client, &mut flight, until).await;
                 Some(flight.take_answer().unwrap_or(Input::Timeout))
             }
         };
         if let Some(input) = input {
-            let mut inner = lock(&slot.inner);
-            let now = shared.now();
-            if inner.machine.handle_input(input, now).is_err() {
-                tracing::error!(record = ?slot.key, "a grant was given an answer it had not asked for");
-            }
-            slot.publish(&mut inner, shared, now);
+            let mut inner = lock(&live.inner);
+            live.handle(&mut inner, input, client.now());
         }
     }
 }
 
-async fn wait(slot: &Slot, shared: &Shared, flight: &mut Flight, until: Option<Duration>) {
+async fn wait(
+    live: &LiveGrant,
+    client: &ClientState,
+    flight: &mut Flight,
+    until: Option<Duration>,
+) {
     let timer = async {
         match until {
-            Some(until) => shared.environment.sleep_until(until).await,
+            Some(until) => client.environment.sleep_until(until).await,
             None => std::future::pending().await,
         }
     };
-    let may_stop = matches!(flight, Flight::None) && !unsaved(slot);
+    let may_stop = matches!(flight, Flight::None) && !unsaved(live);
     tokio::select! {
         biased;
         () = flight.land() => {}
-        () = slot.wake.notified() => {}
-        () = shared.tasks.closing.cancelled(), if may_stop => {}
+        () = live.wake.notified() => {}
+        () = client.tasks.closing.cancelled(), if may_stop => {}
         () = timer => {}
     }
 }
 
-fn unsaved(slot: &Slot) -> bool {
-    lock(&slot.inner).machine.holds_unsaved_pair()
+fn unsaved(live: &LiveGrant) -> bool {
+    lock(&live.inner).machine.holds_unsaved_pair()
 }
 
 /// What to do next; nothing when only time could change something and nobody counts on this process. The
 /// next call or the sweeper goes on then.
-fn next_step(slot: &Slot, shared: &Shared, flight: &Flight) -> Option<Step> {
-    let mut inner = lock(&slot.inner);
+fn next_step(live: &LiveGrant, client: &ClientState, flight: &Flight) -> Option<Step> {
+    let mut inner = lock(&live.inner);
     if let Some(output) = inner.machine.poll_output() {
         return Some(Step::Do(output));
     }
@@ -147,9 +149,9 @@ fn next_step(slot: &Slot, shared: &Shared, flight: &Flight) -> Option<Step> {
     if !matches!(flight, Flight::None) {
         return Some(Step::Wait(timeout));
     }
-    let closing = shared.tasks.closing.is_cancelled();
+    let closing = client.tasks.closing.is_cancelled();
     let worth_waiting = inner.machine.holds_unsaved_pair()
-        || (!closing && (slot.has_waiters() || inner.machine.owns_an_intent()));
+        || (!closing && (live.has_waiters() || inner.machine.owns_an_intent()));
     match timeout {
         Some(moment) if worth_waiting => Some(Step::Wait(Some(moment))),
         Some(_) | None => {
@@ -159,39 +161,46 @@ fn next_step(slot: &Slot, shared: &Shared, flight: &Flight) -> Option<Step> {
     }
 }
 
-async fn perform(slot: &Arc<Slot>, shared: &Arc<Shared>, output: Output) -> Option<Input> {
+async fn perform(
+    live: &Arc<LiveGrant>,
+    client: &Arc<ClientState>,
+    output: Output,
+) -> Option<Input> {
     match output {
-        Output::Load => Some(Input::Loaded(load(slot, shared).await)),
+        Output::Load => Some(Input::Loaded(load(live, client).await)),
         Output::Save {
             record,
             due,
             expect: version,
         } => {
             let record = StoredRecord::Grant(*record);
-            let saved = shared.write(&slot.key, &record, due, expect(version)).await;
+            let saved = client
+                .records
+                .write(&live.key, &record, due, expect(version))
+                .await;
             Some(Input::Saved(
                 saved.map(|version| RecordVersion::new(*version.as_bytes())),
             ))
         }
-        Output::AskGate { urgency } => Some(Input::Gate(ask_gate(shared, urgency))),
+        Output::AskGate { urgency } => Some(Input::Gate(ask_gate(client, urgency))),
         // Taken out before: it goes on beside everything else.
         Output::Send { .. } => None,
         Output::Revoke { token } => {
-            let work = revocation::of_orphan(shared.clone(), token);
-            shared.tasks.spawn("revocation", work);
+            let work = revocation::of_orphan(client.clone(), token);
+            client.tasks.spawn("revocation", work);
             None
         }
         Output::Report(report) => {
-            tell(slot, shared, report);
+            tell(live, client, report);
             None
         }
     }
 }
 
-async fn load(slot: &Slot, shared: &Shared) -> Result<Loaded, LoadFailure> {
-    match shared.read(&slot.key).await {
+async fn load(live: &LiveGrant, client: &ClientState) -> Result<Loaded, LoadFailure> {
+    match client.records.read(&live.key).await {
         Ok(None) => {
-            lock(&shared.sights).forget(&slot.key);
+            client.live.intents().forget(&live.key);
             Ok(Loaded {
                 held: None,
                 silent_for: Duration::ZERO,
@@ -201,16 +210,16 @@ async fn load(slot: &Slot, shared: &Shared) -> Result<Loaded, LoadFailure> {
             record: StoredRecord::Grant(record),
             version,
         })) => {
-            let now = shared.now();
-            let mut sights = lock(&shared.sights);
+            let now = client.now();
+            let mut intents = client.live.intents();
             let silent_for = match &record.state {
                 RecordState::Refreshing { intent, .. } => {
-                    sights.note(slot.key, version, intent, &shared.policy, now)
+                    intents.note(live.key, version, intent, &client.policy, now)
                 }
                 RecordState::Idle { .. }
                 | RecordState::SignedOut { .. }
                 | RecordState::Ended { .. } => {
-                    sights.forget(&slot.key);
+                    intents.forget(&live.key);
                     Duration::ZERO
                 }
             };
@@ -228,11 +237,11 @@ async fn load(slot: &Slot, shared: &Shared) -> Result<Loaded, LoadFailure> {
     }
 }
 
-fn ask_gate(shared: &Shared, urgency: Urgency) -> Gate {
-    let now = shared.now().mono;
-    let Ok(entropy) = shared.draw() else {
+fn ask_gate(client: &ClientState, urgency: Urgency) -> Gate {
+    let now = client.now().mono;
+    let Ok(entropy) = client.draw() else {
         tracing::error!("the operating system gives no random numbers");
-        return Gate::ClosedUntil(now + shared.policy.retry_first);
+        return Gate::ClosedUntil(now + client.policy.retry_first);
     };
     let request = AuthRequest::Refresh {
         access_token_lives: urgency == Urgency::Background,
@@ -241,14 +250,14 @@ fn ask_gate(shared: &Shared, urgency: Urgency) -> Gate {
     if urgency == Urgency::LastChance {
         return Gate::Open(Entropy::new(entropy));
     }
-    match lock(&shared.gate).take_token_request(request, now) {
+    match lock(&client.platform.gate).take_token_request(request, now) {
         Ok(()) => Gate::Open(Entropy::new(entropy)),
         Err(until) => Gate::ClosedUntil(until),
     }
 }
 
-fn tell(slot: &Slot, shared: &Shared, report: Report) {
-    let record = slot.key;
+fn tell(live: &LiveGrant, client: &ClientState, report: Report) {
+    let record = live.key;
     let kind = match report {
         Report::Refreshed {
             generation,
@@ -287,5 +296,5 @@ fn tell(slot: &Slot, shared: &Shared, report: Report) {
         }
         _ => return,
     };
-    shared.emit(record, kind);
+    client.emit(record, kind);
 }

@@ -3,9 +3,9 @@
 use rc_auth_core::{EndReason, GrantRecord, Person, RecordState, Timestamp};
 use rc_store::{RecordKey, StoreError};
 
-use crate::{
-    record::{self, StoredRecord},
-    shared::Shared,
+use super::{
+    Records,
+    format::{self, StoredRecord},
 };
 
 /// How many records are looked at in one go.
@@ -59,14 +59,14 @@ pub struct GrantPage {
 }
 
 pub(crate) async fn list(
-    shared: &Shared,
+    records: &Records,
     after: Option<RecordKey>,
 ) -> Result<GrantPage, StoreError> {
-    let page = shared.store.scan(after, PAGE).await?;
+    let page = records.store().scan(after, PAGE).await?;
     let next = page.last().map(|listed| listed.key);
     let grants = page.into_iter().filter_map(|listed| {
         let grant = match listed.stored {
-            Ok(stored) => record::decode(&stored.payload).map_err(|error| error.to_string()),
+            Ok(stored) => format::decode(&stored.payload).map_err(|error| error.to_string()),
             Err(error) => Err(with_cause(&error)),
         };
         match grant {

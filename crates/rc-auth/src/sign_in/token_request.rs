@@ -1,79 +1,57 @@
 //! Token requests of sign-ins: one at a time through the gate, and what their answers mean.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use rc_auth_core::{
-    AuthLane, AuthRequest, Endpoint, RateGate, Refusal, Reply, Secret, Timestamp, TokenError,
-    TokenSet, Trouble, Verdict,
+    AuthLane, AuthRequest, Endpoint, RateGate, Refusal, Reply, Timestamp, TokenError, TokenSet,
+    Trouble, Verdict,
 };
 
-use crate::{
-    GrantKey, SignInError,
-    saving::save_grant,
-    shared::{Shared, lock},
-    sign_in::Finished,
-};
+use crate::{error::SignInError, state::ClientState, tasks::lock};
 
 /// How long a sign-in may wait for the rate gate. A browser waits at the other end.
 const GATE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Exchanges a personal JWT and saves what comes of it, in a task of its own.
-pub(crate) async fn with_jwt(
-    shared: &Arc<Shared>,
-    key: GrantKey,
-    personal_jwt: Secret,
-) -> Finished {
-    const JWT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-    let request = rc_auth_core::jwt_request(&shared.app, &personal_jwt);
-    let work = {
-        let shared = shared.clone();
-        async move {
-            let tokens = token_request(&shared, JWT, request).await?;
-            save_grant(&shared, &key, tokens).await.map(|_| key)
-        }
-    };
-    let finished = shared.tasks.run("sign-in", work).await;
-    finished.unwrap_or_else(|_| Err(unavailable(Trouble::NoAnswer, None)))
-}
-
 pub(crate) async fn token_request(
-    shared: &Shared,
+    client: &ClientState,
     grant_type: &'static str,
     request: Request<Bytes>,
 ) -> Result<TokenSet, SignInError> {
-    pass_gate(shared).await?;
-    match shared
+    pass_gate(client).await?;
+    match client
+        .platform
         .send_token_request(
             AuthLane::SignIn,
             grant_type,
             request,
-            shared.policy.request_timeout,
+            client.policy.request_timeout,
         )
         .await
     {
         Reply::NotSent => Err(unavailable(Trouble::Unreachable, None)),
         Reply::MaybeSent => Err(unavailable(Trouble::NoAnswer, None)),
         Reply::Response(response) => {
-            match TokenSet::from_response(&response, shared.environment.wall()) {
+            match TokenSet::from_response(&response, client.environment.wall()) {
                 // A sign-in without an access token is none, whatever else is in the answer.
                 Ok(tokens) if tokens.access_token.is_some() => Ok(tokens),
                 Ok(_) | Err(TokenError::Unreadable { .. }) => {
                     Err(unavailable(Trouble::Unreadable, None))
                 }
-                Err(TokenError::Refused(refusal)) => Err(refused(shared, refusal)),
+                Err(TokenError::Refused(refusal)) => Err(refused(client, refusal)),
                 Err(_) => Err(unavailable(Trouble::Unreadable, None)),
             }
         }
     }
 }
 
-async fn pass_gate(shared: &Shared) -> Result<(), SignInError> {
-    let began = shared.now().mono;
+async fn pass_gate(client: &ClientState) -> Result<(), SignInError> {
+    let began = client.now().mono;
     loop {
-        let now = shared.now();
-        let Err(until) = lock(&shared.gate).take_token_request(AuthRequest::SignIn, now.mono)
+        let now = client.now();
+        let Err(until) =
+            lock(&client.platform.gate).take_token_request(AuthRequest::SignIn, now.mono)
         else {
             return Ok(());
         };
@@ -81,13 +59,13 @@ async fn pass_gate(shared: &Shared) -> Result<(), SignInError> {
             let retry_at = now.wall.saturating_add(until.saturating_sub(now.mono));
             return Err(unavailable(Trouble::RateLimited, Some(retry_at)));
         }
-        shared.environment.sleep_until(until).await;
+        client.environment.sleep_until(until).await;
     }
 }
 
-fn refused(shared: &Shared, refusal: Refusal) -> SignInError {
+fn refused(client: &ClientState, refusal: Refusal) -> SignInError {
     let verdict = refusal.verdict(Endpoint::Token);
-    let after = |delay| Some(shared.environment.wall().saturating_add(delay));
+    let after = |delay| Some(client.environment.wall().saturating_add(delay));
     match verdict {
         Verdict::SignInAgain => SignInError::CodeRefused(refusal),
         Verdict::FixApp | Verdict::Bug | Verdict::RefreshAndRetry => {

@@ -8,8 +8,8 @@ use rc_auth_core::Timestamp;
 use rc_http::Outgoing;
 
 use crate::{
-    shared::{ErrorChain, Shared, lock},
-    tasks::guarded,
+    error::ErrorChain,
+    tasks::{guarded, lock},
 };
 
 /// How old the platform's word may be.
@@ -58,10 +58,10 @@ impl PlatformTime {
     }
 }
 
-impl Shared {
+impl super::Platform {
     pub(crate) fn learn_time(&self, headers: &HeaderMap) {
-        let now = self.now().mono;
-        lock(&self.platform_time).learn(headers, now);
+        let now = self.environment.now().mono;
+        lock(&self.time).learn(headers, now);
     }
 
     /// Whether `moment` is over by this process's clock and by the platform's, which is asked where it has
@@ -70,13 +70,13 @@ impl Shared {
         if moment > self.environment.wall() {
             return false;
         }
-        let now = self.now().mono;
-        let told = lock(&self.platform_time).now(now);
-        if told.is_none() && lock(&self.platform_time).may_ask(now) {
+        let now = self.environment.now().mono;
+        let told = lock(&self.time).now(now);
+        if told.is_none() && lock(&self.time).may_ask(now) {
             self.ask_time().await;
         }
-        let now = self.now().mono;
-        let told = lock(&self.platform_time).now(now);
+        let now = self.environment.now().mono;
+        let told = lock(&self.time).now(now);
         told.is_some_and(|platform| moment <= platform)
     }
 

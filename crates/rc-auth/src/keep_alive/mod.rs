@@ -1,0 +1,222 @@
+//! Care for grants that nobody uses, and for what processes that died have left.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use rc_auth_core::{EndReason, GrantRecord, Input, Phase, RecordState, RefreshPolicy, Want};
+use rc_store::{Due, DueAt, RecordKey, StoreError, Version};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    error::ErrorChain,
+    live::intents::Owner,
+    records::{Found, StoredRecord},
+    refresh::waiting,
+    revocation::{self, Tombstone},
+    sign_out::{self, Begun},
+    state::{ClientState, turns::Asked},
+    tasks::lock,
+};
+
+/// How often due records are looked for. Half the silence after which the owner of an intent counts as
+/// gone.
+const EVERY: Duration = Duration::from_secs(5);
+const PAGE: usize = 100;
+
+/// Sweeps the store from time to time, until the client is gone or closing.
+pub(crate) async fn run(client: Weak<ClientState>, closing: CancellationToken) {
+    loop {
+        let Some(strong) = client.upgrade() else {
+            return;
+        };
+        if let Err(error) = sweep(&strong).await {
+            tracing::warn!(error = %ErrorChain(&error), "the store could not be swept");
+        }
+        // Replicas that start together do not sweep together. The first sweep is at once.
+        let [spread] = strong.draw().unwrap_or([128]);
+        let pause = EVERY * 9 / 10 + EVERY / 5 * u32::from(spread) / 255;
+        let next = strong.environment.sleep_until(strong.now().mono + pause);
+        drop(strong);
+        tokio::select! {
+            biased;
+            () = closing.cancelled() => return,
+            () = next => {}
+        }
+    }
+}
+
+/// Looks at everything that is due now, once. Waits for nothing but the store.
+async fn sweep(client: &Arc<ClientState>) -> Result<(), StoreError> {
+    let began = client.now().mono;
+    let before = client.environment.wall().max(RefreshPolicy::INTENT_DUE);
+    let mut after = None;
+    let mut listed = BTreeSet::new();
+    loop {
+        let page = client.records.due(after, before, PAGE).await?;
+        let Some(last) = page.last() else {
+            client.live.intents().keep_listed(&listed, began);
+            return Ok(());
+        };
+        after = Some(last.cursor());
+        listed.extend(page.iter().map(|due| due.key));
+        for key in worth_a_look(client, page).await {
+            if client.tasks.closing.is_cancelled() || !begin(client, key) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Leaves out the intents of others that are known to show signs of life, without reading a record.
+async fn worth_a_look(client: &Arc<ClientState>, page: Vec<Due>) -> Vec<RecordKey> {
+    let intent_due = DueAt::from_unix_millis(RefreshPolicy::INTENT_DUE.unix_millis());
+    let (intents, others): (Vec<Due>, Vec<Due>) =
+        page.into_iter().partition(|due| due.due == intent_due);
+    let mut keys: Vec<RecordKey> = intents.iter().map(|due| due.key).collect();
+    if let Some(versions) = client.records.versions(&keys).await {
+        let now = client.now().mono;
+        let versions: Vec<Option<Version>> = versions;
+        let mut versions = versions.into_iter();
+        keys.retain(|key| {
+            let Some(version) = versions.next().flatten() else {
+                return false;
+            };
+            let own = client
+                .live
+                .get(key)
+                .is_some_and(|live| lock(&live.inner).machine.owns_an_intent());
+            !own && client.live.intents().owner(key, version, now) != Owner::AtWork
+        });
+    }
+    // Replicas that find the same begin at different places.
+    let [a, b] = client.draw().unwrap_or_default();
+    if !keys.is_empty() {
+        let start = usize::from(u16::from_be_bytes([a, b])) % keys.len();
+        keys.rotate_left(start);
+    }
+    keys.extend(others.into_iter().map(|due| due.key));
+    keys
+}
+
+/// Looks after a record in a task of its own, unless that goes on already. `false`: too many wait.
+fn begin(client: &Arc<ClientState>, key: RecordKey) -> bool {
+    let turn = match client.turns.ask(key) {
+        Asked::Turn(turn) => turn,
+        Asked::HasOne => return true,
+        Asked::TooMany => return false,
+    };
+    let state = client.clone();
+    client.tasks.spawn("keep-alive", async move {
+        // The semaphore is never closed.
+        if let Ok(_permit) = state.turns.permits.acquire().await
+            && !state.tasks.closing.is_cancelled()
+        {
+            look_after(&state, turn.key).await;
+        }
+    });
+    true
+}
+
+async fn look_after(client: &Arc<ClientState>, key: RecordKey) {
+    // A record that cannot be read was logged; the cursor passes it.
+    let Ok(Some(Found { record, version })) = client.records.read(&key).await else {
+        return;
+    };
+    match record {
+        StoredRecord::UsedState(_) => client.records.delete(&key, version).await,
+        StoredRecord::Mark(_) => {}
+        StoredRecord::Grant(record) => match &record.state {
+            RecordState::SignedOut { .. } => {
+                revocation::resume(client, &key, Tombstone { record, version }).await;
+            }
+            RecordState::Ended { .. } => client.records.delete(&key, version).await,
+            RecordState::Idle { pair, .. } if pair.refresh_token().is_none() => {
+                client.records.delete(&key, version).await;
+                waiting::input(client, &client.live(key), Input::Changed);
+            }
+            RecordState::Idle { .. } => match over_by_the_clock(client, &record).await {
+                Some(reason) => end(client, key, reason).await,
+                None => refresh(client, key).await,
+            },
+            RecordState::Refreshing { intent, .. } => {
+                let now = client.now();
+                let seen = client
+                    .live
+                    .intents()
+                    .note(key, version, intent, &client.policy, now);
+                let left = client.policy.owner_gone_in(intent, seen, now.wall);
+                if left.is_zero() {
+                    refresh(client, key).await;
+                }
+            }
+        },
+    }
+}
+
+/// Whether the grant has reached its greatest age or gone unused for too long, by this process's clock and
+/// the platform's. As long as the platform's is not known, it is kept.
+async fn over_by_the_clock(client: &ClientState, record: &GrantRecord) -> Option<EndReason> {
+    let (at, reason) = client.policy.ends_at(&record.about)?;
+    client.platform.is_surely_over(at).await.then_some(reason)
+}
+
+async fn end(client: &Arc<ClientState>, key: RecordKey, reason: EndReason) {
+    match sign_out::begin(client, key, Some(reason)).await {
+        Ok(Begun::Stone(stone)) => {
+            sign_out::finish(client, key, *stone).await;
+        }
+        Ok(Begun::Done(_)) => {}
+        Err(error) => tracing::warn!(record = ?key, %error, "a grant could not be ended"),
+    }
+}
+
+/// Has a grant refreshed, or its unfinished refresh finished. The outcome is told by events.
+async fn refresh(client: &Arc<ClientState>, key: RecordKey) {
+    let live = client.live(key);
+    waiting::input(client, &live, Input::Changed);
+    let settled = waiting::known(
+        client,
+        &live,
+        Want::Care,
+        client.deadline(),
+        |view, _| match view.phase {
+            Phase::Idle | Phase::Waiting { .. } | Phase::Over(_) => Some(()),
+            Phase::Unknown | Phase::Busy => None,
+        },
+    )
+    .await;
+    if settled.is_err() {
+        tracing::debug!(record = ?key, "a due grant is still busy");
+    }
+}
+
+/// Every intent that stands in the store belongs to nobody: notes them all, and has them taken over.
+pub(crate) async fn take_over_abandoned(client: &Arc<ClientState>) -> Result<usize, StoreError> {
+    // The first version made an intent due at its deadline.
+    let latest = RefreshPolicy::MAX_INTENT_DEADLINE * 2;
+    let before = client.environment.wall().saturating_add(latest);
+    let before = before.max(RefreshPolicy::INTENT_DUE);
+    let mut abandoned = Vec::new();
+    let mut after = None;
+    loop {
+        let page = client.records.due(after, before, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.cursor());
+        for due in page {
+            if let Ok(Some(Found {
+                record: StoredRecord::Grant(grant),
+                ..
+            })) = client.records.read(&due.key).await
+                && let RecordState::Refreshing { intent, .. } = grant.state
+            {
+                abandoned.push(intent.attempt);
+            }
+        }
+    }
+    let count = abandoned.len();
+    client.live.intents().abandon(abandoned);
+    Ok(count)
+}

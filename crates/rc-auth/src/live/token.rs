@@ -1,0 +1,40 @@
+//! An access token that is saved, ready to be sent.
+
+use http::HeaderValue;
+use rc_auth_core::{Owner, PairId, Secret, Timestamp};
+
+/// An access token that is saved, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct UsableToken {
+    /// `Bearer …`, marked sensitive.
+    pub(crate) header: HeaderValue,
+    pub(crate) pair: PairId,
+    /// Whose calls the platform counts together.
+    pub(crate) owner: Owner,
+    /// From when on a use has more to do than to send it: a refresh in the background, or a note that the
+    /// grant is in use.
+    pub(crate) quiet_until: Timestamp,
+    pub(crate) mandatory_at: Timestamp,
+}
+
+impl UsableToken {
+    /// Whether it is of a newer pair than this one, if there is one.
+    pub(crate) fn is_newer_than(&self, pair: Option<PairId>) -> bool {
+        pair.is_none_or(|pair| self.pair.is_newer_than(pair))
+    }
+
+    /// The access token in clear, to look for in texts that must not hold it.
+    pub(crate) fn token(&self) -> &str {
+        // The header was made of a string.
+        self.header
+            .to_str()
+            .unwrap_or_default()
+            .trim_start_matches("Bearer ")
+    }
+
+    /// Whether it is this token of this pair.
+    pub(super) fn is(&self, pair: PairId, token: &Secret) -> bool {
+        self.pair == pair
+            && self.header.as_bytes().strip_prefix(b"Bearer ") == Some(token.expose().as_bytes())
+    }
+}
