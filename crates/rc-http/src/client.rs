@@ -5,8 +5,10 @@ use std::{error::Error, sync::Arc, time::Duration};
 use reqwest::{redirect, retry};
 
 use crate::{
-    BoxFuture, Delivery, FailureKind, HttpClient, Incoming, Outgoing, TransportError,
+    BoxFuture, Delivery, FailureKind, HttpClient, Incoming, Opened, Opening, Outgoing,
+    TransportError,
     address::Address,
+    open::open,
     send::send,
     tls::{NoTrust, Tls},
 };
@@ -77,6 +79,14 @@ impl HttpClient for ReqwestClient {
             let address = Address::of(&outgoing.request)?;
             let client = self.for_address(&address)?;
             send(client, &address, outgoing).await
+        })
+    }
+
+    fn open(&self, opening: Opening) -> BoxFuture<'_, Result<Opened, TransportError>> {
+        Box::pin(async move {
+            let address = Address::of(&opening.request)?;
+            let client = self.for_address(&address)?;
+            open(client, address, opening).await
         })
     }
 }

@@ -5,12 +5,13 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 
-use crate::TransportError;
+use crate::{Opened, Opening, TransportError};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Sends one request and reads its whole answer.
+/// Sends one request and hands out its answer: whole with [`send`](Self::send), piece by piece with
+/// [`open`](Self::open).
 ///
 /// Implementations never retry, never follow a redirect that [`Outgoing::redirects`] does not allow, and
 /// never log a body, a query or a sensitive header. Any status is an answer, also 500; an error means
@@ -26,11 +27,33 @@ pub trait HttpClient: fmt::Debug + Send + Sync {
     /// [`TransportError`] when no whole answer arrived; [`TransportError::delivery`] says whether the
     /// server can have seen the request.
     fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>>;
+
+    /// Sends `opening` once, and returns as soon as the head of its answer is there. Its body follows as a
+    /// stream.
+    ///
+    /// Provided for doubles, which have only [`send`](Self::send): the request's body is put together in
+    /// memory and the answer's body is one piece. The deadline of that `send` is the shorter of
+    /// [`Opening::head_deadline`] and [`Opening::total_limit`]. Clients that speak to a network override it.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] when no head arrived; [`TransportError::delivery`] says whether the server can
+    /// have seen the request. What goes wrong later is an item of the [`Opened::body`].
+    fn open(&self, opening: Opening) -> BoxFuture<'_, Result<Opened, TransportError>> {
+        Box::pin(async move {
+            let outgoing = opening.into_outgoing().await?;
+            self.send(outgoing).await.map(Opened::from)
+        })
+    }
 }
 
 impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
     fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>> {
         (**self).send(outgoing)
+    }
+
+    fn open(&self, opening: Opening) -> BoxFuture<'_, Result<Opened, TransportError>> {
+        (**self).open(opening)
     }
 }
 
@@ -157,5 +180,36 @@ impl fmt::Debug for Incoming {
             .field("status", &self.status)
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_prints_no_query_header_or_body() {
+        let request =
+            Request::post("https://platform.example.com/restapi/oauth/token?code=secret-1")
+                .header("authorization", "Bearer secret-2")
+                .body(Bytes::from_static(b"refresh_token=secret-3"))
+                .unwrap();
+        insta::assert_snapshot!(format!("{:#?}", Outgoing::new(request)), @r#"
+        Outgoing {
+            method: POST,
+            host: "platform.example.com",
+            path: "/restapi/oauth/token",
+            body_bytes: 22,
+            deadline: 30s,
+            max_body: 1048576,
+            redirects: Refuse,
+        }
+        "#);
+        let answer = Incoming::new(
+            StatusCode::OK,
+            HeaderMap::from_iter([(http::header::SET_COOKIE, "secret-4".parse().unwrap())]),
+            Bytes::from_static(b"secret-5"),
+        );
+        insta::assert_snapshot!(format!("{answer:?}"), @"Incoming { status: 200, body_bytes: 8, .. }");
     }
 }
