@@ -92,6 +92,18 @@ impl HttpClient for ReqwestClient {
 }
 
 /// Options of a [`ReqwestClient`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use rc_http::ReqwestClient;
+///
+/// let client = ReqwestClient::builder()
+///     .user_agent("example-app/1.2")
+///     .connect_timeout(Duration::from_secs(3))
+///     .build()?;
+/// # Ok::<(), rc_http::BuildError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ReqwestClientBuilder {

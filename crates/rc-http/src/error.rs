@@ -36,6 +36,14 @@ pub enum FailureKind {
 ///
 /// Prints the origin (scheme, host, port) only: never a path, a query, a header or a body. The cause is
 /// its [source](Error::source).
+///
+/// ```
+/// use rc_http::{Delivery, FailureKind, TransportError};
+///
+/// let error = TransportError::new(Delivery::MaybeSent, FailureKind::Timeout, "https://example.com");
+/// assert_eq!(error.to_string(), "no whole answer in time from https://example.com");
+/// assert_eq!(error.delivery(), Delivery::MaybeSent);
+/// ```
 #[derive(Debug)]
 pub struct TransportError {
     delivery: Delivery,

@@ -19,6 +19,24 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// Dropping the future abandons the exchange. The server may have carried out the request all the same:
 /// to a caller who drops, the outcome is [`Delivery::MaybeSent`](crate::Delivery::MaybeSent).
+///
+/// A double for tests has one method to write:
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{HeaderMap, StatusCode};
+/// use rc_http::{BoxFuture, HttpClient, Incoming, Outgoing, TransportError};
+///
+/// #[derive(Debug)]
+/// struct Unavailable;
+///
+/// impl HttpClient for Unavailable {
+///     fn send(&self, _: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>> {
+///         let answer = Incoming::new(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), Bytes::new());
+///         Box::pin(async { Ok(answer) })
+///     }
+/// }
+/// ```
 pub trait HttpClient: fmt::Debug + Send + Sync {
     /// Sends `outgoing` once.
     ///
@@ -60,6 +78,21 @@ impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
 /// One request, and the limits its answer has to keep.
 ///
 /// `Debug` prints method, origin, path and the body's length: no query, no header, no body.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use bytes::Bytes;
+/// use rc_http::{Outgoing, Redirects};
+///
+/// let request = http::Request::get("https://platform.example.com/restapi/v1.0").body(Bytes::new())?;
+/// let outgoing = Outgoing::new(request)
+///     .deadline(Duration::from_secs(10))
+///     .max_body(64 * 1024)
+///     .redirects(Redirects::SameOrigin);
+/// assert_eq!(outgoing.max_body, 65_536);
+/// # Ok::<(), http::Error>(())
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Outgoing {

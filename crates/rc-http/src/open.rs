@@ -66,7 +66,7 @@ impl Limits {
 
 /// `start` and `duration` later, or a time that nobody waits for.
 fn after(start: Instant, duration: Duration) -> Instant {
-    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    const YEAR: Duration = Duration::from_secs(31_536_000);
     start.checked_add(duration).unwrap_or(start + YEAR)
 }
 

@@ -44,7 +44,10 @@ async fn read(mut body: IncomingBody) -> (String, Option<TransportError>) {
     let mut text = String::new();
     while let Some(piece) = body.next().await {
         match piece {
-            Ok(piece) => text.push_str(std::str::from_utf8(&piece).unwrap()),
+            Ok(piece) => {
+                assert!(!piece.is_empty());
+                text.push_str(std::str::from_utf8(&piece).unwrap());
+            }
             Err(error) => {
                 assert!(body.next().await.is_none(), "nothing follows an error");
                 return (text, Some(error));
@@ -180,6 +183,7 @@ async fn a_head_that_never_comes_ends_at_the_sooner_limit() {
     for (head, total, says) in [
         (soon, late, "the deadline of 200ms"),
         (late, soon, "200ms, the limit set for the whole"),
+        (soon, soon, "200ms, the limit set for the whole"),
         (soon, Duration::MAX, "the deadline of 200ms"),
     ] {
         let server = RawServer::once([Do::Wait]).await;
@@ -280,6 +284,23 @@ async fn the_beginning_of_an_error_text_can_be_read_alone() {
     let body = open(&server, |opening| opening).await.body;
     let failure = body.read_up_to(100).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::BodyBroken);
+}
+
+#[tokio::test]
+async fn what_follows_the_beginning_is_not_waited_for() {
+    let server = RawServer::once([Do::Write(HEAD), Do::Write("half"), Do::Wait]).await;
+    let opened = open(&server, |opening| opening.idle_limit(SOON)).await;
+    assert_eq!(opened.body.read_up_to(4).await.unwrap(), "half");
+}
+
+#[tokio::test]
+async fn the_beginning_can_end_inside_a_later_piece() {
+    let steps = [
+        Do::Write(CHUNKED),
+        Do::Write("3\r\none\r\n5\r\n, two\r\n0\r\n\r\n"),
+    ];
+    let opened = open(&RawServer::once(steps).await, |opening| opening).await;
+    assert_eq!(opened.body.read_up_to(5).await.unwrap(), "one, ");
 }
 
 #[tokio::test]
