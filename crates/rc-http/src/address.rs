@@ -87,7 +87,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// The origin of an address that may not be one.
-fn origin_of(uri: &Uri) -> String {
+pub(crate) fn origin_of(uri: &Uri) -> String {
     match (uri.scheme_str(), uri.host(), uri.port()) {
         (Some(scheme), Some(host), Some(port)) => format!("{scheme}://{host}:{port}"),
         (Some(scheme), Some(host), None) => format!("{scheme}://{host}"),

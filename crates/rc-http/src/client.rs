@@ -5,8 +5,10 @@ use std::{error::Error, sync::Arc, time::Duration};
 use reqwest::{redirect, retry};
 
 use crate::{
-    BoxFuture, Delivery, FailureKind, HttpClient, Incoming, Outgoing, TransportError,
+    BoxFuture, Delivery, FailureKind, HttpClient, Incoming, Opened, Opening, Outgoing,
+    TransportError,
     address::Address,
+    open::open,
     send::send,
     tls::{NoTrust, Tls},
 };
@@ -79,9 +81,29 @@ impl HttpClient for ReqwestClient {
             send(client, &address, outgoing).await
         })
     }
+
+    fn open(&self, opening: Opening) -> BoxFuture<'_, Result<Opened, TransportError>> {
+        Box::pin(async move {
+            let address = Address::of(&opening.request)?;
+            let client = self.for_address(&address)?;
+            open(client, address, opening).await
+        })
+    }
 }
 
 /// Options of a [`ReqwestClient`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use rc_http::ReqwestClient;
+///
+/// let client = ReqwestClient::builder()
+///     .user_agent("example-app/1.2")
+///     .connect_timeout(Duration::from_secs(3))
+///     .build()?;
+/// # Ok::<(), rc_http::BuildError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ReqwestClientBuilder {

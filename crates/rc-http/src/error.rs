@@ -18,7 +18,7 @@ pub enum FailureKind {
     /// The name did not resolve, the connection was refused or took longer than the connect timeout, or
     /// TLS failed.
     Connect,
-    /// The deadline passed.
+    /// A deadline or another limit of time passed.
     Timeout,
     /// The connection broke before the head of the answer.
     Broken,
@@ -26,6 +26,8 @@ pub enum FailureKind {
     BodyBroken,
     /// The body is larger than the limit.
     BodyTooLarge,
+    /// The stream of the request's body failed, or is not as long as it was said to be.
+    UploadBroken,
     /// The request cannot be sent as it is.
     InvalidRequest,
 }
@@ -34,6 +36,14 @@ pub enum FailureKind {
 ///
 /// Prints the origin (scheme, host, port) only: never a path, a query, a header or a body. The cause is
 /// its [source](Error::source).
+///
+/// ```
+/// use rc_http::{Delivery, FailureKind, TransportError};
+///
+/// let error = TransportError::new(Delivery::MaybeSent, FailureKind::Timeout, "https://example.com");
+/// assert_eq!(error.to_string(), "no whole answer in time from https://example.com");
+/// assert_eq!(error.delivery(), Delivery::MaybeSent);
+/// ```
 #[derive(Debug)]
 pub struct TransportError {
     delivery: Delivery,
@@ -87,6 +97,7 @@ impl fmt::Display for TransportError {
             FailureKind::Broken => "the connection broke before an answer came from",
             FailureKind::BodyBroken => "the answer's body broke off from",
             FailureKind::BodyTooLarge => "the answer's body is too large from",
+            FailureKind::UploadBroken => "the request's body could not be read whole to send it to",
             FailureKind::InvalidRequest => "the request cannot be sent to",
         };
         write!(f, "{what} {}", self.origin)

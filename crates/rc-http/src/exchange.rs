@@ -5,12 +5,13 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 
-use crate::TransportError;
+use crate::{Opened, Opening, TransportError};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Sends one request and reads its whole answer.
+/// Sends one request and hands out its answer: whole with [`send`](Self::send), piece by piece with
+/// [`open`](Self::open).
 ///
 /// Implementations never retry, never follow a redirect that [`Outgoing::redirects`] does not allow, and
 /// never log a body, a query or a sensitive header. Any status is an answer, also 500; an error means
@@ -18,6 +19,24 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// Dropping the future abandons the exchange. The server may have carried out the request all the same:
 /// to a caller who drops, the outcome is [`Delivery::MaybeSent`](crate::Delivery::MaybeSent).
+///
+/// A double for tests has one method to write:
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{HeaderMap, StatusCode};
+/// use rc_http::{BoxFuture, HttpClient, Incoming, Outgoing, TransportError};
+///
+/// #[derive(Debug)]
+/// struct Unavailable;
+///
+/// impl HttpClient for Unavailable {
+///     fn send(&self, _: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>> {
+///         let answer = Incoming::new(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), Bytes::new());
+///         Box::pin(async { Ok(answer) })
+///     }
+/// }
+/// ```
 pub trait HttpClient: fmt::Debug + Send + Sync {
     /// Sends `outgoing` once.
     ///
@@ -26,17 +45,54 @@ pub trait HttpClient: fmt::Debug + Send + Sync {
     /// [`TransportError`] when no whole answer arrived; [`TransportError::delivery`] says whether the
     /// server can have seen the request.
     fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>>;
+
+    /// Sends `opening` once, and returns as soon as the head of its answer is there. Its body follows as a
+    /// stream.
+    ///
+    /// Provided for doubles, which have only [`send`](Self::send): the request's body is put together in
+    /// memory and the answer's body is one piece. The deadline of that `send` is the shorter of
+    /// [`Opening::head_deadline`] and [`Opening::total_limit`]. Clients that speak to a network override it.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] when no head arrived; [`TransportError::delivery`] says whether the server can
+    /// have seen the request. What goes wrong later is an item of the [`Opened::body`].
+    fn open(&self, opening: Opening) -> BoxFuture<'_, Result<Opened, TransportError>> {
+        Box::pin(async move {
+            let outgoing = opening.into_outgoing().await?;
+            self.send(outgoing).await.map(Opened::from)
+        })
+    }
 }
 
 impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
     fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>> {
         (**self).send(outgoing)
     }
+
+    fn open(&self, opening: Opening) -> BoxFuture<'_, Result<Opened, TransportError>> {
+        (**self).open(opening)
+    }
 }
 
 /// One request, and the limits its answer has to keep.
 ///
 /// `Debug` prints method, origin, path and the body's length: no query, no header, no body.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use bytes::Bytes;
+/// use rc_http::{Outgoing, Redirects};
+///
+/// let request = http::Request::get("https://platform.example.com/restapi/v1.0").body(Bytes::new())?;
+/// let outgoing = Outgoing::new(request)
+///     .deadline(Duration::from_secs(10))
+///     .max_body(64 * 1024)
+///     .redirects(Redirects::SameOrigin);
+/// assert_eq!(outgoing.max_body, 65_536);
+/// # Ok::<(), http::Error>(())
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Outgoing {
@@ -157,5 +213,36 @@ impl fmt::Debug for Incoming {
             .field("status", &self.status)
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_prints_no_query_header_or_body() {
+        let request =
+            Request::post("https://platform.example.com/restapi/oauth/token?code=secret-1")
+                .header("authorization", "Bearer secret-2")
+                .body(Bytes::from_static(b"refresh_token=secret-3"))
+                .unwrap();
+        insta::assert_snapshot!(format!("{:#?}", Outgoing::new(request)), @r#"
+        Outgoing {
+            method: POST,
+            host: "platform.example.com",
+            path: "/restapi/oauth/token",
+            body_bytes: 22,
+            deadline: 30s,
+            max_body: 1048576,
+            redirects: Refuse,
+        }
+        "#);
+        let answer = Incoming::new(
+            StatusCode::OK,
+            HeaderMap::from_iter([(http::header::SET_COOKIE, "secret-4".parse().unwrap())]),
+            Bytes::from_static(b"secret-5"),
+        );
+        insta::assert_snapshot!(format!("{answer:?}"), @"Incoming { status: 200, body_bytes: 8, .. }");
     }
 }

@@ -1,15 +1,15 @@
 //! From what reqwest reports to what it proves.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
-use crate::{Delivery, FailureKind, TransportError, address::Address, send::Progress};
+use crate::{BoxError, Delivery, FailureKind, TransportError, address::Address, send::Progress};
 
 /// A failure, before it is known for which address.
 #[derive(Debug)]
 pub(crate) struct Failure {
     delivery: Delivery,
     kind: FailureKind,
-    source: Box<dyn Error + Send + Sync>,
+    source: BoxError,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +18,14 @@ enum Limit {
     Head(Duration),
     #[error("the body of the answer did not arrive whole within the deadline of {0:?}")]
     Body(Duration),
+    #[error("the first piece of the request's body was not there within the deadline of {0:?}")]
+    FirstPiece(Duration),
+    #[error("nothing of the answer's body arrived for {0:?}, the limit set for its pauses")]
+    Pause(Duration),
+    #[error("the exchange did not end within {0:?}, the limit set for the whole")]
+    Total(Duration),
     #[error("it is longer than {0} bytes, the limit set for this request")]
-    Size(usize),
+    Size(u64),
 }
 
 impl Failure {
@@ -47,7 +53,7 @@ impl Failure {
     }
 
     /// The body exceeds the `limit` in bytes.
-    pub(crate) fn too_large(limit: usize) -> Self {
+    pub(crate) fn too_large(limit: u64) -> Self {
         Self::after_head(FailureKind::BodyTooLarge, Limit::Size(limit))
     }
 
@@ -61,7 +67,40 @@ impl Failure {
         Self::after_head(FailureKind::Timeout, limit)
     }
 
-    fn after_head(kind: FailureKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    /// No piece of the request's body came in time. It is awaited before the connection is.
+    pub(crate) fn late_first_piece(deadline: Duration) -> Self {
+        Self {
+            delivery: Delivery::NotSent,
+            kind: FailureKind::Timeout,
+            source: Limit::FirstPiece(deadline).into(),
+        }
+    }
+
+    /// A pause of the answer's body was too long.
+    pub(crate) fn paused(limit: Duration) -> Self {
+        Self::after_head(FailureKind::Timeout, Limit::Pause(limit))
+    }
+
+    /// The exchange took longer than its caller allows in all.
+    pub(crate) fn late_in_all(limit: Duration) -> Self {
+        Self::after_head(FailureKind::Timeout, Limit::Total(limit))
+    }
+
+    /// The stream of the request's body failed before anything was sent.
+    pub(crate) fn before_upload(source: BoxError) -> Self {
+        Self {
+            delivery: Delivery::NotSent,
+            kind: FailureKind::UploadBroken,
+            source,
+        }
+    }
+
+    /// The stream of the request's body failed after the connection had asked for it.
+    pub(crate) fn in_upload(source: BoxError) -> Self {
+        Self::after_head(FailureKind::UploadBroken, source)
+    }
+
+    fn after_head(kind: FailureKind, source: impl Into<BoxError>) -> Self {
         Self {
             delivery: Delivery::MaybeSent,
             kind,

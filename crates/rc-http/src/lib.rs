@@ -2,17 +2,24 @@
 
 mod address;
 mod client;
+mod download;
 mod error;
 mod exchange;
 mod failure;
+mod hop;
+mod measured;
+mod open;
+mod opened;
+mod opening;
 mod redirect;
-mod scripted;
 #[cfg(test)]
 mod secrecy;
 mod send;
 mod tls;
+mod upload;
 
 pub use client::{BuildError, ReqwestClient, ReqwestClientBuilder};
 pub use error::{Delivery, FailureKind, TransportError};
 pub use exchange::{BoxFuture, HttpClient, Incoming, Outgoing, Redirects};
-pub use scripted::Scripted;
+pub use opened::{IncomingBody, Opened};
+pub use opening::{BodyStream, BoxError, Opening, OutgoingBody};

@@ -7,11 +7,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::Request;
 use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
-use crate::{HttpClient, Outgoing, Redirects, ReqwestClient, TransportError};
+use crate::{
+    BoxError, HttpClient, Opening, Outgoing, OutgoingBody, Redirects, ReqwestClient, TransportError,
+};
 
 /// Every `tracing` event and span, and every `log` record, of this test binary.
 static PRINTED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -119,6 +122,30 @@ async fn exchange_secrets(client: &ReqwestClient, server: &MockServer, path: &st
     assert!(!texts(&failure).contains("needle"), "{}", texts(&failure));
 }
 
+/// The same secrets, in bodies that are streams, and one that the caller's own stream reports.
+async fn stream_secrets(client: &ReqwestClient, server: &MockServer, path: &str) {
+    let opening = |pieces: Vec<Result<Bytes, BoxError>>| {
+        let request = outgoing(server, path).request;
+        Opening::new(request.map(|_| OutgoingBody::stream(None, stream::iter(pieces))))
+    };
+    let piece = || Ok(Bytes::from_static(b"refresh_token=needle-body"));
+    let opened = client.open(opening(vec![piece()])).await.unwrap();
+    assert!(!format!("{opened:?} {:?}", opened.body).contains("needle"));
+    let body = opened.body.read_up_to(1000).await.unwrap();
+    assert!(body.ends_with(b"needle-answer\"}"));
+    let failure = client
+        .open(opening(vec![piece()]).max_body(4))
+        .await
+        .unwrap_err();
+    assert!(!texts(&failure).contains("needle"), "{}", texts(&failure));
+    let failure = client
+        .open(opening(vec![piece(), Err("the file is gone".into())]))
+        .await
+        .unwrap_err();
+    assert!(!texts(&failure).contains("needle"), "{}", texts(&failure));
+    drop(client.open(opening(vec![piece()])).await.unwrap());
+}
+
 #[track_caller]
 fn assert_printed_no_secret(expected: &[&str]) {
     let printed = printed();
@@ -159,6 +186,24 @@ async fn nothing_secret_is_printed_over_http_2() {
     builder.http2_prior_knowledge = true;
     exchange_secrets(&builder.build().unwrap(), &server, "/second").await;
     assert_printed_no_secret(&["path=\"/second\"", "h2::codec", "h2::hpack"]);
+}
+
+#[tokio::test]
+async fn nothing_secret_of_streams_is_printed() {
+    print_everything();
+    let server = server().await;
+    stream_secrets(&ReqwestClient::new().unwrap(), &server, "/streamed").await;
+    assert_printed_no_secret(&[
+        "path=\"/streamed\"",
+        "opened status=302 hops=0",
+        "received bytes=32",
+        "kind=UploadBroken",
+        "abandoned bytes=0",
+    ]);
+    let mut builder = ReqwestClient::builder();
+    builder.http2_prior_knowledge = true;
+    stream_secrets(&builder.build().unwrap(), &server, "/streamed-second").await;
+    assert_printed_no_secret(&["path=\"/streamed-second\""]);
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ async fn a_handshake_longer_than_the_connect_timeout_is_not_sent() {
         .build()
         .unwrap();
     let failure = client
-        .send(post(&format!("https://{address}/token")))
+        .send(post(&format!("https://{address}/token")).deadline(Duration::from_secs(3)))
         .await
         .unwrap_err();
     assert_eq!(verdict(&failure), (NotSent, FailureKind::Connect));

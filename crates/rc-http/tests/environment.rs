@@ -6,7 +6,7 @@
 
 mod common;
 
-use std::{env, future::Future, process::Command};
+use std::{env, future::Future, io::Read, process::Command};
 
 use common::{chain, get, verdict};
 use rc_http::{Delivery, FailureKind, HttpClient, ReqwestClient};
@@ -102,6 +102,48 @@ fn nothing_on_the_own_machine_is_asked_of_a_proxy() {
             assert_eq!(answer.unwrap().status, 204);
         },
     );
+}
+
+#[test]
+fn another_machine_is_asked_through_the_proxy() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let proxy = format!("http://{address}");
+    let asked = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut buffer = [0; 4096];
+        let read = socket.read(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..read]).into_owned()
+    });
+    let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/example-ca.pem");
+    let variables = [
+        ("HTTPS_PROXY", &*proxy),
+        ("https_proxy", &*proxy),
+        ("NO_PROXY", ""),
+        ("no_proxy", ""),
+        ("SSL_CERT_FILE", ca),
+    ];
+    with_environment(
+        "another_machine_is_asked_through_the_proxy",
+        &variables,
+        async {
+            let failure = ReqwestClient::new()
+                .unwrap()
+                .send(get("https://platform.invalid/restapi"))
+                .await
+                .unwrap_err();
+            assert_eq!(verdict(&failure), (Delivery::NotSent, FailureKind::Connect));
+        },
+    );
+    if env::var_os(CHILD).is_none() {
+        // Ends the wait of a proxy that nobody asked; refused where it was asked.
+        drop(std::net::TcpStream::connect(address));
+        let asked = asked.join().unwrap();
+        assert!(
+            asked.starts_with("CONNECT platform.invalid:443 "),
+            "{asked}"
+        );
+    }
 }
 
 #[test]
