@@ -6,7 +6,9 @@ use std::{
     process::{Command, ExitStatus},
 };
 
-use crate::Outcome;
+use cargo_metadata::Metadata;
+
+use crate::{Fallible, Outcome};
 
 /// The root of the workspace.
 pub(crate) fn root() -> &'static Path {
@@ -35,6 +37,26 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     };
     verdict(status, command)?;
     String::from_utf8(stdout).map_err(|_| format!("{} printed what is not UTF-8", shown(command)))
+}
+
+/// The packages of the workspace and of everything below it, with what each is linked to.
+pub(crate) fn metadata() -> Fallible<Metadata> {
+    let arguments = [
+        "metadata",
+        "--all-features",
+        "--format-version",
+        "1",
+        "--locked",
+    ];
+    // The packages of other platforms may have to be fetched, which is no error.
+    let printed = output(cargo(&arguments).arg("--quiet"))?;
+    parsed(&printed)
+}
+
+/// Metadata from what cargo prints.
+pub(crate) fn parsed(printed: &str) -> Fallible<Metadata> {
+    cargo_metadata::MetadataCommand::parse(printed)
+        .map_err(|error| format!("cargo metadata printed what cannot be read: {error}"))
 }
 
 /// The text of a file, named from the root of the workspace.

@@ -15,9 +15,9 @@ mod layers;
 mod new_store;
 mod processes;
 mod services;
-mod spdx;
 mod stores;
 mod stress;
+mod tool;
 mod wire;
 
 /// What a chore says when it did not work out: what happened, to what, what to do next.
@@ -50,7 +50,7 @@ const CHORES: [Chore; 13] = [
     Chore {
         name: "deny",
         arguments: "",
-        purpose: "checks licences, banned crates and sources against deny.toml",
+        purpose: "runs cargo-deny: licences, banned crates, sources and advisories against deny.toml; installs it where it is missing",
         run: deny::run,
     },
     Chore {
