@@ -2,11 +2,13 @@
 
 use std::{
     env, io,
-    path::Path,
-    process::{Command, ExitStatus},
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
 };
 
-use crate::Outcome;
+use cargo_metadata::Metadata;
+
+use crate::{Fallible, Outcome};
 
 /// The root of the workspace.
 pub(crate) fn root() -> &'static Path {
@@ -28,13 +30,55 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
 
 /// Runs `command` and returns what it prints. Its errors go to the terminal.
 pub(crate) fn output(command: &mut Command) -> Result<String, String> {
-    let output = command.stderr(std::process::Stdio::inherit()).output();
+    let output = command.stderr(Stdio::inherit()).output();
     let (status, stdout) = match output {
         Ok(output) => (Ok(output.status), output.stdout),
         Err(error) => (Err(error), Vec::new()),
     };
     verdict(status, command)?;
     String::from_utf8(stdout).map_err(|_| format!("{} printed what is not UTF-8", shown(command)))
+}
+
+/// Runs `command` and returns what it says of itself, with its outcome. What it prints goes to the terminal.
+pub(crate) fn with_errors(command: &mut Command) -> (Outcome, String) {
+    let output = command
+        .stdout(Stdio::inherit())
+        .stderr(Stdio::piped())
+        .output();
+    let (status, stderr) = match output {
+        Ok(output) => (Ok(output.status), output.stderr),
+        Err(error) => (Err(error), Vec::new()),
+    };
+    (
+        verdict(status, command),
+        String::from_utf8_lossy(&stderr).into_owned(),
+    )
+}
+
+/// The folder for what is built.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+/// The packages of the workspace and of everything below it, with what each is linked to.
+pub(crate) fn metadata() -> Fallible<Metadata> {
+    let arguments = [
+        "metadata",
+        "--all-features",
+        "--format-version",
+        "1",
+        "--locked",
+    ];
+    // The packages of other platforms may have to be fetched, which is no error.
+    let printed = output(cargo(&arguments).arg("--quiet"))?;
+    parsed(&printed)
+}
+
+/// Metadata from what cargo prints.
+pub(crate) fn parsed(printed: &str) -> Fallible<Metadata> {
+    cargo_metadata::MetadataCommand::parse(printed)
+        .map_err(|error| format!("cargo metadata printed what cannot be read: {error}"))
 }
 
 /// The text of a file, named from the root of the workspace.

@@ -6,80 +6,81 @@ use crate::{Outcome, cargo, deny, e2e, guide, interop, layers, new_store, stores
 
 struct Step {
     name: &'static str,
+    /// Minutes that it may take on two cores from nothing built, before somebody should look why.
+    budget: u64,
     run: fn() -> Outcome,
+}
+
+const fn step(name: &'static str, budget: u64, run: fn() -> Outcome) -> Step {
+    Step { name, budget, run }
 }
 
 /// `test`, `e2e` and `doc` all select the whole workspace with its default features, so that no
 /// dependency is compiled twice.
 const STEPS: [Step; 11] = [
-    Step {
-        name: "fmt",
-        run: || cargo::run(&mut cargo::cargo(&["fmt", "--all", "--check"])),
-    },
-    Step {
-        name: "layers",
-        run: || layers::run(&[]),
-    },
-    Step {
-        name: "deny",
-        run: || deny::run(&[]),
-    },
-    Step {
-        name: "clippy",
-        run: clippy,
-    },
-    Step {
-        name: "test",
-        run: || cargo::run(&mut cargo::cargo(&["test", "--workspace"])),
-    },
-    Step {
-        name: "doc",
-        run: doc,
-    },
-    Step {
-        name: "new-store",
-        run: new_store::check,
-    },
-    Step {
-        name: "e2e",
-        run: || e2e::run(&[]),
-    },
-    Step {
-        name: "interop",
-        run: interop::check,
-    },
+    step("fmt", 1, || {
+        cargo::run(&mut cargo::cargo(&["fmt", "--all", "--check"]))
+    }),
+    step("layers", 1, || layers::run(&[])),
+    step("deny", 1, || deny::run(&[])),
+    step("clippy", 5, clippy),
+    step("test", 8, || {
+        cargo::run(&mut cargo::cargo(&["test", "--workspace"]))
+    }),
+    step("doc", 2, doc),
+    step("new-store", 2, new_store::check),
+    step("e2e", 5, || e2e::run(&[])),
+    step("interop", 4, interop::check),
     // After `interop`, which has installed Python's packages.
-    Step {
-        name: "guide",
-        run: guide::check,
-    },
+    step("guide", 4, guide::check),
     // Last: it builds drivers that nothing else needs.
-    Step {
-        name: "stores",
-        run: || stores::run(&[]),
-    },
+    step("stores", 8, || stores::run(&[])),
 ];
 
 /// Runs all steps, or those named, in their order, up to the first that fails.
 pub(crate) fn run(names: &[String]) -> Outcome {
-    let steps = chosen(names)?;
-    let started = Instant::now();
-    for Step { name, run } in &steps {
+    let mut taken = Vec::new();
+    let outcome = chosen(names)?.into_iter().try_for_each(|step| {
+        let Step { name, run, .. } = step;
         announce(&format!("{name} …"));
         let begun = Instant::now();
         let outcome = run();
-        let word = if outcome.is_ok() { "ok" } else { "FAILED" };
-        announce(&format!("{name} {word}, {}", seconds(begun.elapsed())));
+        taken.push((step, begun.elapsed()));
         outcome.map_err(|message| {
+            announce(&format!("{name} FAILED"));
             format!("{message}\nRepeat this step alone: cargo xtask ci {name}")
-        })?;
-    }
-    announce(&format!(
-        "all {} steps passed, {}",
-        steps.len(),
-        seconds(started.elapsed())
+        })
+    });
+    table(&taken).iter().for_each(|line| announce(line));
+    outcome
+}
+
+/// What each step took beside its budget, and the steps over theirs by name: they are told, and fail nothing, because
+/// machines differ.
+fn table(taken: &[(&Step, Duration)]) -> Vec<String> {
+    let line = |name: &str, took: &str, budget: &str| format!("{name:<10} {took:>9} {budget:>8}");
+    let mut lines = vec![line("step", "took", "budget")];
+    lines.extend(
+        taken
+            .iter()
+            .map(|(step, took)| line(step.name, &seconds(*took), &format!("{} min", step.budget))),
+    );
+    lines.push(line(
+        "all",
+        &seconds(taken.iter().map(|(_, took)| *took).sum()),
+        "",
     ));
-    Ok(())
+    let over = taken
+        .iter()
+        .filter(|(step, took)| *took > Duration::from_secs(60 * step.budget));
+    let over: Vec<&str> = over.map(|(step, _)| step.name).collect();
+    if !over.is_empty() {
+        lines.push(format!("over budget: {}", over.join(" ")));
+    }
+    lines
+        .iter()
+        .map(|line| line.trim_end().to_owned())
+        .collect()
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Step>, String> {
@@ -87,9 +88,10 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Step>, String> {
         .iter()
         .find(|name| STEPS.iter().all(|step| step.name != *name))
     {
-        let known = STEPS.map(|step| step.name).join(" ");
+        let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
         return Err(format!(
-            "there is no step {unknown:?} of ci; the steps are: {known}"
+            "there is no step {unknown:?} of ci; the steps are: {}",
+            known.join(" ")
         ));
     }
     Ok(STEPS
@@ -145,5 +147,23 @@ mod tests {
             message.contains("lunch") && message.contains("clippy"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn the_table_has_each_step_with_its_budget_and_names_those_over_it() {
+        let [fmt, layers, ..] = &STEPS;
+        let taken = [
+            (fmt, Duration::from_secs(12)),
+            (layers, Duration::from_secs(61)),
+        ];
+        let expected = [
+            "step            took   budget",
+            "fmt           12.0 s    1 min",
+            "layers        61.0 s    1 min",
+            "all           73.0 s",
+            "over budget: layers",
+        ];
+        assert_eq!(table(&taken), expected);
+        assert_eq!(table(&taken[..1]).len(), 3, "nothing is over its budget");
     }
 }

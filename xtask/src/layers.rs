@@ -1,7 +1,5 @@
 //! Which crate may depend on which, and what must never reach the core.
 
-use serde_json::Value;
-
 use crate::{Outcome, cargo, no_arguments};
 
 mod core;
@@ -108,9 +106,9 @@ pub(crate) fn is_known(package: &str) -> bool {
 /// Checks the edges of the workspace and everything below the core.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     no_arguments(arguments)?;
-    let metadata = metadata()?;
-    let mut wrong = edges::wrong(&metadata)?;
-    wrong.extend(core::wrong(&metadata, &core::tree()?)?);
+    let metadata = cargo::metadata()?;
+    let mut wrong = edges::wrong(&metadata);
+    wrong.extend(core::wrong(&metadata)?);
     if wrong.is_empty() {
         println!(
             "layers: every edge is one of the design, and nothing under rc-auth-core does I/O"
@@ -120,21 +118,43 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     Err(format!("the layers do not hold\n\n{}", wrong.join("\n\n")))
 }
 
-fn metadata() -> Result<Value, String> {
-    let arguments = ["metadata", "--no-deps", "--format-version", "1", "--locked"];
-    let printed = cargo::output(&mut cargo::cargo(&arguments))?;
-    serde_json::from_str(&printed)
-        .map_err(|error| format!("cargo metadata printed no JSON: {error}"))
-}
+/// Metadata as cargo prints it, planted by tests.
+#[cfg(test)]
+mod planted {
+    use cargo_metadata::Metadata;
+    use serde_json::{Value, json};
 
-/// The packages of `metadata`.
-fn packages(metadata: &Value) -> Result<&[Value], String> {
-    let packages = metadata["packages"].as_array();
-    packages
-        .map(Vec::as_slice)
-        .ok_or_else(|| "cargo metadata names no packages".to_owned())
-}
+    use crate::cargo;
 
-fn name(json: &Value) -> &str {
-    json["name"].as_str().unwrap_or_default()
+    /// A workspace of all `packages`, linked as `resolved` has it.
+    pub(super) fn workspace(packages: &[Value], resolved: &[Value]) -> Metadata {
+        let members: Vec<&Value> = packages.iter().map(|package| &package["id"]).collect();
+        let printed = json!({
+            "packages": packages, "workspace_members": members, "workspace_root": "/w", "target_directory": "/w/target",
+            "version": 1, "resolve": { "nodes": resolved, "root": null },
+        });
+        cargo::parsed(&printed.to_string()).unwrap()
+    }
+
+    pub(super) fn package(name: &str, dependencies: &[Value], features: &Value) -> Value {
+        json!({
+            "name": name, "version": "0.1.0", "id": name, "dependencies": dependencies, "features": features,
+            "targets": [], "manifest_path": format!("crates/{name}/Cargo.toml"),
+        })
+    }
+
+    pub(super) fn dependency(name: &str, kind: Option<&str>, optional: bool) -> Value {
+        json!({
+            "name": name, "req": "*", "kind": kind, "optional": optional, "uses_default_features": true, "features": [],
+        })
+    }
+
+    /// `name` with what it is linked to, each of one kind.
+    pub(super) fn node(name: &str, linked: &[(&str, Option<&str>)]) -> Value {
+        let deps: Vec<Value> = linked
+            .iter()
+            .map(|(to, kind)| json!({ "name": to, "pkg": to, "dep_kinds": [{ "kind": kind, "target": null }] }))
+            .collect();
+        json!({ "id": name, "deps": deps, "dependencies": [], "features": [] })
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{env, process::ExitCode};
 
+mod alone;
 mod bench;
 mod cargo;
 mod ci;
@@ -12,12 +13,13 @@ mod fuzz;
 mod guide;
 mod interop;
 mod layers;
+mod libraries;
 mod new_store;
 mod processes;
 mod services;
-mod spdx;
 mod stores;
 mod stress;
+mod tool;
 mod wire;
 
 /// What a chore says when it did not work out: what happened, to what, what to do next.
@@ -34,7 +36,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 13] = [
+const CHORES: [Chore; 14] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -50,8 +52,14 @@ const CHORES: [Chore; 13] = [
     Chore {
         name: "deny",
         arguments: "",
-        purpose: "checks licences, banned crates and sources against deny.toml",
+        purpose: "runs cargo-deny: licences, banned crates, sources and advisories against deny.toml; installs it where it is missing",
         run: deny::run,
+    },
+    Chore {
+        name: "alone",
+        arguments: "[CRATE..]",
+        purpose: "checks each library from outside: every feature by itself, the examples of its README, its package",
+        run: alone::run,
     },
     Chore {
         name: "e2e",

@@ -1,9 +1,10 @@
 //! What must never reach the core.
 
-use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{name, packages};
-use crate::cargo;
+use cargo_metadata::{Dependency, DependencyKind, Metadata, NodeDep, Package};
+
+use crate::Fallible;
 
 const CORE: &str = "rc-auth-core";
 
@@ -55,48 +56,61 @@ const NEVER_DIRECT: [&str; 9] = [
     "web-time",
 ];
 
-/// Everything linked under the core on this platform, one package per line.
-pub(super) fn tree() -> Result<String, String> {
-    let which = [
-        "tree",
-        "--locked",
-        "--package",
-        CORE,
-        "--edges",
-        "normal",
-        "--target",
-        "all",
-    ];
-    let how = ["--prefix", "none", "--format", "{p}"];
-    cargo::output(cargo::cargo(&which).args(how))
-}
-
 /// Every package that the core must not have, as texts that say what to do.
-pub(super) fn wrong(metadata: &Value, tree: &str) -> Result<Vec<String>, String> {
-    let packages = packages(metadata)?;
-    let core = packages.iter().find(|package| name(package) == CORE);
+pub(super) fn wrong(metadata: &Metadata) -> Fallible<Vec<String>> {
+    let members = metadata.workspace_packages();
+    let core = members.into_iter().find(|package| package.name == CORE);
     let core = core.ok_or_else(|| format!("the workspace has no {CORE}"))?;
-    if !tree.lines().any(|line| line.starts_with(CORE)) {
-        return Err(format!("cargo tree does not show {CORE}"));
-    }
-    let mut wrong: Vec<String> = linked(tree).into_iter().map(below).collect();
-    let dependencies = core["dependencies"].as_array().into_iter().flatten();
+    let mut wrong: Vec<String> = banned(&linked(metadata, core)?).map(below).collect();
+    let own = core.dependencies.iter();
     wrong.extend(
-        dependencies
-            .filter(|dependency| dependency["kind"].is_null())
+        own.filter(|own| own.kind == DependencyKind::Normal)
             .filter_map(direct),
     );
     Ok(wrong)
 }
 
-/// The banned packages in a tree, each once.
-fn linked(tree: &str) -> Vec<&'static str> {
-    let names = tree.lines().filter_map(|line| line.split(' ').next());
-    let names: std::collections::BTreeSet<&str> = names.collect();
+/// The names of everything that is linked with `package` on any platform, its own among them.
+///
+/// The features are those of a build of the whole workspace, so this is rather too much than too little.
+fn linked<'a>(metadata: &'a Metadata, package: &'a Package) -> Fallible<BTreeSet<&'a str>> {
+    let resolved = metadata
+        .resolve
+        .as_ref()
+        .ok_or("cargo metadata does not say what is linked")?;
+    let nodes: BTreeMap<_, _> = resolved.nodes.iter().map(|node| (&node.id, node)).collect();
+    let (mut seen, mut open) = (BTreeSet::from([&package.id]), vec![&package.id]);
+    while let Some(id) = open.pop() {
+        let node = nodes
+            .get(id)
+            .ok_or_else(|| format!("cargo metadata does not say what {id} is linked with"))?;
+        let linked = node.deps.iter().filter(|dependency| is_linked(dependency));
+        open.extend(
+            linked
+                .map(|dependency| &dependency.pkg)
+                .filter(|id| seen.insert(id)),
+        );
+    }
+    let packages = metadata
+        .packages
+        .iter()
+        .filter(|package| seen.contains(&package.id));
+    Ok(packages.map(|package| package.name.as_str()).collect())
+}
+
+/// Whether it is needed by more than tests and build scripts.
+fn is_linked(dependency: &NodeDep) -> bool {
+    dependency
+        .dep_kinds
+        .iter()
+        .any(|kind| kind.kind == DependencyKind::Normal)
+}
+
+/// The packages among `names` that must not be there.
+fn banned(names: &BTreeSet<&str>) -> impl Iterator<Item = &'static str> {
     NEVER_BELOW
         .into_iter()
         .filter(|banned| names.contains(banned))
-        .collect()
 }
 
 fn below(banned: &str) -> String {
@@ -106,8 +120,8 @@ fn below(banned: &str) -> String {
     )
 }
 
-fn direct(dependency: &Value) -> Option<String> {
-    let name = name(dependency);
+fn direct(dependency: &Dependency) -> Option<String> {
+    let name = dependency.name.as_str();
     NEVER_DIRECT.contains(&name).then(|| {
         format!(
             "{CORE} depends on {name}, and takes time and randomness as values (`Now`, `Entropy`).\n  Remove it from \
@@ -118,27 +132,48 @@ fn direct(dependency: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
+    use super::super::planted::{dependency, node, package, workspace};
     use super::*;
 
-    fn check(dependencies: Value, tree: &str) -> Vec<String> {
-        let metadata = json!({ "packages": [{ "name": CORE, "dependencies": dependencies }] });
-        wrong(&metadata, &format!("{CORE} v0.1.0 (/somewhere)\n{tree}")).unwrap()
+    /// What is wrong with a core of these dependencies that are linked as `nodes` have it.
+    fn check(dependencies: &[Value], nodes: &[Value]) -> Vec<String> {
+        let ids = nodes.iter().filter_map(|node| node["id"].as_str());
+        let packages = ids.map(|id| {
+            if id == CORE {
+                package(id, dependencies, &json!({}))
+            } else {
+                package(id, &[], &json!({}))
+            }
+        });
+        wrong(&workspace(&packages.collect::<Vec<_>>(), nodes)).unwrap()
     }
 
     #[test]
     fn pure_crates_are_accepted_also_those_that_oauth2_links() {
-        let tree = "oauth2 v5.0.0\nrand v0.8.5\ngetrandom v0.2.16\nhttp v1.3.1\nringbuf v0.4.0\n";
-        assert!(check(json!([{ "name": "oauth2", "kind": null }]), tree).is_empty());
+        let nodes = [
+            node(CORE, &[("oauth2", None)]),
+            node(
+                "oauth2",
+                &[("rand", None), ("getrandom", None), ("ringbuf", None)],
+            ),
+            node("rand", &[]),
+            node("getrandom", &[]),
+            node("ringbuf", &[]),
+        ];
+        assert!(check(&[dependency("oauth2", None, false)], &nodes).is_empty());
     }
 
     #[test]
     fn a_runtime_somewhere_below_is_refused_once_by_name() {
-        let wrong = check(
-            json!([]),
-            "serde v1.0.0\ntokio v1.50.0\ntokio v1.50.0 (*)\n",
-        );
+        let nodes = [
+            node(CORE, &[("one", None), ("two", None)]),
+            node("one", &[("tokio", None)]),
+            node("two", &[("tokio", None)]),
+            node("tokio", &[]),
+        ];
+        let wrong = check(&[], &nodes);
         assert_eq!(wrong.len(), 1, "{wrong:?}");
         assert!(
             wrong[0].contains("pulls in tokio") && wrong[0].contains("cargo tree"),
@@ -148,11 +183,23 @@ mod tests {
     }
 
     #[test]
+    fn what_only_tests_and_other_crates_need_is_not_below_the_core() {
+        let nodes = [
+            node(CORE, &[("proptest", Some("dev"))]),
+            node("proptest", &[("tokio", None)]),
+            node("rc-http", &[("tokio", None)]),
+            node("tokio", &[]),
+        ];
+        assert!(check(&[], &nodes).is_empty());
+    }
+
+    #[test]
     fn randomness_and_clocks_are_refused_as_dependencies_of_its_own_but_not_of_its_tests() {
-        let wrong = check(
-            json!([{ "name": "getrandom", "kind": null }, { "name": "rand", "kind": "dev" }]),
-            "",
-        );
+        let own = [
+            dependency("getrandom", None, false),
+            dependency("rand", Some("dev"), false),
+        ];
+        let wrong = check(&own, &[node(CORE, &[])]);
         assert_eq!(wrong.len(), 1, "{wrong:?}");
         assert!(
             wrong[0].contains("getrandom") && wrong[0].contains("Entropy"),
@@ -162,9 +209,9 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_of_something_else_is_an_error_and_not_a_pass() {
-        let metadata = json!({ "packages": [{ "name": CORE, "dependencies": [] }] });
-        assert!(wrong(&metadata, "").is_err());
-        assert!(wrong(&json!({ "packages": [] }), CORE).is_err());
+    fn a_graph_without_the_core_is_an_error_and_not_a_pass() {
+        assert!(wrong(&workspace(&[], &[])).is_err());
+        let unlinked = workspace(&[package(CORE, &[], &json!({}))], &[]);
+        assert!(wrong(&unlinked).is_err());
     }
 }

@@ -2,55 +2,55 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use cargo_metadata::{Dependency, DependencyKind, Metadata, Package};
 
-use super::{Edge, FOR_TESTS, LAYERS, Layer, name, packages};
+use super::{Edge, FOR_TESTS, LAYERS, Layer};
 
 /// Every edge of `metadata` that the design does not have, as texts that say what to do.
-pub(super) fn wrong(metadata: &Value) -> Result<Vec<String>, String> {
-    let packages = packages(metadata)?;
-    let members: BTreeSet<&str> = packages.iter().map(name).collect();
+pub(super) fn wrong(metadata: &Metadata) -> Vec<String> {
+    let packages = metadata.workspace_packages();
+    let members: BTreeSet<&str> = packages
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
     let mut wrong = Vec::new();
     for package in packages {
-        let Some(layer) = LAYERS.iter().find(|layer| layer.name == name(package)) else {
+        let Some(layer) = LAYERS.iter().find(|layer| package.name == layer.name) else {
             wrong.push(unknown(package));
             continue;
         };
-        for dependency in package["dependencies"].as_array().into_iter().flatten() {
-            if members.contains(name(dependency)) {
-                wrong.extend(objection(package, layer, dependency));
-            }
-        }
+        let dependencies = package.dependencies.iter();
+        let inside = dependencies.filter(|dependency| members.contains(dependency.name.as_str()));
+        wrong.extend(inside.filter_map(|dependency| objection(package, layer, dependency)));
     }
-    Ok(wrong)
+    wrong
 }
 
-fn unknown(package: &Value) -> String {
+fn unknown(package: &Package) -> String {
     format!(
         "{} is not in the table of layers.\n  Add it to LAYERS in xtask/src/layers.rs, with the crates it may use, \
          and to docs/architecture.md.",
-        name(package)
+        package.name
     )
 }
 
 /// What is wrong with one dependency on another crate of the workspace, if anything.
-fn objection(package: &Value, layer: &Layer, dependency: &Value) -> Option<String> {
-    let (from, to) = (layer.name, name(dependency));
-    // Cargo names normal dependencies null.
-    let kind = dependency["kind"].as_str().unwrap_or("normal");
-    if kind == "dev" && (FOR_TESTS.contains(&to) || to == from) {
+fn objection(package: &Package, layer: &Layer, dependency: &Dependency) -> Option<String> {
+    let (from, to) = (layer.name, dependency.name.as_str());
+    let for_tests = dependency.kind == DependencyKind::Development;
+    if for_tests && (FOR_TESTS.contains(&to) || to == from) {
         return None;
     }
     let Some(edge) = layer.uses.iter().find(|edge| edge.to == to) else {
-        return Some(not_permitted(package, layer, to, kind));
+        return Some(not_permitted(package, layer, dependency));
     };
     match edge.only_with {
-        Some(feature) if kind != "dev" => feature_objection(package, edge, feature, dependency),
+        Some(feature) if !for_tests => feature_objection(package, edge, feature, dependency),
         _ => None,
     }
 }
 
-fn not_permitted(package: &Value, layer: &Layer, to: &str, kind: &str) -> String {
+fn not_permitted(package: &Package, layer: &Layer, dependency: &Dependency) -> String {
     let permitted: Vec<&str> = layer.uses.iter().map(|edge| edge.to).collect();
     let permitted = if permitted.is_empty() {
         "no other crate here".to_owned()
@@ -62,52 +62,34 @@ fn not_permitted(package: &Value, layer: &Layer, to: &str, kind: &str) -> String
          a crate above both connect them. If the design is what should change, write the decision down in \
          docs/decisions and change LAYERS in xtask/src/layers.rs.",
         from = layer.name,
-        manifest = package["manifest_path"]
-            .as_str()
-            .unwrap_or("its Cargo.toml"),
+        kind = dependency.kind,
+        to = dependency.name,
+        manifest = package.manifest_path,
     )
 }
 
 fn feature_objection(
-    package: &Value,
+    package: &Package,
     edge: &Edge,
     feature: &str,
-    dependency: &Value,
+    dependency: &Dependency,
 ) -> Option<String> {
-    let features = features(package);
+    let features = &package.features;
     let asking: Vec<&str> = features
         .iter()
         .filter(|(_, asks_for)| asks_for.iter().any(|word| asks(word, edge.to)))
-        .map(|(feature, _)| *feature)
+        .map(|(feature, _)| feature.as_str())
         .collect();
-    let by_default = closure(&features, "default").contains(feature);
-    let optional = dependency["optional"].as_bool().unwrap_or(false);
-    (!optional || asking != [feature] || by_default).then(|| {
+    let by_default = closure(features, "default").contains(feature);
+    (!dependency.optional || asking != [feature] || by_default).then(|| {
         format!(
             "{from} may use {to} with its feature `{feature}` only, which is not on by default.\n  In {manifest}, \
              make the dependency optional and name `dep:{to}` in `{feature}` alone.",
-            from = name(package),
+            from = package.name,
             to = edge.to,
-            manifest = package["manifest_path"].as_str().unwrap_or("its Cargo.toml"),
+            manifest = package.manifest_path,
         )
     })
-}
-
-type Features<'a> = BTreeMap<&'a str, Vec<&'a str>>;
-
-fn features(package: &Value) -> Features<'_> {
-    let features = package["features"].as_object().into_iter().flatten();
-    features
-        .map(|(feature, asks_for)| (feature.as_str(), words(asks_for)))
-        .collect()
-}
-
-fn words(list: &Value) -> Vec<&str> {
-    list.as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
 }
 
 /// Whether a word of a feature's list switches the dependency `to` on: `dep:to`, `to` or `to/feature`.
@@ -120,12 +102,12 @@ fn asks(word: &str, to: &str) -> bool {
 }
 
 /// Every feature that `feature` switches on, itself included.
-fn closure<'a>(features: &Features<'a>, feature: &'a str) -> BTreeSet<&'a str> {
+fn closure<'a>(features: &'a BTreeMap<String, Vec<String>>, feature: &'a str) -> BTreeSet<&'a str> {
     let mut on = BTreeSet::from([feature]);
     let mut open = vec![feature];
     while let Some(feature) = open.pop() {
         for word in features.get(feature).into_iter().flatten() {
-            if on.insert(word) {
+            if on.insert(word.as_str()) {
                 open.push(word);
             }
         }
@@ -135,26 +117,28 @@ fn closure<'a>(features: &Features<'a>, feature: &'a str) -> BTreeSet<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
+    use super::super::planted;
     use super::*;
 
     /// A package with dependencies given as (name, kind, optional).
     fn package(name: &str, dependencies: &[(&str, Option<&str>, bool)], features: Value) -> Value {
         let dependencies: Vec<_> = dependencies
             .iter()
-            .map(|(name, kind, optional)| json!({ "name": name, "kind": kind, "optional": optional }))
+            .map(|(name, kind, optional)| planted::dependency(name, *kind, *optional))
             .collect();
-        let manifest = format!("crates/{name}/Cargo.toml");
-        json!({ "name": name, "manifest_path": manifest, "dependencies": dependencies, "features": features })
+        planted::package(name, &dependencies, &features)
     }
 
     /// What is wrong with `package` in a workspace of all crates.
     fn check(package: Value) -> Vec<String> {
         let others = LAYERS.iter().filter(|layer| layer.name != package["name"]);
-        let mut packages: Vec<Value> = others.map(|layer| json!({ "name": layer.name })).collect();
+        let mut packages: Vec<Value> = others
+            .map(|layer| planted::package(layer.name, &[], &json!({})))
+            .collect();
         packages.push(package);
-        wrong(&json!({ "packages": packages })).unwrap()
+        wrong(&planted::workspace(&packages, &[]))
     }
 
     #[track_caller]

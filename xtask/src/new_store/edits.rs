@@ -5,6 +5,9 @@ use std::path::Path;
 use super::name::Name;
 use crate::Fallible;
 
+/// The version that all crates have, as this one does.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// The root manifest with the crate as a member, and as a dependency that others can name.
 pub(super) fn manifest(text: &str, name: &Name) -> Fallible<String> {
     let package = name.package();
@@ -12,7 +15,7 @@ pub(super) fn manifest(text: &str, name: &Name) -> Fallible<String> {
         "    \"crates/{package}\",  # {}",
         name.fill("the store on {{name}}")
     );
-    let path = format!("{package} = {{ path = \"crates/{package}\" }}");
+    let path = format!("{package} = {{ path = \"crates/{package}\", version = \"{VERSION}\" }}");
     let text = after_last(text, "    \"crates/rc-store", &member)
         .ok_or("`members` in Cargo.toml lists no store; add the crate by hand")?;
     after_last(&text, "rc-store", &path).ok_or_else(|| {
@@ -88,8 +91,10 @@ mod tests {
         let text = manifest(&cargo::read("Cargo.toml").unwrap(), &engine()).unwrap();
         let (members, dependencies) = text.split_once("[workspace.dependencies]").unwrap();
         assert_eq!(members.matches("\"crates/rc-store-my-engine\",").count(), 1);
-        let line = "\nrc-store-my-engine = { path = \"crates/rc-store-my-engine\" }\n";
-        assert_eq!(dependencies.matches(line).count(), 1, "{dependencies}");
+        let line = format!(
+            "\nrc-store-my-engine = {{ path = \"crates/rc-store-my-engine\", version = \"{VERSION}\" }}\n"
+        );
+        assert_eq!(dependencies.matches(&line).count(), 1, "{dependencies}");
     }
 
     #[test]
