@@ -107,7 +107,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// `rc-auth` refuses the app.
     #[error("the app's registration is unusable: {0}")]
-    App(#[from] InvalidApp),
+    OAuthApp(#[from] InvalidApp),
     /// `rc-auth` refuses the combination.
     #[error("the client cannot be built: {0}")]
     Client(#[from] BuildError),

@@ -9,8 +9,8 @@ use std::{error::Error, time::Duration};
 use bytes::Bytes;
 use http::Response;
 use rc_auth_core::{
-    App, AuthorizationRequest, ChainId, Entropy, Gate, GrantMachine, GrantRecord, Held, Input,
-    Loaded, Now, Output, RecordVersion, RefreshPolicy, Reply, Secret, Timestamp, TokenPair,
+    AuthorizationRequest, ChainId, Entropy, Gate, GrantMachine, GrantRecord, Held, Input, Loaded,
+    Now, OAuthApp, Output, RecordVersion, RefreshPolicy, Reply, Secret, Timestamp, TokenPair,
     TokenSet, Want,
 };
 
@@ -20,11 +20,11 @@ const SECOND: &[u8] = br#"{"access_token":"example-2","token_type":"bearer","exp
     "refresh_token":"example-r2","scope":"ReadAccounts"}"#;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let app = App::new(
+    let app = OAuthApp::new(
         "example-client-id",
         Some(Secret::new("example-client-secret")),
         "https://app.example.com/oauth/callback",
-        App::DEFAULT_SERVER,
+        OAuthApp::DEFAULT_SERVER,
     )?;
     let mut now = Now {
         wall: Timestamp::from_unix_millis(1_767_225_600_000),
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     refresh(app, tokens, now)
 }
 
-fn sign_in(app: &App, now: Now) -> Result<TokenSet, Box<dyn Error>> {
+fn sign_in(app: &OAuthApp, now: Now) -> Result<TokenSet, Box<dyn Error>> {
     // Real programs draw the entropy from the operating system, once for each sign-in.
     let (url, pending) = AuthorizationRequest::new(app).start(&Entropy::new([7; 64]), now);
     let (endpoint, query) = url.split_once('?').ok_or("the URL has a query")?;
@@ -58,7 +58,7 @@ fn sign_in(app: &App, now: Now) -> Result<TokenSet, Box<dyn Error>> {
 }
 
 /// The life of a grant: a store of one record, and a platform that is heard the second time only.
-fn refresh(app: App, tokens: TokenSet, mut now: Now) -> Result<(), Box<dyn Error>> {
+fn refresh(app: OAuthApp, tokens: TokenSet, mut now: Now) -> Result<(), Box<dyn Error>> {
     let record = GrantRecord::signed_in(ChainId::new([1; 16]), TokenPair::new(tokens), now.wall);
     let mut stored = Held {
         record,

@@ -10,7 +10,7 @@ use crate::Secret;
 /// it is public and sends its `client_id` in the body and no `Authorization` header, which is what the
 /// platform demands of "client-side web apps".
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct App {
+pub struct OAuthApp {
     client_id: String,
     secret: Option<Secret>,
     redirect_uri: String,
@@ -50,7 +50,7 @@ pub enum InvalidApp {
     Issuer,
 }
 
-impl App {
+impl OAuthApp {
     /// The production platform. RingCentral's sandbox is gone.
     pub const DEFAULT_SERVER: &'static str = "https://platform.ringcentral.com";
 
@@ -214,14 +214,14 @@ fn is_loopback(url: &Url) -> bool {
 mod tests {
     use super::*;
 
-    fn app(redirect_uri: &str, server: &str) -> Result<App, InvalidApp> {
-        App::new("client", None, redirect_uri, server)
+    fn app(redirect_uri: &str, server: &str) -> Result<OAuthApp, InvalidApp> {
+        OAuthApp::new("client", None, redirect_uri, server)
     }
 
     #[test]
     fn redirect_uri_is_kept_byte_for_byte() {
         let text = "https://APP.example.com/cb?x=%7e";
-        let app = app(text, App::DEFAULT_SERVER).unwrap();
+        let app = app(text, OAuthApp::DEFAULT_SERVER).unwrap();
         assert_eq!(app.redirect_uri(), text);
     }
 
@@ -248,7 +248,7 @@ mod tests {
             );
         }
         assert_eq!(
-            app("http://a.example/cb", App::DEFAULT_SERVER),
+            app("http://a.example/cb", OAuthApp::DEFAULT_SERVER),
             Err(InvalidApp::RedirectUri)
         );
     }
@@ -286,17 +286,19 @@ mod tests {
             "https://a.example/c b",
         ] {
             assert_eq!(
-                app(uri, App::DEFAULT_SERVER),
+                app(uri, OAuthApp::DEFAULT_SERVER),
                 Err(InvalidApp::RedirectUri),
                 "{uri}"
             );
         }
-        assert!(app("com.example.app:/cb", App::DEFAULT_SERVER).is_ok());
+        assert!(app("com.example.app:/cb", OAuthApp::DEFAULT_SERVER).is_ok());
     }
 
     #[test]
     fn ids_and_secrets_are_printable() {
-        let new = |id, secret| App::new(id, secret, "https://a.example/cb", App::DEFAULT_SERVER);
+        let new = |id, secret| {
+            OAuthApp::new(id, secret, "https://a.example/cb", OAuthApp::DEFAULT_SERVER)
+        };
         assert_eq!(new("", None), Err(InvalidApp::ClientId));
         assert_eq!(new("a b", None), Err(InvalidApp::ClientId));
         assert_eq!(new("a", Some(Secret::new(""))), Err(InvalidApp::Secret));

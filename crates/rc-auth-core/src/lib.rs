@@ -5,7 +5,7 @@
 //! [`Output`]s they get back. Every test of a week in the life of a grant takes microseconds, and any
 //! transport, store and runtime will do.
 //!
-//! * [`App`]: who asks, and whom.
+//! * [`OAuthApp`]: who asks, and whom.
 //! * [`AuthorizationRequest`] → [`PendingAuthorization`] → [`CodeExchange`]: one sign-in, value in, value
 //!   out, with every check of the callback on the only way to a token request.
 //! * [`TokenSet`], [`Refusal`], [`Verdict`]: what the platform answers, and what to do about it.
@@ -28,7 +28,7 @@ mod token_answer;
 mod verdict;
 mod wire;
 
-pub use app::{App, InvalidApp};
+pub use app::{InvalidApp, OAuthApp};
 pub use error_body::{ErrorCode, Refusal};
 pub use grant::{
     About, AttemptId, ChainId, EndReason, Gate, Generation, GrantMachine, GrantRecord, Held, Input,

@@ -14,7 +14,7 @@ use oauth2::{
 };
 use url::{Url, form_urlencoded};
 
-use crate::{App, Secret};
+use crate::{OAuthApp, Secret};
 
 type Oauth2Client = Client<
     basic::BasicErrorResponse,
@@ -34,10 +34,10 @@ type Oauth2Client = Client<
 #[error("captured")]
 struct Captured;
 
-/// Both URLs were checked when the [`App`] was made, so `oauth2`, which parses them again, accepts them.
-const CHECKED: &str = "App::new has checked this URL";
+/// Both URLs were checked when the [`OAuthApp`] was made, so `oauth2`, which parses them again, accepts them.
+const CHECKED: &str = "OAuthApp::new has checked this URL";
 
-fn client(app: &App, token_url: String) -> Oauth2Client {
+fn client(app: &OAuthApp, token_url: String) -> Oauth2Client {
     let client = Client::new(ClientId::new(app.client_id().to_owned()))
         .set_auth_uri(AuthUrl::new(app.authorize_url()).expect(CHECKED))
         .set_token_uri(TokenUrl::new(token_url).expect(CHECKED))
@@ -53,7 +53,7 @@ fn client(app: &App, token_url: String) -> Oauth2Client {
 
 /// The authorization URL (RFC 6749 section 4.1.1, RFC 7636 section 4.3). The challenge is always S256.
 pub(crate) fn authorization_url(
-    app: &App,
+    app: &OAuthApp,
     state: &Secret,
     verifier: &Secret,
     scope: Option<&str>,
@@ -72,7 +72,7 @@ pub(crate) fn authorization_url(
 }
 
 /// The token request for a code (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
-pub(crate) fn code_request(app: &App, code: &Secret, verifier: &Secret) -> Request<Bytes> {
+pub(crate) fn code_request(app: &OAuthApp, code: &Secret, verifier: &Secret) -> Request<Bytes> {
     capture(|keep| {
         let client = client(app, app.token_url());
         let _captured = client
@@ -84,7 +84,7 @@ pub(crate) fn code_request(app: &App, code: &Secret, verifier: &Secret) -> Reque
 
 /// The token request for a refresh (RFC 6749 section 6). TTL parameters are left out: sending the last
 /// `expires_in` back, as some clients do, lets lifetimes creep down.
-pub(crate) fn refresh_request(app: &App, refresh_token: &Secret) -> Request<Bytes> {
+pub(crate) fn refresh_request(app: &OAuthApp, refresh_token: &Secret) -> Request<Bytes> {
     capture(|keep| {
         let client = client(app, app.token_url());
         let _captured = client
@@ -94,7 +94,7 @@ pub(crate) fn refresh_request(app: &App, refresh_token: &Secret) -> Request<Byte
 }
 
 /// The token request for a personal JWT (RFC 7523 section 2.1).
-pub(crate) fn jwt_request(app: &App, assertion: &Secret) -> Request<Bytes> {
+pub(crate) fn jwt_request(app: &OAuthApp, assertion: &Secret) -> Request<Bytes> {
     authenticated_form(
         app,
         app.token_url(),
@@ -106,14 +106,14 @@ pub(crate) fn jwt_request(app: &App, assertion: &Secret) -> Request<Bytes> {
 }
 
 /// The revocation request (RFC 7009 section 2.1).
-pub(crate) fn revocation_request(app: &App, token: &Secret) -> Request<Bytes> {
+pub(crate) fn revocation_request(app: &OAuthApp, token: &Secret) -> Request<Bytes> {
     authenticated_form(app, app.revoke_url(), &[("token", token.expose())])
 }
 
 /// A form for requests that `oauth2` cannot build here: JWT bearer, and revocation on a loopback
 /// platform. Client authentication is still `oauth2`'s: its client-credentials request, whose
 /// `grant_type` is replaced by `pairs`.
-fn authenticated_form(app: &App, url: String, pairs: &[(&str, &str)]) -> Request<Bytes> {
+fn authenticated_form(app: &OAuthApp, url: String, pairs: &[(&str, &str)]) -> Request<Bytes> {
     let mut request = capture(|keep| {
         let _captured = client(app, url).exchange_client_credentials().request(keep);
     });
@@ -159,9 +159,9 @@ mod tests {
 
     use super::*;
 
-    fn apps() -> [App; 2] {
+    fn apps() -> [OAuthApp; 2] {
         let app = |secret| {
-            App::new(
+            OAuthApp::new(
                 "cl%ient",
                 secret,
                 "https://a.example/cb",

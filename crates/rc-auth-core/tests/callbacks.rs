@@ -4,19 +4,25 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use rc_auth_core::{
-    App, AuthorizationRequest, CallbackError, CodeExchange, Entropy, MAX_CALLBACK_QUERY, Now,
+    AuthorizationRequest, CallbackError, CodeExchange, Entropy, MAX_CALLBACK_QUERY, Now, OAuthApp,
     PendingAuthorization, Secret, Timestamp, callback_attempt,
 };
 
 const STATE: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
 
-fn app() -> App {
+fn app() -> OAuthApp {
     app_at("https://app.example.com/oauth/callback")
 }
 
-fn app_at(redirect_uri: &str) -> App {
+fn app_at(redirect_uri: &str) -> OAuthApp {
     let secret = Some(Secret::new("example-secret"));
-    App::new("example-client", secret, redirect_uri, App::DEFAULT_SERVER).expect("a good app")
+    OAuthApp::new(
+        "example-client",
+        secret,
+        redirect_uri,
+        OAuthApp::DEFAULT_SERVER,
+    )
+    .expect("a good app")
 }
 
 fn now() -> Now {

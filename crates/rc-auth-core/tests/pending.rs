@@ -4,18 +4,25 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use rc_auth_core::{
-    App, AuthorizationRequest, CodeExchange, Entropy, Now, PendingAuthorization, Secret, Timestamp,
+    AuthorizationRequest, CodeExchange, Entropy, Now, OAuthApp, PendingAuthorization, Secret,
+    Timestamp,
 };
 
 const STATE: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
 
-fn app() -> App {
+fn app() -> OAuthApp {
     app_at("https://app.example.com/oauth/callback")
 }
 
-fn app_at(redirect_uri: &str) -> App {
+fn app_at(redirect_uri: &str) -> OAuthApp {
     let secret = Some(Secret::new("example-secret"));
-    App::new("example-client", secret, redirect_uri, App::DEFAULT_SERVER).expect("a good app")
+    OAuthApp::new(
+        "example-client",
+        secret,
+        redirect_uri,
+        OAuthApp::DEFAULT_SERVER,
+    )
+    .expect("a good app")
 }
 
 fn now() -> Now {
@@ -91,13 +98,18 @@ fn a_changed_app_is_refused_before_the_code_is_spent() {
     let exchange = pending()
         .finish(&format!("code=abc&state={STATE}"), now())
         .expect("good");
-    let other_server = App::new(
+    let other_server = OAuthApp::new(
         "example-client",
         None,
         app().redirect_uri(),
         "https://platform.ringcentral.biz",
     );
-    let other_client = App::new("other", None, app().redirect_uri(), App::DEFAULT_SERVER);
+    let other_client = OAuthApp::new(
+        "other",
+        None,
+        app().redirect_uri(),
+        OAuthApp::DEFAULT_SERVER,
+    );
     for changed in [
         app_at("https://app.example.com/oauth/callback/"),
         other_server.expect("good"),
@@ -106,11 +118,11 @@ fn a_changed_app_is_refused_before_the_code_is_spent() {
         assert!(exchange.request(&changed).is_err(), "{changed:?}");
     }
     // A new secret is no other app.
-    let rotated = App::new(
+    let rotated = OAuthApp::new(
         "example-client",
         Some(Secret::new("rotated-secret")),
         app().redirect_uri(),
-        App::DEFAULT_SERVER,
+        OAuthApp::DEFAULT_SERVER,
     );
     assert!(exchange.request(&rotated.expect("good")).is_ok());
 }

@@ -5,9 +5,9 @@ use std::{fmt::Write, time::Duration};
 use bytes::Bytes;
 use http::{Request, header};
 use rc_auth_core::{
-    App, AuthorizationRequest, CodeExchange, Entropy, Gate, GrantMachine, GrantRecord, Held, Input,
-    Loaded, Now, Output, RecordVersion, RefreshPolicy, Secret, Timestamp, TokenPair, TokenSet,
-    Want, jwt_request, revocation_request,
+    AuthorizationRequest, CodeExchange, Entropy, Gate, GrantMachine, GrantRecord, Held, Input,
+    Loaded, Now, OAuthApp, Output, RecordVersion, RefreshPolicy, Secret, Timestamp, TokenPair,
+    TokenSet, Want, jwt_request, revocation_request,
 };
 
 const NOW: Now = Now {
@@ -15,17 +15,23 @@ const NOW: Now = Now {
     mono: Duration::from_secs(1),
 };
 
-fn confidential() -> App {
+fn confidential() -> OAuthApp {
     app(Some(Secret::new("example-secret")))
 }
 
-fn public() -> App {
+fn public() -> OAuthApp {
     app(None)
 }
 
-fn app(secret: Option<Secret>) -> App {
+fn app(secret: Option<Secret>) -> OAuthApp {
     let redirect_uri = "https://app.example.com/oauth/callback?from=RingCentral";
-    App::new("example-client", secret, redirect_uri, App::DEFAULT_SERVER).expect("a good app")
+    OAuthApp::new(
+        "example-client",
+        secret,
+        redirect_uri,
+        OAuthApp::DEFAULT_SERVER,
+    )
+    .expect("a good app")
 }
 
 /// The request in full. Credentials are printed here on purpose: they are the test's own.
@@ -39,7 +45,7 @@ fn wire(request: &Request<Bytes>) -> String {
     text + "\n" + &body.replace('&', "\n&")
 }
 
-fn exchange(app: &App) -> CodeExchange {
+fn exchange(app: &OAuthApp) -> CodeExchange {
     let mut entropy = [1; 64];
     entropy[32..].fill(2);
     let (url, pending) = AuthorizationRequest::new(app).start(&Entropy::new(entropy), NOW);
@@ -54,7 +60,7 @@ fn exchange(app: &App) -> CodeExchange {
 }
 
 /// The refresh request that the machine puts out.
-fn refresh_request(app: App) -> Request<Bytes> {
+fn refresh_request(app: OAuthApp) -> Request<Bytes> {
     let body =
         Bytes::from_static(br#"{"access_token":"a","refresh_token":"example+refresh/token="}"#);
     let set = TokenSet::from_response(&http::Response::new(body), NOW.wall).expect("tokens");

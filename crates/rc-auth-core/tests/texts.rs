@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use http::Response;
 use rc_auth_core::{
-    App, AppChanged, AuthorizationRequest, CallbackError, EndReason, Endpoint, Entropy, InvalidApp,
-    InvalidBudget, InvalidPending, InvalidPolicy, MAX_CALLBACK_QUERY, Now, Refusal, Timestamp,
-    TokenSet, Trouble, UnexpectedInput,
+    AppChanged, AuthorizationRequest, CallbackError, EndReason, Endpoint, Entropy, InvalidApp,
+    InvalidBudget, InvalidPending, InvalidPolicy, MAX_CALLBACK_QUERY, Now, OAuthApp, Refusal,
+    Timestamp, TokenSet, Trouble, UnexpectedInput,
 };
 
 const NOW: Now = Now {
@@ -48,11 +48,11 @@ fn configuration() {
 
 #[test]
 fn callbacks() {
-    let app = App::new(
+    let app = OAuthApp::new(
         "example-client",
         None,
         "https://app.example.com/cb",
-        App::DEFAULT_SERVER,
+        OAuthApp::DEFAULT_SERVER,
     );
     let app = app.expect("a good app");
     let (url, pending) = AuthorizationRequest::new(&app).start(&Entropy::new([1; 64]), NOW);

@@ -9,7 +9,7 @@ use http::{
     header::{CONTENT_TYPE, HOST},
 };
 use rc_auth::{
-    App, Client, SignInError,
+    Client, OAuthApp, SignInError,
     store::{KeyRing, MemoryStore},
 };
 use rc_auth_web::{
@@ -279,10 +279,16 @@ async fn nobody_is_led_elsewhere_or_around_in_circles() {
 #[tokio::test]
 async fn what_is_missing_or_cannot_be_is_said_when_building() {
     let builder = |redirect_uri| {
-        let app = App::new("example-client", None, redirect_uri, App::DEFAULT_SERVER).unwrap();
-        let store = std::sync::Arc::new(MemoryStore::new());
-        let client = Client::builder(app).store(store).build().unwrap();
-        WebAuth::builder(client, KeyRing::generate("k1").unwrap())
+        let app = OAuthApp::new(
+            "example-client",
+            None,
+            redirect_uri,
+            OAuthApp::DEFAULT_SERVER,
+        )
+        .unwrap();
+        let keys = KeyRing::generate("k1").unwrap();
+        let client = Client::builder(app).store(MemoryStore::new(), keys.clone());
+        WebAuth::builder(client.build().unwrap(), keys)
     };
     let good = "https://app.example.com/oauth/callback";
     assert_eq!(

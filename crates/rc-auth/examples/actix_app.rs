@@ -10,9 +10,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use actix_web::{App as Web, HttpRequest, HttpResponse, HttpServer, Responder, http::header, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Responder, http::header, web};
 use rc_auth::{
-    App, Client, GrantKey, PendingAuthorization, Secret,
+    Client, GrantKey, OAuthApp, PendingAuthorization, Secret,
     store::{KeyRing, MemoryStore},
 };
 
@@ -73,11 +73,11 @@ async fn me(state: web::Data<State>) -> impl Responder {
 async fn main() -> Result<(), Box<dyn Error>> {
     let secret = env::var("RC_CLIENT_SECRET").ok().map(Secret::new);
     let redirect_uri = "http://127.0.0.1:8080/oauth/callback";
-    let app = App::new(
+    let app = OAuthApp::new(
         &env::var("RC_CLIENT_ID")?,
         secret,
         redirect_uri,
-        App::DEFAULT_SERVER,
+        OAuthApp::DEFAULT_SERVER,
     )?;
     let client = Client::builder(app)
         .store(MemoryStore::new(), KeyRing::generate("k1")?)
@@ -87,7 +87,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         pending: Arc::default(),
     });
     let routes = move || {
-        Web::new()
+        App::new()
             .app_data(state.clone())
             .route("/login", web::get().to(login))
             .route("/oauth/callback", web::get().to(callback))

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rc_auth_core::{App, AuthBudget, RefreshPolicy, RefreshReplay};
+use rc_auth_core::{AuthBudget, OAuthApp, RefreshPolicy, RefreshReplay};
 use rc_http::{HttpClient, ReqwestClient};
 use rc_store::{KeyRing, Sealed, TokenStore};
 use tokio::runtime::Handle;
@@ -22,7 +22,7 @@ use crate::{
 /// Collects what a [`Client`] is made of.
 #[derive(Debug)]
 pub struct ClientBuilder {
-    app: App,
+    app: OAuthApp,
     store: Option<Arc<dyn TokenStore>>,
     transport: Option<Arc<dyn HttpClient>>,
     oauth_transport: Option<Arc<dyn HttpClient>>,
@@ -37,7 +37,7 @@ pub struct ClientBuilder {
 impl Client {
     /// Begins to build a client for an app.
     #[must_use]
-    pub fn builder(app: App) -> ClientBuilder {
+    pub fn builder(app: OAuthApp) -> ClientBuilder {
         ClientBuilder::new(app)
     }
 }
@@ -52,7 +52,7 @@ impl ClientBuilder {
     /// may exist; the others cost one read of the store.
     pub const DEFAULT_LIVE_GRANTS: usize = 10_000;
 
-    fn new(app: App) -> Self {
+    fn new(app: OAuthApp) -> Self {
         Self {
             app,
             store: None,

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use rc_auth_core::{App, AuthorizationRequest, Entropy, PendingAuthorization, Secret};
+use rc_auth_core::{AuthorizationRequest, Entropy, OAuthApp, PendingAuthorization, Secret};
 use tokio::sync::broadcast;
 
 use crate::{
@@ -48,7 +48,7 @@ impl fmt::Debug for SignIn {
 impl Client {
     /// The app.
     #[must_use]
-    pub fn app(&self) -> &App {
+    pub fn app(&self) -> &OAuthApp {
         &self.state.platform.app
     }
 

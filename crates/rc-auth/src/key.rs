@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, Hasher},
 };
 
-use rc_auth_core::{App, Secret};
+use rc_auth_core::{OAuthApp, Secret};
 use rc_store::RecordKey;
 
 use crate::environment::{Environment, NoRandomness};
@@ -38,7 +38,7 @@ impl GrantKey {
     }
 
     /// Where the grant is kept: a digest, so that no user id stands in an index.
-    pub(crate) fn record_key(&self, app: &App) -> RecordKey {
+    pub(crate) fn record_key(&self, app: &OAuthApp) -> RecordKey {
         RecordKey::derive(&[
             b"rc-auth grant 1",
             app.server().as_bytes(),
@@ -55,7 +55,7 @@ impl fmt::Debug for GrantKey {
 }
 
 /// Where it is written that a sign-in's state is used.
-pub(crate) fn state_record_key(app: &App, state_digest: &[u8; 32]) -> RecordKey {
+pub(crate) fn state_record_key(app: &OAuthApp, state_digest: &[u8; 32]) -> RecordKey {
     RecordKey::derive(&[
         b"rc-auth state 1",
         app.server().as_bytes(),
@@ -66,7 +66,7 @@ pub(crate) fn state_record_key(app: &App, state_digest: &[u8; 32]) -> RecordKey 
 
 /// Where it is written that the platform must still be told of the end of a chain that no grant's record
 /// names any more. `token` is the token it is revoked by.
-pub(crate) fn revocation_record_key(app: &App, token: &Secret) -> RecordKey {
+pub(crate) fn revocation_record_key(app: &OAuthApp, token: &Secret) -> RecordKey {
     RecordKey::derive(&[
         b"rc-auth revocation 1",
         app.server().as_bytes(),

@@ -3,15 +3,15 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use rc_auth::{
-//!     App, Client, Secret,
+//!     OAuthApp, Client, Secret,
 //!     store::{KeyRing, MemoryStore},
 //! };
 //!
-//! let app = App::new(
+//! let app = OAuthApp::new(
 //!     "my-client-id",
 //!     Some(Secret::new("my-client-secret")),
 //!     "https://app.example.com/oauth/callback",
-//!     App::DEFAULT_SERVER,
+//!     OAuthApp::DEFAULT_SERVER,
 //! )?;
 //! // For real use: a durable store, such as `rc_store_sql::SqlStore`, and keys from a vault.
 //! let client = Client::builder(app)
@@ -88,8 +88,8 @@ mod tasks;
 mod telemetry;
 
 pub use rc_auth_core::{
-    App, AttemptName, AuthBudget, AuthorizationError, AuthorizationRequest, CallbackError,
-    EndReason, ErrorCode, Generation, InvalidApp, InvalidBudget, InvalidPending, Now,
+    AttemptName, AuthBudget, AuthorizationError, AuthorizationRequest, CallbackError, EndReason,
+    ErrorCode, Generation, InvalidApp, InvalidBudget, InvalidPending, Now, OAuthApp,
     PendingAuthorization, Person, RefreshPolicy, RefreshReplay, Refusal, Secret, Timestamp,
     Trouble, Verdict, callback_attempt,
 };

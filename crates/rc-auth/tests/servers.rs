@@ -14,7 +14,7 @@ use std::{
 use http::StatusCode;
 use processes::{MINUTE, SECOND, Town};
 use rc_auth::{
-    App, Client, Environment as _, GrantKey, Secret, SimulatedProcess,
+    Client, Environment as _, GrantKey, OAuthApp, Secret, SimulatedProcess,
     store::{
         ChangeStream, Due, DueAt, DueCursor, Expect, KeyRing, Listed, MemoryStore, RecordKey,
         StoreError, Stored, TokenStore, Version,
@@ -336,7 +336,7 @@ fn an_exchange_outlives_the_runtime_of_its_caller() {
         let platform = server.platform();
         let registered = platform.config().confidential_app().unwrap().clone();
         drop(platform);
-        let app = App::new(
+        let app = OAuthApp::new(
             registered.client_id(),
             registered.client_secret().map(Secret::new),
             processes::CALLBACK,

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use rc_auth::{App, AuthBudget, InvalidApp, RefreshReplay, Secret, store::KeyRing};
+use rc_auth::{AuthBudget, InvalidApp, OAuthApp, RefreshReplay, Secret, store::KeyRing};
 use tracing_subscriber::EnvFilter;
 
 mod address;
@@ -87,8 +87,8 @@ impl Registration {
     /// # Errors
     ///
     /// When `rc-auth` finds something wrong with a value.
-    pub fn app(&self) -> Result<App, InvalidApp> {
-        App::new(
+    pub fn app(&self) -> Result<OAuthApp, InvalidApp> {
+        OAuthApp::new(
             &self.client_id,
             self.client_secret.clone(),
             self.redirect_uri.as_str(),

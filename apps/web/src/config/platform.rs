@@ -1,6 +1,6 @@
 //! Which platform: the simulated one, or the one of a registered app.
 
-use rc_auth::{App, RefreshReplay, Secret};
+use rc_auth::{OAuthApp, RefreshReplay, Secret};
 use url::Url;
 
 use super::{ConfigError, Platform, Reader, RedirectUri, Registration, address};
@@ -91,7 +91,7 @@ impl Reader<'_> {
         let redirect_uri = RedirectUri::parse(&redirect_uri)
             .map_err(|problem| ConfigError::new("RC_REDIRECT_URI", problem))?;
         let server = self.text("RC_SERVER_URL")?;
-        let server = server.unwrap_or_else(|| App::DEFAULT_SERVER.to_owned());
+        let server = server.unwrap_or_else(|| OAuthApp::DEFAULT_SERVER.to_owned());
         address::server_url(&server)
             .map_err(|problem| ConfigError::new("RC_SERVER_URL", problem))?;
         let registration = Registration {

@@ -61,7 +61,7 @@ fn a_registered_app_without_secret_is_public() {
         panic!("demo")
     };
     assert!(app.client_secret.is_none());
-    assert_eq!(app.server, App::DEFAULT_SERVER);
+    assert_eq!(app.server, OAuthApp::DEFAULT_SERVER);
 }
 
 #[test]

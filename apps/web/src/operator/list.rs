@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use rc_auth::{App, Client, ListedGrant, ListedState, SignedOut, Timestamp};
+use rc_auth::{Client, ListedGrant, ListedState, OAuthApp, SignedOut, Timestamp};
 
 use super::{OperatorError, open_existing, ring};
 use crate::{
@@ -24,11 +24,11 @@ pub(super) async fn list(config: Config) -> Result<(), OperatorError> {
     let app = match &config.platform {
         Platform::Registered(registration) => registration.app(),
         // Nobody is asked: any app will do.
-        Platform::Simulated { .. } => App::new(
+        Platform::Simulated { .. } => OAuthApp::new(
             "demo",
             None,
             "http://127.0.0.1/oauth/callback",
-            App::DEFAULT_SERVER,
+            OAuthApp::DEFAULT_SERVER,
         ),
     };
     let client = client(&config, said(app)?).await?;
@@ -66,7 +66,7 @@ pub(super) async fn revoke(config: Config, records: &[String]) -> Result<(), Ope
     Ok(())
 }
 
-async fn client(config: &Config, app: App) -> Result<Client, OperatorError> {
+async fn client(config: &Config, app: OAuthApp) -> Result<Client, OperatorError> {
     let store = open_existing(&config.database).await?;
     let client = Client::builder(app).store(store, ring(config).await?);
     said(client.without_keep_alive().build())

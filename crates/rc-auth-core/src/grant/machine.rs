@@ -7,7 +7,7 @@ use super::{
     Report, TokenPair, Trouble, Want,
     state::{Flight, Purpose, Refreshable, Renewal, State},
 };
-use crate::{App, Entropy, Now};
+use crate::{Entropy, Now, OAuthApp};
 
 /// The life of one grant in one process.
 ///
@@ -31,7 +31,7 @@ use crate::{App, Entropy, Now};
 /// 8. *The old refresh token stays* when an answer omits a new one.
 #[derive(Debug)]
 pub struct GrantMachine {
-    pub(super) app: Arc<App>,
+    pub(super) app: Arc<OAuthApp>,
     pub(super) policy: Arc<RefreshPolicy>,
     pub(super) state: State,
     pub(super) outputs: VecDeque<Output>,
@@ -106,7 +106,7 @@ pub struct UnexpectedInput;
 impl GrantMachine {
     /// A machine that knows nothing yet. `seed` spreads its delays; it is no secret.
     #[must_use]
-    pub fn new(app: Arc<App>, policy: Arc<RefreshPolicy>, seed: &Entropy<8>) -> Self {
+    pub fn new(app: Arc<OAuthApp>, policy: Arc<RefreshPolicy>, seed: &Entropy<8>) -> Self {
         Self {
             app,
             policy,

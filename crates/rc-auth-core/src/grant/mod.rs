@@ -1,13 +1,13 @@
 //! The life of a grant: one state machine, driven from outside. Its rules stand at [`GrantMachine`].
 
 mod about;
-mod exchange;
 mod ids;
 mod machine;
 mod output;
 mod policy;
-mod reading;
+mod reconcile;
 mod record;
+mod refreshing;
 mod settle;
 mod state;
 mod view;

@@ -3,14 +3,14 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use super::PendingAuthorization;
-use crate::{App, Entropy, Now, Secret, wire};
+use crate::{Entropy, Now, OAuthApp, Secret, wire};
 
 /// A request to sign a user in (RFC 6749 section 4.1.1), to be carried by the user's browser.
 ///
 /// PKCE with S256 is always part of it (RFC 7636, RFC 9700 section 2.1.1).
 #[derive(Clone, Debug)]
 pub struct AuthorizationRequest<'a> {
-    app: &'a App,
+    app: &'a OAuthApp,
     scope: Option<String>,
     extra: Vec<(&'static str, String)>,
 }
@@ -18,7 +18,7 @@ pub struct AuthorizationRequest<'a> {
 impl<'a> AuthorizationRequest<'a> {
     /// A request with nothing but what is required.
     #[must_use]
-    pub const fn new(app: &'a App) -> Self {
+    pub const fn new(app: &'a OAuthApp) -> Self {
         Self {
             app,
             scope: None,

@@ -36,7 +36,7 @@ pub enum CallbackError {
     /// The callback names another issuer (RFC 9207): a mix-up of authorization servers.
     #[error("the callback comes from another authorization server than the one asked")]
     IssuerMismatch,
-    /// The callback names no issuer although the app requires one: see [`App::require_iss`](crate::App::require_iss).
+    /// The callback names no issuer although the app requires one: see [`OAuthApp::require_iss`](crate::OAuthApp::require_iss).
     #[error("the callback has no `iss`, which this application requires")]
     MissingIssuer,
     /// The platform says no.

@@ -6,10 +6,10 @@
 
 mod authorization;
 mod callback;
-mod exchange;
+mod code_exchange;
 mod pending;
 
 pub use authorization::AuthorizationRequest;
 pub use callback::{AuthorizationError, CallbackError, MAX_CALLBACK_QUERY, callback_attempt};
-pub use exchange::{AppChanged, CodeExchange};
+pub use code_exchange::{AppChanged, CodeExchange};
 pub use pending::{AttemptName, InvalidPending, PendingAuthorization};

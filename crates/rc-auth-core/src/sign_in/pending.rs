@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{CallbackError, CodeExchange, callback};
-use crate::{App, Now, Secret, Timestamp, digest};
+use crate::{Now, OAuthApp, Secret, Timestamp, digest};
 
 /// What has to be remembered between sending a browser to sign in and its return.
 ///
@@ -75,7 +75,12 @@ impl PendingAuthorization {
     /// enough that a forgotten tab is worth nothing.
     pub const LIFETIME: Duration = Duration::from_secs(10 * 60);
 
-    pub(super) fn new(app: &App, state: Secret, verifier: Secret, started_at: Timestamp) -> Self {
+    pub(super) fn new(
+        app: &OAuthApp,
+        state: Secret,
+        verifier: Secret,
+        started_at: Timestamp,
+    ) -> Self {
         Self {
             state,
             verifier,

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use rc_auth_core::{
-    App, AttemptId, ChainId, EndReason, Entropy, Gate, Generation, GrantMachine, GrantRecord,
-    Input, Now, Output, PairId, Phase, RecordState, RefreshPolicy, Report, Secret, Timestamp,
+    AttemptId, ChainId, EndReason, Entropy, Gate, Generation, GrantMachine, GrantRecord, Input,
+    Now, OAuthApp, Output, PairId, Phase, RecordState, RefreshPolicy, Report, Secret, Timestamp,
     Trouble, Want,
 };
 
@@ -60,11 +60,11 @@ impl World {
 
     pub(crate) fn process(&mut self) -> Process {
         self.processes += 1;
-        let app = App::new(
+        let app = OAuthApp::new(
             "example-client",
             Some(Secret::new("example-secret")),
             "https://app.example.com/cb",
-            App::DEFAULT_SERVER,
+            OAuthApp::DEFAULT_SERVER,
         );
         let app = Arc::new(app.expect("a good app"));
         let seed = Entropy::new([self.processes; 8]);

@@ -16,7 +16,7 @@ use std::{
 pub use browser::Browser;
 use http::{Response, header::LOCATION};
 use rc_auth::{
-    App, AuthBudget, Client, Environment, NoRandomness, Now, Secret, Timestamp,
+    AuthBudget, Client, Environment, NoRandomness, Now, OAuthApp, Secret, Timestamp,
     store::{KeyRing, MemoryStore, Sealed},
     transport::BoxFuture,
 };
@@ -88,7 +88,7 @@ impl World {
         let mut config = Config::demo(7, CALLBACK);
         config.switches.limits.enabled = false;
         let registered = config.confidential_app().unwrap();
-        let app = App::new(
+        let app = OAuthApp::new(
             registered.client_id(),
             registered.client_secret().map(Secret::new),
             CALLBACK,
@@ -169,13 +169,14 @@ pub fn location(response: &Response<()>) -> String {
     response.headers()[LOCATION].to_str().unwrap().to_owned()
 }
 
-fn client(app: App, platform: &Arc<Mutex<Platform>>, clock: &TokioClock) -> Client {
+fn client(app: OAuthApp, platform: &Arc<Mutex<Platform>>, clock: &TokioClock) -> Client {
     let store = Sealed::new(MemoryStore::new(), KeyRing::generate("k1").unwrap());
     let sim_clock = clock.clone();
     let sim = SimClient::new(platform.clone(), move || sim_time(&sim_clock));
     let sim = sim.with_sleep(|time| Box::pin(tokio::time::sleep(time)));
     Client::builder(app)
-        .store(Arc::new(store))
+        .clear_text_store(store)
+        .without_keep_alive()
         .environment(Arc::new(clock.clone()))
         .transport(Arc::new(sim))
         .auth_budget(AuthBudget::Off)

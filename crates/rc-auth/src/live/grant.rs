@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use rc_auth_core::{
-    App, EndReason, Entropy, GrantMachine, Input, Now, Owner, PairId, Phase, RefreshPolicy,
+    EndReason, Entropy, GrantMachine, Input, Now, OAuthApp, Owner, PairId, Phase, RefreshPolicy,
     TokenPair, Trouble, View,
 };
 use rc_store::RecordKey;
@@ -23,7 +23,7 @@ use crate::tasks::lock;
 /// What the machines of all grants of a client are made of.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    pub(crate) app: Arc<App>,
+    pub(crate) app: Arc<OAuthApp>,
     pub(crate) policy: Arc<RefreshPolicy>,
     /// Mixed with each record's key into the seed of its machine's delays.
     pub(crate) seed: u64,
@@ -207,7 +207,7 @@ fn machine(key: RecordKey, rules: &Rules) -> GrantMachine {
 
 /// The platform counts calls by user: all grants of one user are one. Where the platform has not said who
 /// signed in, each grant stands for itself.
-fn owner(key: RecordKey, pair: &TokenPair, app: &App) -> Owner {
+fn owner(key: RecordKey, pair: &TokenPair, app: &OAuthApp) -> Owner {
     let user = pair.owner_id().map(|id| {
         let server = app.server().as_bytes();
         RecordKey::derive(&[b"rc-auth user 1", server, id.as_bytes()])

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http::Request;
-use rc_auth_core::{App, AuthBudget, AuthLane, Endpoint, RateGate, Refusal, Reply, Verdict};
+use rc_auth_core::{AuthBudget, AuthLane, Endpoint, OAuthApp, RateGate, Refusal, Reply, Verdict};
 use rc_http::{Delivery, HttpClient, Incoming, Outgoing, TransportError};
 
 use self::time::PlatformTime;
@@ -26,7 +26,7 @@ const MAX_TOKEN_ANSWER: usize = 32 * 1024;
 /// The registered app, the way to the platform, and what the platform has said of limits and of the time.
 #[derive(Debug)]
 pub(crate) struct Platform {
-    pub(crate) app: Arc<App>,
+    pub(crate) app: Arc<OAuthApp>,
     /// Sends calls of the API, on their callers' runtimes.
     pub(crate) http: Arc<dyn HttpClient>,
     /// Sends requests to the OAuth endpoints, in this client's tasks only: no connection of it belongs to
@@ -39,7 +39,7 @@ pub(crate) struct Platform {
 
 impl Platform {
     pub(crate) fn new(
-        app: Arc<App>,
+        app: Arc<OAuthApp>,
         budget: AuthBudget,
         http: Arc<dyn HttpClient>,
         oauth_http: Arc<dyn HttpClient>,

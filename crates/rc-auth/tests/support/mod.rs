@@ -16,8 +16,8 @@ use std::{
 };
 
 use rc_auth::{
-    App, AuthBudget, Client, ClientBuilder, Environment, Grant, NoRandomness, Now, RefreshReplay,
-    Secret, SignInError, Timestamp,
+    AuthBudget, Client, ClientBuilder, Environment, Grant, NoRandomness, Now, OAuthApp,
+    RefreshReplay, Secret, SignInError, Timestamp,
     store::{
         ChangeStream, Due, DueAt, DueCursor, Expect, KeyRing, Listed, MemoryStore, RecordKey,
         Sealed, StoreError, Stored, TokenStore, Version,
@@ -62,7 +62,7 @@ pub struct World {
     platform: Arc<Mutex<Platform>>,
     pub store: Arc<dyn TokenStore>,
     pub clock: TokioClock,
-    pub app: App,
+    pub app: OAuthApp,
     pub login: String,
     pub client: Client,
 }
@@ -101,7 +101,7 @@ impl World {
         config.switches.limits.count_authorize = false;
         let registered = config.confidential_app().unwrap();
         let secret = registered.client_secret().map(Secret::new);
-        let app = App::new(
+        let app = OAuthApp::new(
             registered.client_id(),
             secret,
             CALLBACK,
@@ -196,7 +196,7 @@ fn transport(platform: &Arc<Mutex<Platform>>, clock: &TokioClock) -> Arc<SimClie
 }
 
 fn builder(
-    app: &App,
+    app: &OAuthApp,
     store: Arc<dyn TokenStore>,
     clock: &TokioClock,
     transport: Arc<SimClient>,

@@ -18,7 +18,7 @@ use std::{
 
 use http::Method;
 use rc_auth::{
-    App, AuthBudget, Client, ClientBuilder, Environment as _, Grant, GrantKey, Secret,
+    AuthBudget, Client, ClientBuilder, Environment as _, Grant, GrantKey, OAuthApp, Secret,
     SimulatedProcess, SimulatedWorld,
     store::{MemoryStore, TokenStore},
     transport::{BoxFuture, HttpClient, Incoming, Outgoing, TransportError},
@@ -35,7 +35,7 @@ pub struct Town {
     pub world: SimulatedWorld,
     pub store: Arc<dyn TokenStore>,
     platform: Arc<Mutex<Platform>>,
-    app: App,
+    app: OAuthApp,
     login: String,
     /// How long requests take on their way to the OAuth endpoints, in milliseconds.
     pub way_to_oauth: Arc<AtomicU64>,
@@ -64,7 +64,7 @@ impl Town {
         let registered = config.confidential_app().unwrap();
         let secret = registered.client_secret().map(Secret::new);
         let server = "https://platform.example.com";
-        let app = App::new(registered.client_id(), secret, CALLBACK, server).unwrap();
+        let app = OAuthApp::new(registered.client_id(), secret, CALLBACK, server).unwrap();
         let login = config.demo_user().unwrap().login.clone();
         Self {
             world: SimulatedWorld::new(seed),

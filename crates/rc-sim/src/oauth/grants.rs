@@ -6,7 +6,7 @@ use crate::{
     config::{AllowedGrant, App, Role, User, UserId},
     form::Params,
     oauth::{
-        codes::{CodeGrant, Presented},
+        authorization_codes::{CodeGrant, Presented},
         error::{OauthCode, OauthError},
         sessions::{
             NewSession, PairLife, PresentedToken, Refresh, RefreshRefusal, Refreshed, Rules,

@@ -1,8 +1,8 @@
 //! The OAuth endpoints: authorization requests, codes, tokens, OAuth sessions, revocation.
 
+pub(crate) mod authorization_codes;
 pub(crate) mod authorize;
 pub(crate) mod client_auth;
-pub(crate) mod codes;
 pub(crate) mod error;
 pub(crate) mod grants;
 pub(crate) mod pkce;

@@ -28,7 +28,7 @@ use crate::{
         personal_jwt::{PersonalJwt, PersonalJwts},
     },
     oauth::{
-        codes::Codes,
+        authorization_codes::Codes,
         sessions::{Session, Sessions},
     },
     platform::{

@@ -15,8 +15,8 @@ use crate::{
     config::{User, UserId},
     form::Params,
     oauth::{
+        authorization_codes::CodeGrant,
         authorize::{AuthorizationRequest, ResponseHint},
-        codes::CodeGrant,
     },
     openid::discovery,
     platform::Platform,

@@ -8,7 +8,7 @@ use crate::{
     config::{ClientId, UserId},
     jose::{jti_cache::Spent, personal_jwt::PersonalJwt},
     oauth::{
-        codes::IssuedCode,
+        authorization_codes::IssuedCode,
         sessions::{Ended, Session},
     },
     platform::{Platform, clock::Clock},

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::PendingAuthorization;
-use crate::{App, Secret, Timestamp, TokenError, TokenSet, wire};
+use crate::{OAuthApp, Secret, Timestamp, TokenError, TokenSet, wire};
 
 /// A code whose callback passed every check, ready to be exchanged (RFC 6749 section 4.1.3).
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ impl CodeExchange {
     ///
     /// [`AppChanged`] when `app` is not the one that the sign-in was started with: its redirect URI or
     /// client id would not match, and the code would be spent on a refusal.
-    pub fn request(&self, app: &App) -> Result<Request<Bytes>, AppChanged> {
+    pub fn request(&self, app: &OAuthApp) -> Result<Request<Bytes>, AppChanged> {
         if app.client_id() != self.pending.client_id
             || app.redirect_uri() != self.pending.redirect_uri
             || app.issuer() != self.pending.issuer
