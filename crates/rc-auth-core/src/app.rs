@@ -17,6 +17,7 @@ pub struct OAuthApp {
     server: String,
     issuer: String,
     iss_required: bool,
+    media_server: String,
 }
 
 /// A value that cannot describe an app.
@@ -84,6 +85,7 @@ impl OAuthApp {
             secret,
             redirect_uri: redirect_uri.to_owned(),
             issuer: server.clone(),
+            media_server: media_server_of(&server),
             server,
             iss_required: false,
         })
@@ -100,6 +102,18 @@ impl OAuthApp {
             return Err(InvalidApp::Issuer);
         }
         issuer.clone_into(&mut self.issuer);
+        Ok(self)
+    }
+
+    /// Sets the origin that recordings and message attachments are fetched from. Default: the server's, with
+    /// `media.` in place of a leading `platform.`, as RingCentral and its partners have it
+    /// (`https://media.ringcentral.com`).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidApp::Server`] when it is not an origin, or plain http to another host.
+    pub fn with_media_server(mut self, server: &str) -> Result<Self, InvalidApp> {
+        self.media_server = origin_of(server)?;
         Ok(self)
     }
 
@@ -137,6 +151,12 @@ impl OAuthApp {
         &self.server
     }
 
+    /// The origin of the server of recordings and attachments, without a trailing slash.
+    #[must_use]
+    pub fn media_server(&self) -> &str {
+        &self.media_server
+    }
+
     /// The issuer callbacks have to name if they name one.
     #[must_use]
     pub fn issuer(&self) -> &str {
@@ -163,6 +183,13 @@ impl OAuthApp {
 
     pub(crate) fn revoke_url(&self) -> String {
         format!("{}/restapi/oauth/revoke", self.server)
+    }
+}
+
+fn media_server_of(server: &str) -> String {
+    match server.strip_prefix("https://platform.") {
+        Some(domain) => format!("https://media.{domain}"),
+        None => server.to_owned(),
     }
 }
 

@@ -10,7 +10,7 @@
 //!   out, with every check of the callback on the only way to a token request.
 //! * [`TokenSet`], [`Refusal`], [`Verdict`]: what the platform answers, and what to do about it.
 //! * [`GrantMachine`]: keeps the tokens of one sign-in alive for months, and never loses them.
-//! * [`RateGate`]: when a request may be sent at all.
+//! * [`AuthGate`], [`ApiGate`]: when a request may be sent at all.
 //!
 //! The crate `rc-auth` drives all this over a transport and a store, and is what applications depend on.
 
@@ -37,7 +37,8 @@ pub use grant::{
     TokenPair, Trouble, UnexpectedInput, Unfinished, UnknownMembers, Urgency, View, Want,
 };
 pub use rate_gate::{
-    AuthBudget, AuthLane, AuthRequest, Closed, InvalidBudget, Owner, Rate, RateGate,
+    ApiGate, AuthBudget, AuthGate, AuthLane, AuthRequest, Closed, DEFAULT_PENALTY, InvalidBudget,
+    Owner, Rate, Route, rate_limit_group,
 };
 pub use request::{jwt_request, refresh_request, revocation_request};
 pub use secret::Secret;

@@ -141,6 +141,8 @@ pub enum CallError {
         group: Option<String>,
         /// When it opens again.
         retry_at: Timestamp,
+        /// The answer that said so, if it was the answer to this call.
+        refusal: Option<Box<Refusal>>,
     },
     /// The platform did not answer, or is in trouble.
     #[error("{method} {path} got no answer: {trouble}")]
@@ -154,11 +156,23 @@ pub enum CallError {
         /// From when trying again makes sense, if that is known.
         retry_at: Option<Timestamp>,
     },
-    /// The path is not one of the configured platform's: the token goes nowhere else.
+    /// The path does not begin with one `/`, or is no path at all.
     #[error(
         "a path of the API starts with one `/`, for example /restapi/v1.0/account/~/extension/~"
     )]
     InvalidPath,
+    /// The address is on another host than the platform's: the access token goes to no other.
+    #[error(
+        "the address is not one of the platform that the app is registered with; the access token is sent nowhere \
+         else. A media server of your own is set by OAuthApp::with_media_server"
+    )]
+    ForeignAddress,
+    /// A header cannot be sent, or is not the caller's to set.
+    #[error(
+        "a header's name or value cannot be sent, or is set by this library: Authorization, Host, Cookie, \
+         Content-Length, Transfer-Encoding, Connection, Upgrade"
+    )]
+    InvalidHeader,
     /// The body of the request cannot be written as JSON.
     #[error("the body of the request cannot be written as JSON")]
     InvalidBody,
@@ -182,18 +196,69 @@ impl fmt::Display for Group<'_> {
 }
 
 impl CallError {
+    /// The platform's answer, if there was one.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused { refusal, .. } => Some(refusal),
+            Self::RateLimited { refusal, .. } => refusal.as_deref(),
+            Self::Unavailable { trouble, .. } => refusal_in(trouble),
+            Self::Grant(GrantError::Unavailable { trouble, .. }) => {
+                trouble.as_deref().and_then(refusal_in)
+            }
+            _ => None,
+        }
+    }
+
+    /// What the failure calls for, if the platform answered.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self {
+            Self::Refused { verdict, .. } => Some(*verdict),
+            Self::Unavailable {
+                trouble: Trouble::Refused { verdict, .. },
+                ..
+            } => Some(*verdict),
+            Self::RateLimited { .. } => Some(Verdict::Wait { retry_after: None }),
+            Self::Grant(GrantError::SignInAgain { .. }) => Some(Verdict::SignInAgain),
+            _ => None,
+        }
+    }
+
     /// The platform's code, such as `CMN-408`, if it named one.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
+        self.refusal()?.code()
+    }
+
+    /// The platform's words, if it found any. For a log, not for a page: they may name what was asked for.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.refusal()?.message()
+    }
+
+    /// The platform's name of the request (`RCRequestId`), which its support asks for.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.refusal()?.request_id()
+    }
+
+    /// From when trying again makes sense, if that is known.
+    #[must_use]
+    pub fn retry_at(&self) -> Option<Timestamp> {
         match self {
-            Self::Refused { refusal, .. } => refusal.code(),
-            Self::Grant(_)
-            | Self::RateLimited { .. }
-            | Self::Unavailable { .. }
-            | Self::InvalidPath
-            | Self::InvalidBody
-            | Self::UnexpectedBody { .. } => None,
+            Self::RateLimited { retry_at, .. } => Some(*retry_at),
+            Self::Unavailable { retry_at, .. }
+            | Self::Grant(GrantError::Unavailable { retry_at, .. }) => *retry_at,
+            _ => None,
         }
+    }
+}
+
+fn refusal_in(trouble: &Trouble) -> Option<&Refusal> {
+    match trouble {
+        Trouble::Refused { refusal, .. } => Some(refusal),
+        _ => None,
     }
 }
 

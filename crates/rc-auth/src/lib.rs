@@ -97,7 +97,7 @@ pub use rc_http as transport;
 pub use rc_store as store;
 
 pub use builder::ClientBuilder;
-pub use call::ApiResponse;
+pub use call::{ApiDownload, ApiRequest, ApiResponse, Page, Pages};
 pub use client::{Client, SignIn};
 pub use environment::{Environment, NoRandomness, SystemEnvironment};
 #[cfg(feature = "simulated-environment")]

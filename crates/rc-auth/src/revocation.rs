@@ -177,8 +177,8 @@ async fn ask_for_unfinished(client: &ClientState, token: &Secret, unfinished: Un
     let lane = AuthRequest::Refresh {
         access_token_lives: chance.is_none_or(|chance| now.wall < chance),
     };
-    if lock(&client.platform.gate)
-        .take_token_request(lane, now.mono)
+    if lock(&client.platform.auth_gate)
+        .take(lane, now.mono)
         .is_err()
     {
         return Asked::NoAnswer;
@@ -203,8 +203,8 @@ async fn ask_for_unfinished(client: &ClientState, token: &Secret, unfinished: Un
 /// Revokes the chain of a token, once. `true`: the platform has answered that it is dead.
 async fn revoke(client: &ClientState, token: &Secret) -> bool {
     let now = client.now().mono;
-    let open = lock(&client.platform.gate)
-        .take_token_request(AuthRequest::Revoke, now)
+    let open = lock(&client.platform.auth_gate)
+        .take(AuthRequest::Revoke, now)
         .is_ok();
     let settled = open && send(client, token).await;
     telemetry::revocation(settled);

@@ -48,7 +48,7 @@ fn a_revocation_that_is_refused_for_two_hours_is_done_in_the_end() {
         let town = Town::new(1);
         let (a, b) = (town.process().sweeps(), town.process().sweeps());
         town.sign_in(&a.client, "user");
-        town.run(b.client.grant(&GrantKey::new("user")).get(ME))
+        town.run(b.client.grant(&GrantKey::new("user")).get(ME).send())
             .unwrap();
         town.platform()
             .queue_fault(Target::Revoke, answers(status, body), u32::MAX);
@@ -56,7 +56,7 @@ fn a_revocation_that_is_refused_for_two_hours_is_done_in_the_end() {
         assert_eq!(out, SignedOut::RevocationPending, "{status}");
         town.pass(SECOND);
         for process in [&a, &b] {
-            let error = town.run(process.client.grant(&GrantKey::new("user")).get(ME));
+            let error = town.run(process.client.grant(&GrantKey::new("user")).get(ME).send());
             let over = matches!(
                 error,
                 Err(CallError::Grant(GrantError::SignInAgain {
@@ -79,15 +79,16 @@ fn a_handle_whose_grant_fell_out_of_the_cache_hears_of_a_sign_out() {
     let b = town.process_with(|builder| builder.live_grants(1));
     town.sign_in(&a.client, "user");
     let held = b.client.grant(&GrantKey::new("user"));
-    town.run(held.get(ME)).unwrap();
+    town.run(held.get(ME).send()).unwrap();
     for other in ["other-1", "other-2", "other-3"] {
-        town.run(town.sign_in(&b.client, other).get(ME)).unwrap();
+        town.run(town.sign_in(&b.client, other).get(ME).send())
+            .unwrap();
     }
     town.platform()
         .queue_fault(Target::Revoke, answers(503, ""), u32::MAX);
     sign_out(&town, &a, "user").unwrap();
     town.pass(SECOND);
-    assert!(town.run(held.get(ME)).is_err());
+    assert!(town.run(held.get(ME).send()).is_err());
 }
 
 #[test]
@@ -177,7 +178,7 @@ fn a_sign_in_whose_caller_goes_away_at_any_point_is_finished() {
             .finish_sign_in_as(key.clone(), pending, callback.query());
         poll_and_drop(&town, finish, polls);
         town.pass(SECOND);
-        town.run(process.client.grant(&key).get(ME)).unwrap();
+        town.run(process.client.grant(&key).get(ME).send()).unwrap();
         assert_eq!(town.counters().token_code.received, 1, "{polls}");
     }
 }
@@ -195,7 +196,7 @@ fn a_refresh_whose_caller_goes_away_at_any_point_is_finished() {
         let generation = town.run(grant.status()).unwrap().generation.get();
         let begun = town.counters().token_refresh.received;
         assert_eq!(generation, begun + 1, "{polls}");
-        town.run(grant.get(ME)).unwrap();
+        town.run(grant.get(ME).send()).unwrap();
     }
 }
 
@@ -210,7 +211,7 @@ fn a_sign_out_whose_caller_goes_away_at_any_point_is_finished() {
         poll_and_drop(&town, grant.sign_out(), polls);
         town.pass(SECOND);
         assert_eq!(town.counters().live_sessions, 0, "{polls}");
-        assert!(town.run(grant.get(ME)).is_err());
+        assert!(town.run(grant.get(ME).send()).is_err());
     }
 }
 
@@ -377,7 +378,7 @@ fn a_record_that_cannot_be_opened_fails_its_callers_at_once() {
     town.pass(SECOND);
     let began = town.now();
     let other = town.process();
-    let unread = town.run(other.client.grant(&GrantKey::new("user")).get(ME));
+    let unread = town.run(other.client.grant(&GrantKey::new("user")).get(ME).send());
     assert!(matches!(
         unread,
         Err(CallError::Grant(GrantError::Unavailable { .. }))

@@ -264,7 +264,7 @@ fn a_replaced_or_signed_out_token_is_not_used_a_second_later_in_another_process(
     let town = Town::new(10);
     let (a, b) = (town.process(), town.process());
     town.sign_in(&a.client, "user");
-    town.run(b.client.grant(&GrantKey::new("user")).get(ME))
+    town.run(b.client.grant(&GrantKey::new("user")).get(ME).send())
         .unwrap();
     let answer = Replacement::new(StatusCode::SERVICE_UNAVAILABLE, Bytes::new());
     town.platform()
@@ -384,7 +384,7 @@ fn a_driver_that_panics_itself_goes_on_from_the_record() {
         .client;
     let grant = client.grant(&GrantKey::new("user"));
     let began = town.now();
-    town.run(grant.get(ME)).expect("the call goes on");
+    town.run(grant.get(ME).send()).expect("the call goes on");
     assert!(!unlucky.panics.load(Ordering::Relaxed), "nothing panicked");
     assert!(town.now() - began < 5 * SECOND);
 }
@@ -397,7 +397,7 @@ fn idle_grants_cost_no_task() {
     let before = process.process.tasks();
     for key in keys(50) {
         let grant = town.sign_in(&process.client, &key);
-        town.run(grant.get(ME)).unwrap();
+        town.run(grant.get(ME).send()).unwrap();
     }
     town.pass(MINUTE);
     assert_eq!(process.process.tasks(), before);

@@ -26,7 +26,9 @@ use rc_sim::{ConcurrentDuplicates, Config, Fault, RefreshReplay, Replacement, Se
 /// The grant is usable, and no user has to sign in again.
 fn is_well(town: &Town, client: &Client, sign_ins: u64) {
     let grant = client.grant(&GrantKey::new("user"));
-    town.until(5 * MINUTE, || town.run(grant.get(processes::ME)).is_ok());
+    town.until(5 * MINUTE, || {
+        town.run(grant.get(processes::ME).send()).is_ok()
+    });
     assert_eq!(town.counters().live_sessions, sign_ins);
 }
 
@@ -288,14 +290,15 @@ fn a_sign_out_during_an_outage_of_the_store_is_written_down_after_it() {
     let town = Town::with(9, Arc::new(store), |_| {});
     let process = town.process();
     let grant = town.sign_in(&process.client, "user");
-    town.run(grant.get(processes::ME)).expect("an answer");
+    town.run(grant.get(processes::ME).send())
+        .expect("an answer");
     is_read_only.store(true, Ordering::Relaxed);
     let answer = town.run(async { grant.sign_out().await });
     assert!(answer.is_err(), "not written down: {answer:?}");
     // This process serves nobody with it all the same.
-    assert!(town.run(grant.get(processes::ME)).is_err());
+    assert!(town.run(grant.get(processes::ME).send()).is_err());
     town.pass(10 * MINUTE);
-    assert!(town.run(grant.get(processes::ME)).is_err());
+    assert!(town.run(grant.get(processes::ME).send()).is_err());
     assert_eq!(town.counters().live_sessions, 1);
     is_read_only.store(false, Ordering::Relaxed);
     town.until(MINUTE, || town.counters().live_sessions == 0);
@@ -311,7 +314,8 @@ fn who_signs_in_again_during_such_a_sign_out_stays_signed_in() {
     let town = Town::with(10, Arc::new(store), |_| {});
     let process = town.process().sweeps();
     let grant = town.sign_in(&process.client, "user");
-    town.run(grant.get(processes::ME)).expect("an answer");
+    town.run(grant.get(processes::ME).send())
+        .expect("an answer");
     is_read_only.store(true, Ordering::Relaxed);
     let _ = town.run(async { grant.sign_out().await });
     is_read_only.store(false, Ordering::Relaxed);

@@ -51,7 +51,7 @@ pub(super) async fn call(request: HttpRequest) -> Result<HttpResponse, Problem> 
         .session(request.headers())
         .ok_or_else(Problem::signed_out)?;
     let grant = application.client().grant(session.grant());
-    let call = application.within(CALL_PATIENCE, grant.get(EXTENSION));
+    let call = application.within(CALL_PATIENCE, grant.get(EXTENSION).send());
     let answer = call.await.ok_or_else(Problem::slow_platform)??;
     let json: Value = answer.json()?;
     let answer = Answer {

@@ -15,7 +15,7 @@ pub(super) async fn extension(request: HttpRequest) -> Result<HttpResponse, Json
         .session(request.headers())
         .ok_or_else(Problem::signed_out)?;
     let grant = application.client().grant(session.grant());
-    let call = application.within(CALL_PATIENCE, grant.get(EXTENSION));
+    let call = application.within(CALL_PATIENCE, grant.get(EXTENSION).send());
     let answer = call.await.ok_or_else(Problem::slow_platform)??;
     answer.json::<IgnoredAny>()?;
     Ok(HttpResponse::Ok()

@@ -8,7 +8,7 @@ use super::{
     machine::UnexpectedInput,
     state::{Claim, Commit, End, Flight, Purpose, Refreshable, Renewal, State},
 };
-use crate::{Endpoint, Now, RateGate, Refusal, TokenError, TokenSet, Verdict, wire};
+use crate::{DEFAULT_PENALTY, Endpoint, Now, Refusal, TokenError, TokenSet, Verdict, wire};
 
 impl GrantMachine {
     pub(super) fn gate(&mut self, gate: Gate, now: Now) -> Result<(), UnexpectedInput> {
@@ -320,7 +320,7 @@ impl GrantMachine {
         match verdict {
             Verdict::Wait { retry_after } => {
                 self.failures = self.failures.saturating_add(1);
-                let delay = retry_after.unwrap_or(RateGate::DEFAULT_PENALTY);
+                let delay = retry_after.unwrap_or(DEFAULT_PENALTY);
                 delay.max(self.policy.retry_first)
             }
             Verdict::BackOff { retry_after } => {

@@ -8,7 +8,7 @@ use std::{
 
 use http::HeaderMap;
 
-use super::route::Route;
+use super::{rate_limit_group, route::Route};
 
 /// Whose calls are counted together: a user, or the grant where the user is not known. Opaque: a digest
 /// that the caller makes, so that no user id is kept here.
@@ -20,6 +20,12 @@ impl Owner {
     #[must_use]
     pub const fn new(digest: [u8; 32]) -> Self {
         Self(digest)
+    }
+
+    /// A number that many owners share: the first byte of the digest.
+    #[must_use]
+    pub const fn mark(&self) -> u8 {
+        self.0[0]
     }
 }
 
@@ -70,13 +76,8 @@ impl ApiGroups {
     /// penalty.
     pub(super) const MAX_FOR_ALL: Duration = Duration::from_secs(60);
 
-    pub(super) fn check(
-        &self,
-        owner: &Owner,
-        route: Option<&Route>,
-        now: Duration,
-    ) -> Result<(), Closed> {
-        let group = route.and_then(|route| self.groups.get(route));
+    pub(super) fn check(&self, owner: &Owner, route: Route, now: Duration) -> Result<(), Closed> {
+        let group = self.groups.get(&route);
         let own = self.closed.get(owner).map_or(&[][..], Vec::as_slice);
         own.iter()
             .chain(&self.closed_for_all)
@@ -87,10 +88,7 @@ impl ApiGroups {
     }
 
     /// The group that an answer belongs to, which is learned if the answer names it.
-    pub(super) fn group(&mut self, route: Option<Route>, headers: &HeaderMap) -> Option<String> {
-        let Some(route) = route else {
-            return group_name(headers);
-        };
+    pub(super) fn group(&mut self, route: Route, headers: &HeaderMap) -> Option<String> {
         let known = self.groups.get(&route);
         let Some(named) = group_name(headers) else {
             return known.cloned();
@@ -101,10 +99,21 @@ impl ApiGroups {
             {
                 self.groups.remove(&first);
             }
-            self.learned.push_back(route.clone());
+            self.learned.push_back(route);
         }
         self.groups.insert(route, named.clone());
         Some(named)
+    }
+
+    pub(super) fn known(&self) -> impl Iterator<Item = (Route, &str)> {
+        self.groups
+            .iter()
+            .map(|(route, group)| (*route, group.as_str()))
+    }
+
+    pub(super) fn closed_for_all_until(&self) -> Duration {
+        let ends = self.closed_for_all.iter().map(|closed| closed.until);
+        ends.max().unwrap_or_default()
     }
 
     pub(super) fn close(&mut self, owner: &Owner, closed: Closed, now: Duration) {
@@ -160,11 +169,6 @@ fn add(list: &mut Vec<Closed>, new: Closed, now: Duration) {
 
 /// Lower case, because the guide writes `Light` and the wire `light`.
 fn group_name(headers: &HeaderMap) -> Option<String> {
-    let name = headers
-        .get("X-Rate-Limit-Group")?
-        .to_str()
-        .ok()?
-        .trim()
-        .to_ascii_lowercase();
+    let name = rate_limit_group(headers)?.trim().to_ascii_lowercase();
     (1..=32).contains(&name.len()).then_some(name)
 }

@@ -32,7 +32,7 @@ use super::{AuthBudget, Rate};
 /// platform may count each user alone. Its own 429 closes all lanes.
 ///
 /// Only time opens a lane again, never an answer; and where a penalty closes several lanes, each opens
-/// [`RateGate::HEAD_START`](super::RateGate::HEAD_START) after the one before it, so that sign-ins that
+/// [`AuthGate::HEAD_START`](super::AuthGate::HEAD_START) after the one before it, so that sign-ins that
 /// wait do not use up the first requests after it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AuthLane {

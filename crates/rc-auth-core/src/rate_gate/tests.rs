@@ -27,11 +27,11 @@ fn owner(number: u32) -> Owner {
 }
 
 /// A gate and what the API answers to GET.
-struct Api(RateGate);
+struct Api(ApiGate);
 
 impl Api {
     fn new() -> Self {
-        Self(RateGate::new(AuthBudget::Off))
+        Self(ApiGate::default())
     }
 
     fn answers(
@@ -44,11 +44,11 @@ impl Api {
     ) -> Option<Closed> {
         let status = StatusCode::from_u16(status).unwrap();
         self.0
-            .observe_api(owner, &Method::GET, path, status, &headers(pairs), now)
+            .observe(owner, &Method::GET, path, status, &headers(pairs), now)
     }
 
     fn check(&self, owner: &Owner, path: &str, now: Duration) -> Result<(), Closed> {
-        self.0.check_api(owner, &Method::GET, path, now)
+        self.0.check(owner, &Method::GET, path, now)
     }
 }
 
@@ -78,7 +78,6 @@ fn a_429_closes_its_group_only_and_for_as_long_as_it_says() {
     assert_eq!(api.check(&ADA, "/a", 2 * S), Err(closed("light", 8 * S)));
     assert_eq!(api.check(&ADA, "/b", 2 * S), Ok(()));
     assert_eq!(api.check(&ADA, "/never-seen", 2 * S), Ok(()));
-    assert_eq!(api.0.take_token_request(SignIn, 2 * S), Ok(()));
     assert_eq!(api.check(&ADA, "/a", 8 * S), Ok(()));
 }
 
@@ -101,7 +100,7 @@ fn paths_that_differ_in_an_id_are_closed_together() {
     // In another group, as far as is known.
     let delete = api
         .0
-        .check_api(&ADA, &Method::DELETE, "/message-store/456", 2 * S);
+        .check(&ADA, &Method::DELETE, "/message-store/456", 2 * S);
     assert_eq!(delete, Ok(()));
 }
 
@@ -147,7 +146,7 @@ fn the_number_of_remembered_routes_is_bounded_and_new_ones_are_still_learned() {
         let path = format!("/{}", "a".repeat(number % 200) + &"b".repeat(number / 200));
         api.answers(&ADA, &path, 200, LIGHT, S);
     }
-    assert_eq!(api.0.api.sizes().0, ApiGroups::MAX_ROUTES);
+    assert_eq!(api.0.groups.sizes().0, ApiGroups::MAX_ROUTES);
     api.answers(&ADA, "/new", 429, LIGHT_7, S);
     assert_eq!(api.check(&ADA, "/new", 2 * S), Err(closed("light", 8 * S)));
 }
@@ -158,7 +157,7 @@ fn penalties_that_are_over_are_forgotten() {
     for number in 0..50_000_u32 {
         api.answers(&owner(number), "/a", 429, LIGHT_7, number * S);
     }
-    assert!(api.0.api.sizes().1 <= 64, "{:?}", api.0.api.sizes());
+    assert!(api.0.groups.sizes().1 <= 64, "{:?}", api.0.groups.sizes());
 }
 
 #[test]
@@ -171,7 +170,7 @@ fn beyond_the_bound_of_owners_a_429_closes_its_group_for_all_for_a_minute_at_mos
     }
     assert_eq!(api.check(&owner(most), "/a", 2 * S), Ok(()));
     api.answers(&owner(most), "/a", 429, &day, S);
-    assert_eq!(api.0.api.sizes().1, ApiGroups::MAX_OWNERS);
+    assert_eq!(api.0.groups.sizes().1, ApiGroups::MAX_OWNERS);
     let end = S + ApiGroups::MAX_FOR_ALL;
     for number in [most, most + 1] {
         let answer = api.check(&owner(number), "/a", 2 * S);
@@ -183,7 +182,7 @@ fn beyond_the_bound_of_owners_a_429_closes_its_group_for_all_for_a_minute_at_mos
     assert_eq!(api.check(&owner(0), "/a", end), Err(own));
     // Once they are over there is room again.
     api.answers(&owner(most), "/a", 429, LIGHT_7, 100_000 * S);
-    assert_eq!(api.0.api.sizes().1, 1);
+    assert_eq!(api.0.groups.sizes().1, 1);
 }
 
 #[test]
@@ -201,22 +200,22 @@ fn too_many_groups_of_one_owner_are_closed_as_one() {
     assert_eq!(api.check(&GRACE, "/", 60 * S), Ok(()));
 }
 
-fn limited(gate: &mut RateGate, lane: AuthLane, seconds: &str, now: Duration) -> Option<Duration> {
+fn limited(gate: &mut AuthGate, lane: AuthLane, seconds: &str, now: Duration) -> Option<Duration> {
     let answer = headers(&[("retry-after", seconds)]);
-    gate.observe_auth(lane, StatusCode::TOO_MANY_REQUESTS, &answer, now)
+    gate.observe(lane, StatusCode::TOO_MANY_REQUESTS, &answer, now)
 }
 
 /// From when on each request may be sent, in whole seconds after `now`.
-fn opens(gate: &mut RateGate, now: Duration) -> [u64; 4] {
+fn opens(gate: &mut AuthGate, now: Duration) -> [u64; 4] {
     [DEAD, LIVING, SignIn, Revoke].map(|request| {
-        let answer = gate.take_token_request(request, now);
+        let answer = gate.take(request, now);
         answer.map_or_else(|until| (until - now).as_secs(), |()| 0)
     })
 }
 
 #[test]
 fn a_429_to_a_refresh_closes_all_lanes() {
-    let mut gate = RateGate::new(AuthBudget::PerGrant);
+    let mut gate = AuthGate::new(AuthBudget::PerGrant);
     assert_eq!(limited(&mut gate, AuthLane::Refresh, "20", S), Some(21 * S));
     assert_eq!(opens(&mut gate, S), [20, 20, 21, 22]);
     assert_eq!(opens(&mut gate, 21 * S), [0, 0, 1, 2]);
@@ -225,11 +224,11 @@ fn a_429_to_a_refresh_closes_all_lanes() {
 
 #[test]
 fn a_429_to_a_sign_in_stops_no_refresh_whose_access_token_is_dead() {
-    let mut gate = RateGate::new(AuthBudget::PerGrant);
+    let mut gate = AuthGate::new(AuthBudget::PerGrant);
     assert_eq!(limited(&mut gate, AuthLane::SignIn, "20", S), Some(22 * S));
     assert_eq!(opens(&mut gate, S), [0, 20, 21, 22]);
     // Its success opens nothing early.
-    gate.observe_auth(AuthLane::Refresh, StatusCode::OK, &HeaderMap::new(), 2 * S);
+    gate.observe(AuthLane::Refresh, StatusCode::OK, &HeaderMap::new(), 2 * S);
     assert_eq!(opens(&mut gate, 2 * S), [0, 19, 20, 21]);
     // Its own 429 closes all.
     limited(&mut gate, AuthLane::Refresh, "60", 2 * S);
@@ -238,14 +237,14 @@ fn a_429_to_a_sign_in_stops_no_refresh_whose_access_token_is_dead() {
 
 #[test]
 fn a_429_to_a_revocation_closes_revocations_only() {
-    let mut gate = RateGate::new(AuthBudget::PerGrant);
+    let mut gate = AuthGate::new(AuthBudget::PerGrant);
     assert_eq!(limited(&mut gate, AuthLane::Revoke, "20", S), Some(21 * S));
     assert_eq!(opens(&mut gate, S), [0, 0, 0, 20]);
 }
 
 #[test]
 fn no_429_opens_a_lane_earlier_than_another_said() {
-    let mut gate = RateGate::new(AuthBudget::PerGrant);
+    let mut gate = AuthGate::new(AuthBudget::PerGrant);
     limited(&mut gate, AuthLane::Refresh, "60", S);
     for lane in [AuthLane::Refresh, AuthLane::SignIn, AuthLane::Revoke] {
         limited(&mut gate, lane, "1", 2 * S);
@@ -255,27 +254,27 @@ fn no_429_opens_a_lane_earlier_than_another_said() {
 
 #[test]
 fn a_429_without_retry_after_closes_for_thirty_seconds() {
-    let mut gate = RateGate::new(AuthBudget::Off);
+    let mut gate = AuthGate::new(AuthBudget::Off);
     let status = StatusCode::TOO_MANY_REQUESTS;
-    gate.observe_auth(AuthLane::Refresh, status, &HeaderMap::new(), S);
-    assert_eq!(gate.take_token_request(DEAD, 30 * S), Err(31 * S));
-    assert_eq!(gate.take_token_request(DEAD, 31 * S), Ok(()));
+    gate.observe(AuthLane::Refresh, status, &HeaderMap::new(), S);
+    assert_eq!(gate.take(DEAD, 30 * S), Err(31 * S));
+    assert_eq!(gate.take(DEAD, 31 * S), Ok(()));
 }
 
 #[test]
 fn an_app_wide_budget_is_a_sliding_window() {
-    let mut gate = RateGate::new("2/60s".parse().unwrap());
-    assert_eq!(gate.take_token_request(DEAD, S), Ok(()));
-    assert_eq!(gate.take_token_request(LIVING, 10 * S), Ok(()));
-    assert_eq!(gate.take_token_request(DEAD, 20 * S), Err(61 * S));
-    assert_eq!(gate.take_token_request(DEAD, 61 * S), Ok(()));
-    assert_eq!(gate.take_token_request(DEAD, 62 * S), Err(70 * S));
+    let mut gate = AuthGate::new("2/60s".parse().unwrap());
+    assert_eq!(gate.take(DEAD, S), Ok(()));
+    assert_eq!(gate.take(LIVING, 10 * S), Ok(()));
+    assert_eq!(gate.take(DEAD, 20 * S), Err(61 * S));
+    assert_eq!(gate.take(DEAD, 61 * S), Ok(()));
+    assert_eq!(gate.take(DEAD, 62 * S), Err(70 * S));
 }
 
 #[test]
 fn without_an_app_wide_budget_nothing_is_counted() {
     for budget in [AuthBudget::PerGrant, AuthBudget::Off] {
-        let mut gate = RateGate::new(budget);
+        let mut gate = AuthGate::new(budget);
         for _ in 0..100 {
             assert_eq!(opens(&mut gate, S), [0; 4]);
         }
@@ -283,10 +282,8 @@ fn without_an_app_wide_budget_nothing_is_counted() {
 }
 
 /// How many of 100 requests may be sent at once.
-fn burst(gate: &mut RateGate, request: AuthRequest, now: Duration) -> usize {
-    (0..100)
-        .filter(|_| gate.take_token_request(request, now).is_ok())
-        .count()
+fn burst(gate: &mut AuthGate, request: AuthRequest, now: Duration) -> usize {
+    (0..100).filter(|_| gate.take(request, now).is_ok()).count()
 }
 
 #[test]
@@ -300,7 +297,7 @@ fn no_lane_uses_up_what_those_before_it_need() {
         ("5/60s", [1, 2, 2]),
         ("10/60s", [3, 3, 4]),
     ] {
-        let mut gate = RateGate::new(budget.parse().unwrap());
+        let mut gate = AuthGate::new(budget.parse().unwrap());
         let got = [Revoke, SignIn, DEAD].map(|request| burst(&mut gate, request, S));
         assert_eq!(got, expected, "{budget}");
     }
@@ -309,7 +306,7 @@ fn no_lane_uses_up_what_those_before_it_need() {
 #[test]
 fn refreshes_may_use_a_whole_budget() {
     for (budget, all) in [("1/60s", 1), ("2/60s", 2), ("5/60s", 5)] {
-        let mut gate = RateGate::new(budget.parse().unwrap());
+        let mut gate = AuthGate::new(budget.parse().unwrap());
         assert_eq!(burst(&mut gate, DEAD, S), all);
         assert_eq!(opens(&mut gate, S), [60; 4]);
     }
@@ -320,7 +317,7 @@ proptest! {
     #[test]
     fn under_a_flood_every_lane_before_still_goes(requests in 1_u32..8) {
         let budget = format!("{requests}/60s");
-        let mut gate = RateGate::new(budget.parse().unwrap());
+        let mut gate = AuthGate::new(budget.parse().unwrap());
         let (mut refreshed, mut signed_in) = (0, 0);
         let mut sent = Vec::new();
         for second in 0..600_u32 {
@@ -331,7 +328,7 @@ proptest! {
                 if request == DEAD && second % 30 != 0 {
                     continue;
                 }
-                if gate.take_token_request(request, now).is_ok() {
+                if gate.take(request, now).is_ok() {
                     sent.push(second);
                     refreshed += u32::from(request == DEAD);
                     signed_in += u32::from(request == SignIn);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use http::HeaderValue;
+use http::{HeaderValue, Uri};
 use rc_auth_core::{
     EndReason, Entropy, GrantMachine, Input, Now, OAuthApp, Owner, PairId, Phase, RefreshPolicy,
     TokenPair, Trouble, View,
@@ -158,11 +158,14 @@ impl LiveGrant {
         }) {
             return Some(current.clone());
         }
+        let server: Uri = self.rules.app.server().parse().ok()?;
         let mut header = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
         header.set_sensitive(true);
         Some(Arc::new(UsableToken {
             header,
             pair: id,
+            scheme: server.scheme()?.clone(),
+            authority: server.authority()?.clone(),
             owner: owner(self.key, pair, &self.rules.app),
             quiet_until,
             mandatory_at: policy.mandatory_at(pair),

@@ -1,18 +1,19 @@
 //! The platform: the app that is registered there, and everything that is sent to its OAuth endpoints.
 
+mod api_gate;
 mod time;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicU64},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::Request;
-use rc_auth_core::{AuthBudget, AuthLane, Endpoint, OAuthApp, RateGate, Refusal, Reply, Verdict};
+use rc_auth_core::{AuthBudget, AuthGate, AuthLane, Endpoint, OAuthApp, Refusal, Reply, Verdict};
 use rc_http::{Delivery, HttpClient, Incoming, Outgoing, TransportError};
 
-use self::time::PlatformTime;
+use self::{api_gate::SharedApiGate, time::PlatformTime};
 use crate::{
     environment::Environment,
     error::ErrorChain,
@@ -32,9 +33,13 @@ pub(crate) struct Platform {
     /// Sends requests to the OAuth endpoints, in this client's tasks only: no connection of it belongs to
     /// a runtime that may end in the middle of an exchange.
     oauth_http: Arc<dyn HttpClient>,
-    pub(crate) gate: Mutex<RateGate>,
+    /// In front of the OAuth endpoints.
+    pub(crate) auth_gate: Mutex<AuthGate>,
+    pub(crate) api_gate: SharedApiGate,
     environment: Arc<dyn Environment>,
     time: Mutex<PlatformTime>,
+    /// From when on (monotonic, in seconds) a call's answer is looked at for the time.
+    learn_time_at: AtomicU64,
 }
 
 impl Platform {
@@ -49,9 +54,11 @@ impl Platform {
             app,
             http,
             oauth_http,
-            gate: Mutex::new(RateGate::new(budget)),
+            auth_gate: Mutex::new(AuthGate::new(budget)),
+            api_gate: SharedApiGate::default(),
             environment,
             time: Mutex::default(),
+            learn_time_at: AtomicU64::new(0),
         }
     }
 
@@ -105,7 +112,7 @@ impl Platform {
         let now = self.environment.now().mono;
         self.learn_time(&incoming.headers);
         if is_rate_limit(&incoming) {
-            lock(&self.gate).observe_auth(lane, incoming.status, &incoming.headers, now);
+            lock(&self.auth_gate).observe(lane, incoming.status, &incoming.headers, now);
         }
         Ok(incoming)
     }

@@ -1,6 +1,6 @@
 //! What time the platform says it is: a second opinion before anything is ended by the clock.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, header};
@@ -14,6 +14,14 @@ use crate::{
 
 /// How old the platform's word may be.
 const TRUSTED_FOR: Duration = Duration::from_secs(3600);
+
+/// How often an answer to a call is asked for the time.
+const LEARN_EVERY: Duration = Duration::from_secs(60);
+
+/// In whole seconds (monotonic).
+fn next_lesson(now: Duration) -> u64 {
+    (now + LEARN_EVERY).as_secs()
+}
 
 /// How often the platform is asked for the time at most, where nothing else is sent to it.
 const ASK_EVERY: Duration = Duration::from_secs(600);
@@ -62,6 +70,15 @@ impl super::Platform {
     pub(crate) fn learn_time(&self, headers: &HeaderMap) {
         let now = self.environment.now().mono;
         lock(&self.time).learn(headers, now);
+        self.learn_time_at
+            .store(next_lesson(now), Ordering::Relaxed);
+    }
+
+    /// As [`learn_time`](Self::learn_time), once a minute: for answers that come by the thousand.
+    pub(crate) fn learn_time_from_call(&self, headers: &HeaderMap, began: Duration) {
+        if began.as_secs() >= self.learn_time_at.load(Ordering::Relaxed) {
+            self.learn_time(headers);
+        }
     }
 
     /// Whether `moment` is over by this process's clock and by the platform's, which is asked where it has

@@ -250,7 +250,7 @@ fn ask_gate(client: &ClientState, urgency: Urgency) -> Gate {
     if urgency == Urgency::LastChance {
         return Gate::Open(Entropy::new(entropy));
     }
-    match lock(&client.platform.gate).take_token_request(request, now) {
+    match lock(&client.platform.auth_gate).take(request, now) {
         Ok(()) => Gate::Open(Entropy::new(entropy)),
         Err(until) => Gate::ClosedUntil(until),
     }

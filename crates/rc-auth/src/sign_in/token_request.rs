@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use rc_auth_core::{
-    AuthLane, AuthRequest, Endpoint, RateGate, Refusal, Reply, Timestamp, TokenError, TokenSet,
-    Trouble, Verdict,
+    AuthLane, AuthRequest, DEFAULT_PENALTY, Endpoint, Refusal, Reply, Timestamp, TokenError,
+    TokenSet, Trouble, Verdict,
 };
 
 use crate::{error::SignInError, state::ClientState, tasks::lock};
@@ -50,8 +50,7 @@ async fn pass_gate(client: &ClientState) -> Result<(), SignInError> {
     let began = client.now().mono;
     loop {
         let now = client.now();
-        let Err(until) =
-            lock(&client.platform.gate).take_token_request(AuthRequest::SignIn, now.mono)
+        let Err(until) = lock(&client.platform.auth_gate).take(AuthRequest::SignIn, now.mono)
         else {
             return Ok(());
         };
@@ -73,7 +72,7 @@ fn refused(client: &ClientState, refusal: Refusal) -> SignInError {
         }
         Verdict::Permission => SignInError::NotPermitted(refusal),
         Verdict::Wait { retry_after } => {
-            let delay = retry_after.unwrap_or(RateGate::DEFAULT_PENALTY);
+            let delay = retry_after.unwrap_or(DEFAULT_PENALTY);
             unavailable(
                 Trouble::Refused {
                     refusal: Box::new(refusal),

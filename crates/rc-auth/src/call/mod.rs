@@ -1,0 +1,14 @@
+//! Calls of the API with a grant's access token.
+
+mod answer;
+mod pages;
+mod request;
+mod send;
+mod target;
+mod transmit;
+
+pub use self::{
+    answer::{ApiDownload, ApiResponse},
+    pages::{Page, Pages},
+    request::ApiRequest,
+};

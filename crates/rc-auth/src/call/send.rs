@@ -1,0 +1,320 @@
+//! Sends a call until it is answered: which answer is whose to deal with, and what is sent again.
+
+use std::time::Duration;
+
+use http::Uri;
+use rc_auth_core::{
+    Closed, DEFAULT_PENALTY, Endpoint, Input, Now, PairId, Refusal, Trouble, Verdict,
+};
+use rc_http::{Delivery, Incoming, TransportError};
+
+use super::{
+    answer::{ApiDownload, ApiResponse},
+    request::ApiRequest,
+    transmit::{Answered, Kind, Streamed, Whole},
+};
+use crate::{
+    error::{CallError, ErrorChain},
+    live::UsableToken,
+    refresh::waiting,
+    state::ClientState,
+};
+
+/// The pause before a call is sent again; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+pub(super) async fn whole(request: ApiRequest<'_>) -> Result<ApiResponse, CallError> {
+    let Incoming {
+        status,
+        headers,
+        body,
+        ..
+    } = Sending::begin(request)?.run::<Whole>().await?;
+    Ok(ApiResponse {
+        status,
+        headers,
+        body,
+    })
+}
+
+pub(super) async fn download(request: ApiRequest<'_>) -> Result<ApiDownload, CallError> {
+    let opened = Sending::begin(request)?.run::<Streamed>().await?;
+    Ok(ApiDownload {
+        status: opened.status,
+        headers: opened.headers,
+        content_length: opened.content_length,
+        body: opened.body,
+    })
+}
+
+/// What came of sending a call once.
+enum Sent<T> {
+    Answer(T),
+    /// The access token is not taken.
+    TokenRefused(Refusal),
+    /// Nothing came of it, and sending it again may help.
+    Again(CallError, Pause),
+    Failed(CallError),
+}
+
+/// What has to be over before a call is sent again.
+enum Pause {
+    /// A pause that the call is given a number of.
+    Retry(Option<Duration>),
+    /// Nothing: no connection was made, or one that was kept had been closed.
+    None,
+    /// A rate limit (until, monotonic).
+    RateLimit(Duration),
+}
+
+/// A call that is being sent.
+struct Sending<'a> {
+    request: ApiRequest<'a>,
+    client: &'a std::sync::Arc<ClientState>,
+    /// When it gives up (monotonic).
+    deadline: Duration,
+    /// For how long it still waits for rate limits.
+    patience: Duration,
+    retries: u32,
+    pause: Duration,
+    can_repeat: bool,
+    now: Now,
+}
+
+impl<'a> Sending<'a> {
+    fn begin(request: ApiRequest<'a>) -> Result<Self, CallError> {
+        if let Err(error) = &request.target {
+            return Err(error.clone());
+        }
+        let client = &request.grant.client;
+        let now = client.now();
+        let timeout = request.options.timeout.unwrap_or(client.call_timeout);
+        Ok(Self {
+            client,
+            deadline: now.mono.saturating_add(timeout),
+            patience: request.options.rate_limit_patience,
+            retries: request.options.retries,
+            pause: FIRST_PAUSE,
+            can_repeat: request.body.can_repeat(),
+            now,
+            request,
+        })
+    }
+
+    async fn run<K: Kind>(mut self) -> Result<K::Answer, CallError> {
+        let live = &self.request.grant.live;
+        // Invariant 4: a token that was refused is not sent again, and the call once with a newer one.
+        let mut refused: Option<PairId> = None;
+        loop {
+            let token =
+                waiting::access(self.client, live, refused, self.deadline, self.now.wall).await?;
+            let sent = match self.closed(&token) {
+                Some(closed) => {
+                    let until = closed.until;
+                    Sent::Again(
+                        rate_limited(closed, None, self.now),
+                        Pause::RateLimit(until),
+                    )
+                }
+                None => self.once::<K>(&token).await,
+            };
+            match sent {
+                Sent::Answer(answer) => return Ok(answer),
+                Sent::Failed(error) => return Err(error),
+                Sent::TokenRefused(refusal) => {
+                    waiting::input(self.client, live, Input::Refused(token.pair));
+                    if refused.is_some() || !self.can_repeat {
+                        return Err(self.refused(refusal, Verdict::RefreshAndRetry));
+                    }
+                    refused = Some(token.pair);
+                }
+                Sent::Again(error, pause) => self.wait(error, pause).await?,
+            }
+            self.now = self.client.now();
+        }
+    }
+
+    fn path(&self) -> &str {
+        self.request
+            .target
+            .as_ref()
+            .map_or("", |target| target.path())
+    }
+
+    fn closed(&self, token: &UsableToken) -> Option<Closed> {
+        let gate = &self.client.platform.api_gate;
+        let (method, now) = (&self.request.method, self.now.mono);
+        gate.check(&token.owner, method, self.path(), now).err()
+    }
+
+    async fn once<K: Kind>(&mut self, token: &UsableToken) -> Sent<K::Answer> {
+        let uri = match self.uri(token) {
+            Ok(uri) => uri,
+            Err(error) => return Sent::Failed(error),
+        };
+        let left = self.deadline.saturating_sub(self.now.mono);
+        let max_body = self.request.options.max_body;
+        let outgoing = self.request.outgoing(uri, token);
+        match K::transmit(self.client, outgoing, left, max_body).await {
+            Ok(Answered::Success(answer)) => {
+                let headers = K::headers(&answer);
+                self.learn(http::StatusCode::OK, headers, token);
+                Sent::Answer(answer)
+            }
+            Ok(Answered::Refusal(incoming)) => self.judge(incoming, token),
+            Err(error) => self.no_answer(&error),
+        }
+    }
+
+    fn uri(&self, token: &UsableToken) -> Result<Uri, CallError> {
+        match &self.request.target {
+            Ok(target) => target.uri(token),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    fn learn(
+        &self,
+        status: http::StatusCode,
+        headers: &http::HeaderMap,
+        token: &UsableToken,
+    ) -> Option<Closed> {
+        let platform = &self.client.platform;
+        platform.learn_time_from_call(headers, self.now.mono);
+        // A penalty counts from the answer on.
+        let limited = status == http::StatusCode::TOO_MANY_REQUESTS;
+        let now = if limited {
+            self.client.now().mono
+        } else {
+            self.now.mono
+        };
+        let method = &self.request.method;
+        platform
+            .api_gate
+            .observe(&token.owner, method, self.path(), status, headers, now)
+    }
+
+    fn no_answer<T>(&self, error: &TransportError) -> Sent<T> {
+        tracing::warn!(error = %ErrorChain(error), "a call of the API got no answer");
+        let sent = error.delivery() == Delivery::MaybeSent;
+        let (trouble, may_repeat) = if sent {
+            (Trouble::NoAnswer, self.request.is_idempotent())
+        } else {
+            (Trouble::Unreachable, true)
+        };
+        let unavailable = self.unavailable(trouble, None);
+        if !may_repeat || !self.can_repeat {
+            return Sent::Failed(unavailable);
+        }
+        let pause = if self.retries == self.request.options.retries {
+            // A connection kept open may be closed by the platform at the moment it is used again.
+            Pause::None
+        } else {
+            Pause::Retry(None)
+        };
+        Sent::Again(unavailable, pause)
+    }
+
+    fn judge<T>(&self, incoming: Incoming, token: &UsableToken) -> Sent<T> {
+        let closed = self.learn(incoming.status, &incoming.headers, token);
+        let response = crate::platform::response(incoming);
+        let refusal = Refusal::from_response(&response).without_echo_of(token.token());
+        let verdict = refusal.verdict(Endpoint::Resource);
+        match verdict {
+            Verdict::RefreshAndRetry => Sent::TokenRefused(refusal),
+            Verdict::Wait { .. } => {
+                let now = self.client.now();
+                let closed = closed.unwrap_or(Closed {
+                    group: None,
+                    until: now.mono + DEFAULT_PENALTY,
+                });
+                let until = closed.until;
+                let error = rate_limited(closed, Some(refusal), now);
+                if self.can_repeat {
+                    Sent::Again(error, Pause::RateLimit(until))
+                } else {
+                    Sent::Failed(error)
+                }
+            }
+            Verdict::BackOff { retry_after } => {
+                let refusal = Box::new(refusal);
+                let error = self.unavailable(Trouble::Refused { refusal, verdict }, retry_after);
+                if self.request.is_idempotent() && self.can_repeat {
+                    Sent::Again(error, Pause::Retry(retry_after))
+                } else {
+                    Sent::Failed(error)
+                }
+            }
+            Verdict::SignInAgain | Verdict::FixApp | Verdict::Permission | Verdict::Bug => {
+                Sent::Failed(self.refused(refusal, verdict))
+            }
+        }
+    }
+
+    /// Waits until the call may be sent again; `error`, if it may not.
+    async fn wait(&mut self, error: CallError, pause: Pause) -> Result<(), CallError> {
+        let now = self.client.now().mono;
+        let until = match pause {
+            Pause::RateLimit(until) => {
+                let wait = until.saturating_sub(now);
+                if wait > self.patience {
+                    return Err(error);
+                }
+                self.patience -= wait;
+                until
+            }
+            Pause::Retry(_) | Pause::None if self.retries == 0 => return Err(error),
+            Pause::None => {
+                self.retries -= 1;
+                return Ok(());
+            }
+            Pause::Retry(retry_after) => {
+                self.retries -= 1;
+                let pause = self.spread();
+                now.saturating_add(retry_after.unwrap_or_default().max(pause))
+            }
+        };
+        if until >= self.deadline {
+            return Err(error);
+        }
+        self.client.environment.sleep_until(until).await;
+        Ok(())
+    }
+
+    /// The next pause: doubled each time, and spread by half of it, so that an outage is not followed by a rush.
+    fn spread(&mut self) -> Duration {
+        let [spread] = self.client.draw().unwrap_or([128]);
+        let pause = self.pause;
+        self.pause = pause.saturating_mul(2);
+        pause / 2 + pause * u32::from(spread) / 255
+    }
+
+    fn refused(&self, refusal: Refusal, verdict: Verdict) -> CallError {
+        CallError::Refused {
+            method: self.request.method.clone(),
+            path: self.path().to_owned(),
+            refusal: Box::new(refusal),
+            verdict,
+        }
+    }
+
+    fn unavailable(&self, trouble: Trouble, retry_after: Option<Duration>) -> CallError {
+        let wall = || self.client.environment.wall();
+        CallError::Unavailable {
+            method: self.request.method.clone(),
+            path: self.path().to_owned(),
+            trouble,
+            retry_at: retry_after.map(|after| wall().saturating_add(after)),
+        }
+    }
+}
+
+fn rate_limited(closed: Closed, refusal: Option<Refusal>, now: Now) -> CallError {
+    CallError::RateLimited {
+        group: closed.group,
+        retry_at: now
+            .wall
+            .saturating_add(closed.until.saturating_sub(now.mono)),
+        refusal: refusal.map(Box::new),
+    }
+}

@@ -1,0 +1,181 @@
+//! The gate in front of the API, as all grants use it at once.
+//!
+//! A call that meets no limit, which is nearly every call, takes no lock: it reads one number that is written
+//! only when a limit is met, and its answer is compared with a list that is replaced only when something new is
+//! learned.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use http::{HeaderMap, Method, StatusCode};
+use rc_auth_core::{ApiGate, Closed, Owner, Route, rate_limit_group};
+
+use crate::tasks::lock;
+
+/// How many owners share one mark "something is closed": with a limit on one of 100,000 users, 400 others take
+/// the lock meanwhile.
+const MARKS: usize = 256;
+
+#[derive(Debug)]
+pub(crate) struct SharedApiGate {
+    gate: Mutex<ApiGate>,
+    /// Until when (monotonic, in milliseconds) something is closed for an owner with this mark.
+    closed_until: [AtomicU64; MARKS],
+    /// The groups of the routes that are known, ordered by route.
+    known: ArcSwap<Vec<(Route, String)>>,
+}
+
+impl Default for SharedApiGate {
+    fn default() -> Self {
+        Self {
+            gate: Mutex::default(),
+            closed_until: [const { AtomicU64::new(0) }; MARKS],
+            known: ArcSwap::default(),
+        }
+    }
+}
+
+impl SharedApiGate {
+    /// Whether a call may be sent now, as far as is known.
+    pub(crate) fn check(
+        &self,
+        owner: &Owner,
+        method: &Method,
+        path: &str,
+        now: Duration,
+    ) -> Result<(), Closed> {
+        if self.mark(owner).load(Ordering::Acquire) <= millis(now) {
+            return Ok(());
+        }
+        lock(&self.gate).check(owner, method, path, now)
+    }
+
+    /// Learns from the answer to a call. Returns what is closed by it if it is a 429.
+    pub(crate) fn observe(
+        &self,
+        owner: &Owner,
+        method: &Method,
+        path: &str,
+        status: StatusCode,
+        headers: &HeaderMap,
+        now: Duration,
+    ) -> Option<Closed> {
+        if status != StatusCode::TOO_MANY_REQUESTS && self.knows(method, path, headers) {
+            return None;
+        }
+        let mut gate = lock(&self.gate);
+        let closed = gate.observe(owner, method, path, status, headers, now);
+        let known = gate.known();
+        let known = known.map(|(route, group)| (route, group.to_owned()));
+        self.known.store(std::sync::Arc::new(known.collect()));
+        if let Some(closed) = &closed {
+            // Rounded up: never open before the penalty is over.
+            let until = millis(closed.until) + 1;
+            self.mark(owner).fetch_max(until, Ordering::AcqRel);
+            let for_all = millis(gate.closed_for_all_until());
+            if for_all > 0 {
+                for mark in &self.closed_until {
+                    mark.fetch_max(for_all + 1, Ordering::AcqRel);
+                }
+            }
+        }
+        closed
+    }
+
+    /// Whether the answer names the group that its route is known to be in, or none.
+    fn knows(&self, method: &Method, path: &str, headers: &HeaderMap) -> bool {
+        let Some(named) = rate_limit_group(headers) else {
+            return true;
+        };
+        let known = self.known.load();
+        let route = Route::of(method, path);
+        known
+            .binary_search_by_key(&route, |(route, _)| *route)
+            .is_ok_and(|at| known[at].1.eq_ignore_ascii_case(named.trim()))
+    }
+
+    fn mark(&self, owner: &Owner) -> &AtomicU64 {
+        &self.closed_until[usize::from(owner.mark())]
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(100);
+    const ADA: Owner = Owner::new([1; 32]);
+    const GRACE: Owner = Owner::new([2; 32]);
+    const LIMITED: StatusCode = StatusCode::TOO_MANY_REQUESTS;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        pairs.collect()
+    }
+
+    #[test]
+    fn a_limit_holds_back_its_owner_until_it_is_over_and_nobody_else() {
+        let gate = SharedApiGate::default();
+        let limit = headers(&[("x-rate-limit-group", "Light"), ("retry-after", "7")]);
+        let closed = gate
+            .observe(&ADA, &Method::GET, "/a", LIMITED, &limit, NOW)
+            .unwrap();
+        assert_eq!(closed.until, NOW + Duration::from_secs(7));
+        let at = |owner, seconds| {
+            gate.check(
+                owner,
+                &Method::GET,
+                "/a",
+                NOW + Duration::from_secs(seconds),
+            )
+        };
+        assert_eq!(at(&ADA, 0), Err(closed.clone()));
+        assert_eq!(at(&ADA, 6), Err(closed));
+        assert_eq!(at(&ADA, 7), Ok(()));
+        assert_eq!(at(&GRACE, 0), Ok(()));
+    }
+
+    #[test]
+    fn what_an_answer_teaches_of_groups_is_learned_once_and_anew_when_it_changes() {
+        let gate = SharedApiGate::default();
+        let see = |group: &'static str| {
+            let headers = headers(&[("x-rate-limit-group", group)]);
+            let knew = gate.knows(&Method::GET, "/a/1", &headers);
+            gate.observe(&ADA, &Method::GET, "/a/2", StatusCode::OK, &headers, NOW);
+            knew
+        };
+        assert!(!see("Light"));
+        assert!(see("light"));
+        assert!(!see("heavy"));
+        assert!(see("Heavy"));
+        assert!(gate.knows(&Method::GET, "/b", &HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_limit_that_holds_for_everybody_is_seen_by_owners_with_any_mark() {
+        let gate = SharedApiGate::default();
+        let limit = headers(&[("retry-after", "50")]);
+        let owner = |n: u32| {
+            let mut digest = [0; 32];
+            digest[..4].copy_from_slice(&n.to_le_bytes());
+            Owner::new(digest)
+        };
+        for n in 0..=10_000 {
+            gate.observe(&owner(n), &Method::GET, "/a", LIMITED, &limit, NOW);
+        }
+        let stranger = Owner::new([255; 32]);
+        assert!(gate.check(&stranger, &Method::GET, "/a", NOW).is_err());
+    }
+}
