@@ -4,7 +4,8 @@ use std::fmt;
 
 use http::StatusCode;
 use rc_auth_core::{
-    AppChanged, CallbackError, EndReason, ErrorCode, Refusal, Timestamp, Trouble, Verdict,
+    AppChanged, CallbackError, Closed, EndReason, ErrorCode, Now, Refusal, Timestamp, Trouble,
+    Verdict,
 };
 
 /// Why a client could not be built.
@@ -196,6 +197,15 @@ impl fmt::Display for Group<'_> {
 }
 
 impl CallError {
+    pub(crate) fn rate_limited(closed: Closed, refusal: Option<Refusal>, now: Now) -> Self {
+        let left = closed.until.saturating_sub(now.mono);
+        Self::RateLimited {
+            group: closed.group,
+            retry_at: now.wall.saturating_add(left),
+            refusal: refusal.map(Box::new),
+        }
+    }
+
     /// The platform's answer, if there was one.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {

@@ -67,6 +67,7 @@
 //! | `oauth.client.grants.ended` | counter | `reason` = `token_dead`, `signed_out`, `not_refreshable`, `indeterminate`, `other` (unused or too old) |
 //! | `oauth.client.revocations` | counter, tries | `outcome` = `ok`, `failed` |
 
+mod authorize;
 mod builder;
 mod call;
 mod client;
@@ -96,6 +97,11 @@ pub use rc_auth_core::{
 pub use rc_http as transport;
 pub use rc_store as store;
 
+pub use authorize::AccessToken;
+#[cfg(feature = "reqwest-middleware")]
+pub use authorize::AuthorizeMiddleware;
+#[cfg(feature = "tower")]
+pub use authorize::{Authorize, AuthorizeLayer};
 pub use builder::ClientBuilder;
 pub use call::{ApiDownload, ApiRequest, ApiResponse, Page, Pages};
 pub use client::{Client, SignIn};

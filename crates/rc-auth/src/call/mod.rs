@@ -7,6 +7,8 @@ mod send;
 mod target;
 mod transmit;
 
+#[cfg(any(feature = "tower", feature = "reqwest-middleware"))]
+pub(crate) use self::target::Target;
 pub use self::{
     answer::{ApiDownload, ApiResponse},
     pages::{Page, Pages},

@@ -112,7 +112,7 @@ impl<'a> Sending<'a> {
                 Some(closed) => {
                     let until = closed.until;
                     Sent::Again(
-                        rate_limited(closed, None, self.now),
+                        CallError::rate_limited(closed, None, self.now),
                         Pause::RateLimit(until),
                     )
                 }
@@ -229,7 +229,7 @@ impl<'a> Sending<'a> {
                     until: now.mono + DEFAULT_PENALTY,
                 });
                 let until = closed.until;
-                let error = rate_limited(closed, Some(refusal), now);
+                let error = CallError::rate_limited(closed, Some(refusal), now);
                 if self.can_repeat {
                     Sent::Again(error, Pause::RateLimit(until))
                 } else {
@@ -306,15 +306,5 @@ impl<'a> Sending<'a> {
             trouble,
             retry_at: retry_after.map(|after| wall().saturating_add(after)),
         }
-    }
-}
-
-fn rate_limited(closed: Closed, refusal: Option<Refusal>, now: Now) -> CallError {
-    CallError::RateLimited {
-        group: closed.group,
-        retry_at: now
-            .wall
-            .saturating_add(closed.until.saturating_sub(now.mono)),
-        refusal: refusal.map(Box::new),
     }
 }

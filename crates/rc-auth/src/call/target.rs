@@ -14,7 +14,7 @@ use crate::{error::CallError, live::UsableToken};
 
 /// An address of the platform: a path with its query, on one of its two hosts.
 #[derive(Debug)]
-pub(super) struct Target<'a> {
+pub(crate) struct Target<'a> {
     host: Host,
     path_and_query: Cow<'a, str>,
 }
@@ -28,7 +28,7 @@ enum Host {
 impl<'a> Target<'a> {
     /// Reads a path that begins with one `/`, or an absolute address of the platform, such as the platform's
     /// own links.
-    pub(super) fn parse(text: &'a str, app: &OAuthApp) -> Result<Self, CallError> {
+    pub(crate) fn parse(text: &'a str, app: &OAuthApp) -> Result<Self, CallError> {
         if text.contains('#') {
             return Err(CallError::InvalidPath);
         }
@@ -76,7 +76,7 @@ impl<'a> Target<'a> {
     }
 
     /// The path, without its query.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         let text = &*self.path_and_query;
         text.split_once('?').map_or(text, |(path, _)| path)
     }

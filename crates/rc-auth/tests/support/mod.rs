@@ -34,7 +34,7 @@ const START: i64 = 1_767_225_600_000;
 
 /// Tokio's clock as both clocks, and its runtime.
 #[derive(Clone, Debug)]
-pub struct TokioClock(Instant);
+pub struct TokioClock(pub Instant);
 
 impl Environment for TokioClock {
     fn now(&self) -> Now {
@@ -124,6 +124,11 @@ impl World {
             login,
             client,
         }
+    }
+
+    /// What sends requests to the platform.
+    pub fn sim_transport(&self) -> Arc<SimClient> {
+        transport(&self.platform, &self.clock)
     }
 
     /// Another process on the same store and platform.
