@@ -1,4 +1,5 @@
 //! Calls of the API: what is sent, what is sent again, and what never is.
+#![allow(clippy::unwrap_used, reason = "a file of tests")]
 
 mod support;
 
