@@ -37,7 +37,6 @@ mod store;
 mod telemetry;
 
 pub use command::run;
-pub use keys::KeyFileError;
 pub use lock::LockError;
 pub use start::{Running, StartError, Summary};
 pub use store::OpenStoreError;

@@ -25,8 +25,7 @@ use crate::{
         origin_on_this_machine,
     },
     cookies::Cookies,
-    demo,
-    keys::{self, KeyFileError},
+    demo, keys,
     lock::{self, DatabaseLock, LockError, LockFiles, Starting},
     metrics_server::{self, MetricsServer},
     permissions, server,
@@ -80,7 +79,7 @@ pub enum StartError {
     },
     /// The key file is unusable.
     #[error(transparent)]
-    Keys(#[from] KeyFileError),
+    Keys(KeyProviderError),
     /// `RC_ENCRYPTION_KEYS_FILE` is unusable.
     #[error("RC_ENCRYPTION_KEYS_FILE: {0}")]
     KeyFile(#[from] KeyProviderError),
@@ -186,7 +185,9 @@ impl Running {
         let ring = match config.keys {
             Keys::Given(ring) => ring,
             Keys::KeyFile(path) => KeyFile::new(path).key_ring().await?,
-            Keys::File(path) => keys::load_or_create(&path).await?,
+            Keys::File(path) => KeyFile::new(path)
+                .load_or_create("demo-1")
+                .map_err(StartError::Keys)?,
         };
         let store = store::open(&config.database).await?;
         if is_unfinished(&*store).await? {

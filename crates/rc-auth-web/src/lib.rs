@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "actix")]
+pub mod actix;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod begin;
 mod builder;
 mod callback_limit;
@@ -9,6 +13,8 @@ mod cookies;
 mod finish;
 mod form;
 mod local_path;
+#[cfg(any(feature = "actix", feature = "axum"))]
+mod mount;
 mod paths;
 mod pending;
 mod redirect_uri;
@@ -26,6 +32,8 @@ pub use client_address::{ClientAddress, NoClientAddress};
 pub use finish::{FinishError, Finished};
 pub use form::{FORM_TOKEN_FIELD, ForeignForm, FormToken, MAX_FORM, form_token_of};
 pub use local_path::LocalPath;
+#[cfg(any(feature = "actix", feature = "axum"))]
+pub use mount::{MaybeSignedIn, Problem, SignedIn};
 pub use paths::Paths;
 pub use redirect_uri::UnfitRedirectUri;
 pub use request_check::Rejection;

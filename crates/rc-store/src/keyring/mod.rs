@@ -1,6 +1,7 @@
 //! The keys that seal records and cookies.
 
 mod envelope;
+mod file;
 mod provider;
 mod text;
 
@@ -10,7 +11,8 @@ use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
 use envelope::{Envelope, NONCE_LEN, TAG_LEN};
-pub use provider::{EnvironmentKeys, KeyFile, KeyProvider, KeyProviderError};
+pub use file::KeyFile;
+pub use provider::{EnvironmentKeys, KeyProvider, KeyProviderError};
 pub use text::InvalidKeyRing;
 
 const KEY_LEN: usize = 32;

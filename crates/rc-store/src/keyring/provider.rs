@@ -1,13 +1,6 @@
 //! Where keys come from.
 
-use std::{
-    env,
-    error::Error,
-    fmt,
-    fs::File,
-    io::{self, Read as _},
-    path::PathBuf,
-};
+use std::{env, error::Error, fmt, io, path::PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -39,7 +32,7 @@ impl KeyProvider for KeyRing {
 /// Keys in an environment variable, read anew each time.
 ///
 /// Other processes of the same user, and whoever may look into the process, can read the environment; a
-/// [`KeyFile`] or a key management service is the better place on a server.
+/// [`KeyFile`](crate::KeyFile) or a key management service is the better place on a server.
 #[derive(Clone, Debug)]
 pub struct EnvironmentKeys {
     variable: String,
@@ -76,68 +69,19 @@ impl KeyProvider for EnvironmentKeys {
     }
 }
 
-/// Keys in a file that only its owner may read, read anew each time.
-#[derive(Clone, Debug)]
-pub struct KeyFile {
-    path: PathBuf,
-}
-
-impl KeyFile {
-    /// Keys in the file at this path.
-    #[must_use]
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
-    }
-
-    fn read(&self) -> Result<KeyRing, Problem> {
-        let mut file = File::open(&self.path).map_err(Problem::Io)?;
-        if let Some(mode) = open_to_others(&file).map_err(Problem::Io)? {
-            let path = self.path.clone();
-            return Err(Problem::Exposed { path, mode });
-        }
-        // Room for it, so that growing leaves no copy of a key behind.
-        let size = file.metadata().map_err(Problem::Io)?.len().min(1 << 16);
-        let mut text = Zeroizing::new(String::with_capacity(size as usize + 1));
-        file.read_to_string(&mut text).map_err(Problem::Io)?;
-        text.parse().map_err(Problem::Damaged)
-    }
-}
-
-impl KeyProvider for KeyFile {
-    fn key_ring(&self) -> BoxFuture<'_, Result<KeyRing, KeyProviderError>> {
-        Box::pin(async {
-            self.read().map_err(|problem| KeyProviderError {
-                place: format!("the key file {}", self.path.display()),
-                problem,
-            })
-        })
-    }
-}
-
-#[cfg(unix)]
-fn open_to_others(file: &File) -> io::Result<Option<u32>> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    Ok((mode & 0o077 != 0).then_some(mode))
-}
-
-#[cfg(not(unix))]
-fn open_to_others(_file: &File) -> io::Result<Option<u32>> {
-    Ok(None)
-}
-
 /// Why there are no keys: where they were looked for, and what is wrong there. No key is in it.
 #[derive(Debug)]
 pub struct KeyProviderError {
-    place: String,
-    problem: Problem,
+    pub(super) place: String,
+    pub(super) problem: Problem,
 }
 
 #[derive(Debug)]
-enum Problem {
+pub(super) enum Problem {
     Absent,
     NotText,
     Io(io::Error),
+    NotMade(io::Error),
     Exposed {
         path: PathBuf,
         mode: u32,
@@ -165,6 +109,7 @@ impl fmt::Display for KeyProviderError {
             Problem::Absent => write!(f, "{place} is not set; put the key ring there"),
             Problem::NotText => write!(f, "{place} is not UTF-8"),
             Problem::Io(error) => write!(f, "{place} cannot be read: {error}"),
+            Problem::NotMade(error) => write!(f, "{place} cannot be made: {error}"),
             Problem::Exposed { path, mode } => write!(
                 f,
                 "{place} can be read by others (mode {mode:o}). Run: chmod 600 {}",
