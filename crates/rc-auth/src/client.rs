@@ -11,12 +11,16 @@ use crate::{
     grant::Grant,
     keep_alive,
     key::GrantKey,
+    owner_index::{
+        everywhere::{self, SignedOutEverywhere},
+        listing::{self, SignInEntry},
+    },
     records::{
         inventory::{self, GrantPage},
         mark::{self, StoreCheckError},
     },
-    sign_in,
-    sign_out::{self, SignedOut},
+    sign_in::{self, options::SignInOptions},
+    sign_out::{self, Ending, SignedOut},
     state::ClientState,
 };
 
@@ -94,9 +98,8 @@ impl Client {
         pending: PendingAuthorization,
         query: &str,
     ) -> Result<Grant, SignInError> {
-        let key = GrantKey::random(&*self.state.environment);
-        let key = key.map_err(|_| SignInError::Entropy)?;
-        self.finish_sign_in_as(key, pending, query).await
+        let options = SignInOptions::new();
+        self.finish_sign_in_with(pending, query, options).await
     }
 
     /// As [`finish_sign_in`](Self::finish_sign_in), under a key of the caller's. A grant that is there
@@ -111,9 +114,29 @@ impl Client {
         pending: PendingAuthorization,
         query: &str,
     ) -> Result<Grant, SignInError> {
+        let options = SignInOptions::new().key(key);
+        self.finish_sign_in_with(pending, query, options).await
+    }
+
+    /// As [`finish_sign_in`](Self::finish_sign_in), with a key or a label of the caller's. A duplicate call
+    /// changes neither.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish_sign_in`](Self::finish_sign_in).
+    pub async fn finish_sign_in_with(
+        &self,
+        pending: PendingAuthorization,
+        query: &str,
+        options: SignInOptions,
+    ) -> Result<Grant, SignInError> {
+        let key = match options.key {
+            Some(key) => key,
+            None => GrantKey::random(&*self.state.environment).map_err(|_| SignInError::Entropy)?,
+        };
         let exchange = pending.finish(query, self.state.now())?;
         let request = exchange.request(&self.state.platform.app)?;
-        let key = sign_in::finish(&self.state, key, exchange, request).await?;
+        let key = sign_in::finish(&self.state, key, options.label, exchange, request).await?;
         Ok(self.grant(&key))
     }
 
@@ -208,7 +231,35 @@ impl Client {
         &self,
         record: rc_store::RecordKey,
     ) -> Result<SignedOut, GrantError> {
-        sign_out::sign_out(&self.state, record).await
+        sign_out::sign_out(&self.state, record, Ending::default()).await
+    }
+
+    /// Where an owner is signed in with this app, the latest last: at most 32 places. `owner_id` is the
+    /// extension's id, as [`GrantStatus::owner_id`](crate::GrantStatus::owner_id) says it. Whether the
+    /// caller may ask that, is for the application to know; [`Grant::sign_ins`] asks for a user's own.
+    ///
+    /// Reads one record for the owner and one for each place. Sign-ins of versions that kept no list are
+    /// in it once [`Grant::sign_ins`] has been called with them.
+    ///
+    /// # Errors
+    ///
+    /// [`GrantError::Unavailable`] when the store does not answer, or the list cannot be opened.
+    pub async fn sign_ins_of(&self, owner_id: &str) -> Result<Vec<SignInEntry>, GrantError> {
+        listing::list(&self.state, owner_id).await
+    }
+
+    /// Signs an owner out wherever [`sign_ins_of`](Self::sign_ins_of) finds them, each as
+    /// [`Grant::sign_out`] does. Runs in a task of its own. A sign-in that is finished meanwhile may stay.
+    ///
+    /// # Errors
+    ///
+    /// [`GrantError::Unavailable`] when the list cannot be read: then nothing was ended. What could not be
+    /// ended otherwise is in [`SignedOutEverywhere::failed`].
+    pub async fn sign_out_everywhere(
+        &self,
+        owner_id: &str,
+    ) -> Result<SignedOutEverywhere, GrantError> {
+        everywhere::sign_out(&self.state, owner_id).await
     }
 
     /// Ends the client: starts nothing new in the background, and waits until everything in the air

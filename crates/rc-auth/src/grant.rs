@@ -12,9 +12,13 @@ use crate::{
     error::GrantError,
     key::GrantKey,
     live::LiveGrant,
+    owner_index::{
+        everywhere::{self, SignedOutEverywhere},
+        listing::{self, SignInEntry, This},
+    },
     records::{Found, ReadFailure, StoredRecord},
     refresh::waiting::{self, WaitLimit},
-    sign_out::{self, SignedOut},
+    sign_out::{self, Ending, SignedOut},
     state::ClientState,
 };
 
@@ -184,7 +188,46 @@ impl Grant {
     /// [`GrantError::Unavailable`] when the store has not answered in time: the grant may still stand. It is
     /// tried on for a day, as long as this process lives.
     pub async fn sign_out(&self) -> Result<SignedOut, GrantError> {
-        sign_out::sign_out(&self.client, self.live.key).await
+        sign_out::sign_out(&self.client, self.live.key, Ending::default()).await
+    }
+
+    /// Where the owner of this grant is signed in with this app, the latest last: at most 32 places, and
+    /// this one. Where the platform has not said who signed in, this one only.
+    ///
+    /// Reads one record for the owner and one for each place.
+    ///
+    /// # Errors
+    ///
+    /// As [`status`](Self::status); [`GrantError::Unavailable`] also when the list cannot be opened.
+    pub async fn sign_ins(&self) -> Result<Vec<SignInEntry>, GrantError> {
+        let this = self.as_listed().await?;
+        listing::list_beside(&self.client, this).await
+    }
+
+    /// Signs the owner of this grant out wherever [`sign_ins`](Self::sign_ins) finds them, here too, each as
+    /// [`sign_out`](Self::sign_out) does. Runs in a task of its own. A sign-in that is finished meanwhile
+    /// may stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`sign_ins`](Self::sign_ins): then nothing was ended. What could not be ended otherwise is in
+    /// [`SignedOutEverywhere::failed`].
+    pub async fn sign_out_everywhere(&self) -> Result<SignedOutEverywhere, GrantError> {
+        let this = self.as_listed().await?;
+        everywhere::sign_out_beside(&self.client, this).await
+    }
+
+    async fn as_listed(&self) -> Result<This, GrantError> {
+        let (pair, status) = self.look(self.client.deadline()).await?;
+        Ok(This {
+            key: self.key.clone(),
+            record: self.live.key,
+            chain: pair.chain,
+            owner_id: status.owner_id,
+            made_at: status.made_at,
+            last_used_at: status.last_used_at,
+            person: status.person,
+        })
     }
 }
 

@@ -75,6 +75,16 @@ pub(crate) fn revocation_record_key(app: &OAuthApp, token: &Secret) -> RecordKey
     ])
 }
 
+/// Where it is written where an owner is signed in: a digest, so that no owner's id stands in an index.
+pub(crate) fn owner_record_key(app: &OAuthApp, owner_id: &str) -> RecordKey {
+    RecordKey::derive(&[
+        b"rc-auth owner 1",
+        app.server().as_bytes(),
+        app.client_id().as_bytes(),
+        owner_id.as_bytes(),
+    ])
+}
+
 /// Where the mark stands by which a key ring that cannot open the store is noticed.
 pub(crate) fn mark_record_key() -> RecordKey {
     RecordKey::derive(&[b"rc-auth mark 1"])

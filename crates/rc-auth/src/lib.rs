@@ -78,6 +78,7 @@ mod grant;
 mod keep_alive;
 mod key;
 mod live;
+mod owner_index;
 mod platform;
 mod records;
 mod refresh;
@@ -112,8 +113,10 @@ pub use error::{BuildError, CallError, GrantError, SignInError};
 pub use event::{Event, EventKind};
 pub use grant::{Activity, Grant, GrantStatus};
 pub use key::GrantKey;
+pub use owner_index::{everywhere::SignedOutEverywhere, listing::SignInEntry};
 pub use records::inventory::{GrantPage, ListedGrant, ListedState};
 pub use records::mark::StoreCheckError;
+pub use sign_in::options::SignInOptions;
 pub use sign_out::SignedOut;
 
 /// The README's example, compiled.

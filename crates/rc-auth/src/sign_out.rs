@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rc_auth_core::{EndReason, Input, RecordState, SaveFailure, Trouble};
+use rc_auth_core::{ChainId, EndReason, GrantRecord, Input, RecordState, SaveFailure, Trouble};
 use rc_store::{Expect, RecordKey};
 use tokio::sync::watch;
 
 use crate::{
     error::GrantError,
     event::EventKind,
+    owner_index,
     records::{Found, ReadFailure, StoredRecord},
     refresh::waiting,
     revocation::{self, Tombstone},
@@ -36,15 +37,27 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// How a grant is ended. By default: by its user, whichever sign-in stands under the key.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ending {
+    /// Why, if not by its user.
+    pub(crate) reason: Option<EndReason>,
+    /// Only this sign-in is ended, not one that has replaced it.
+    pub(crate) only: Option<ChainId>,
+    /// Somebody else takes it out of the index of its owner.
+    pub(crate) stays_in_index: bool,
+}
+
 type Progress = Option<Result<SignedOut, GrantError>>;
 
 /// Signs out in one task, which goes on without its caller: what is written down is revoked.
 pub(crate) async fn sign_out(
     client: &Arc<ClientState>,
     key: RecordKey,
+    ending: Ending,
 ) -> Result<SignedOut, GrantError> {
     let (tell, mut told) = watch::channel::<Progress>(None);
-    let task = run(client.clone(), key, tell);
+    let task = run(client.clone(), key, ending, tell);
     client.tasks.spawn("sign-out", task);
     let is_over =
         |progress: &Progress| !matches!(progress, None | Some(Ok(SignedOut::RevocationPending)));
@@ -68,11 +81,16 @@ pub(crate) async fn sign_out(
     progress.unwrap_or_else(|| Err(lost()))
 }
 
-async fn run(client: Arc<ClientState>, key: RecordKey, tell: watch::Sender<Progress>) {
+async fn run(
+    client: Arc<ClientState>,
+    key: RecordKey,
+    ending: Ending,
+    tell: watch::Sender<Progress>,
+) {
     let live = client.live(key);
     // From now on this process serves nobody with it, whatever the store says.
     live.set_leaving(true, client.now());
-    let begun = begin(&client, key, None).await;
+    let begun = begin(&client, key, ending).await;
     live.set_leaving(false, client.now());
     let stone = match begun {
         Ok(Begun::Stone(stone)) => stone,
@@ -100,16 +118,17 @@ pub(crate) enum Begun {
     Done(SignedOut),
 }
 
-/// Invariant 6: first it is written that the grant is over; `reason`: if not by its user.
+/// Invariant 6: first it is written that the grant is over.
 pub(crate) async fn begin(
     client: &Arc<ClientState>,
     key: RecordKey,
-    reason: Option<EndReason>,
+    ending: Ending,
 ) -> Result<Begun, GrantError> {
+    let reason = ending.reason;
     // A write whose outcome is unknown may have been ours, and a sweeper may have finished it since.
     let mut may_be_ours = false;
     // Who signs in again meanwhile is not signed out.
-    let mut chain = None;
+    let mut chain = ending.only;
     // A grant that is ended by the clock is found again by the next sweep.
     let patience = reason.map_or(GIVE_UP_AFTER, |_| client.call_timeout);
     let give_up = client.now().mono + patience;
@@ -136,8 +155,10 @@ pub(crate) async fn begin(
         if again || (reason.is_none() && !client.live(key).is_leaving()) {
             return Ok(Begun::Done(SignedOut::AlreadyOver));
         }
-        let Some(record) = record.signed_out(reason) else {
+        let before = record;
+        let Some(record) = before.signed_out(reason) else {
             client.records.delete(&key, version).await;
+            leave_index(client, key, &before, ending);
             return Ok(Begun::Done(SignedOut::AlreadyOver));
         };
         let stored = StoredRecord::Grant(record.clone());
@@ -150,6 +171,7 @@ pub(crate) async fn begin(
             Ok(version) => {
                 waiting::input(client, &client.live(key), Input::SignedOut);
                 tracing::info!(record = ?key, ?reason, "signed out");
+                leave_index(client, key, &before, ending);
                 return Ok(Begun::Stone(Box::new(Tombstone { record, version })));
             }
             // Somebody refreshed meanwhile: look again.
@@ -161,6 +183,14 @@ pub(crate) async fn begin(
         }
     }
     Err(unavailable(Trouble::Store))
+}
+
+/// Takes a grant that has just been ended out of the index of its owner.
+fn leave_index(client: &Arc<ClientState>, key: RecordKey, before: &GrantRecord, ending: Ending) {
+    let owner_id = before.pair().and_then(|pair| pair.owner_id());
+    if let Some(owner_id) = owner_id.filter(|_| !ending.stays_in_index) {
+        owner_index::leave_later(client, owner_id, key, before.chain);
+    }
 }
 
 async fn wait(client: &ClientState, pause: &mut Duration) {
@@ -188,7 +218,7 @@ const fn lost() -> GrantError {
     }
 }
 
-fn unavailable(trouble: Trouble) -> GrantError {
+pub(crate) fn unavailable(trouble: Trouble) -> GrantError {
     GrantError::Unavailable {
         retry_at: None,
         trouble: Some(Box::new(trouble)),

@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     error::ErrorChain,
     live::intents::Owner,
+    owner_index,
     records::{Found, StoredRecord},
     refresh::waiting,
     revocation::{self, Tombstone},
-    sign_out::{self, Begun},
+    sign_out::{self, Begun, Ending},
     state::{ClientState, turns::Asked},
     tasks::lock,
 };
@@ -128,6 +129,9 @@ async fn look_after(client: &Arc<ClientState>, key: RecordKey) {
     match record {
         StoredRecord::UsedState(_) => client.records.delete(&key, version).await,
         StoredRecord::Mark(_) => {}
+        StoredRecord::OwnerIndex(index) => {
+            owner_index::look_after(client, &key, index, version).await;
+        }
         StoredRecord::Grant(record) => match &record.state {
             RecordState::SignedOut { .. } => {
                 revocation::resume(client, &key, Tombstone { record, version }).await;
@@ -135,6 +139,9 @@ async fn look_after(client: &Arc<ClientState>, key: RecordKey) {
             RecordState::Ended { .. } => client.records.delete(&key, version).await,
             RecordState::Idle { pair, .. } if pair.refresh_token().is_none() => {
                 client.records.delete(&key, version).await;
+                if let Some(owner_id) = pair.owner_id() {
+                    owner_index::leave_later(client, owner_id, key, record.chain);
+                }
                 waiting::input(client, &client.live(key), Input::Changed);
             }
             RecordState::Idle { .. } => match over_by_the_clock(client, &record).await {
@@ -164,7 +171,11 @@ async fn over_by_the_clock(client: &ClientState, record: &GrantRecord) -> Option
 }
 
 async fn end(client: &Arc<ClientState>, key: RecordKey, reason: EndReason) {
-    match sign_out::begin(client, key, Some(reason)).await {
+    let ending = Ending {
+        reason: Some(reason),
+        ..Ending::default()
+    };
+    match sign_out::begin(client, key, ending).await {
         Ok(Begun::Stone(stone)) => {
             sign_out::finish(client, key, *stone).await;
         }

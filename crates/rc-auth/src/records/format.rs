@@ -8,6 +8,8 @@ use rc_store::RecordKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::owner_index::OwnerIndex;
+
 /// What stands in the store under one key.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -22,6 +24,8 @@ pub(crate) enum StoredRecord {
     UsedState(UsedState),
     /// Nothing but a text that the key ring must be able to open.
     Mark(Mark),
+    /// Where an owner is signed in.
+    OwnerIndex(OwnerIndex),
 }
 
 /// The content of a mark.
@@ -121,5 +125,64 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<StoredRecord, UnreadableRecord> {
         }
         0 => Err(UnreadableRecord::Damaged),
         newer => Err(UnreadableRecord::Newer(newer)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rc_auth_core::{RecordState, Timestamp};
+
+    use super::{super::owner_index::IndexEntry, *};
+
+    fn index() -> StoredRecord {
+        let entry = |number: u8, label: Option<&str>| IndexEntry {
+            key: format!("user-{number}"),
+            record: RecordKey::new([number; 32]).to_hex(),
+            chain: ChainId::new([number; 16]),
+            made_at: Timestamp::from_unix_millis(1_800_000_000_000),
+            label: label.map(str::to_owned),
+            unknown: UnknownMembers::default(),
+        };
+        StoredRecord::OwnerIndex(OwnerIndex {
+            entries: vec![entry(1, Some("Firefox on Linux")), entry(2, None)],
+            unknown: UnknownMembers::default(),
+        })
+    }
+
+    fn text(record: &StoredRecord) -> String {
+        String::from_utf8(encode(record).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn an_index_keeps_its_form() {
+        let index = index();
+        insta::assert_snapshot!(text(&index), @r#"{"v":1,"owner_index":{"entries":[{"key":"user-1","record":"0101010101010101010101010101010101010101010101010101010101010101","chain":"01010101010101010101010101010101","made_at":1800000000000,"label":"Firefox on Linux"},{"key":"user-2","record":"0202020202020202020202020202020202020202020202020202020202020202","chain":"02020202020202020202020202020202","made_at":1800000000000}]}}"#);
+        assert_eq!(decode(&encode(&index)).unwrap(), index);
+        let shown = format!("{index:?}");
+        assert!(!shown.contains("user-1") && !shown.contains("Firefox"));
+    }
+
+    #[test]
+    fn members_that_a_newer_version_added_to_an_index_survive() {
+        let newer = text(&index())
+            .replace(r#""made_at""#, r#""place":"Example Town","made_at""#)
+            .replace(r#""entries""#, r#""renewed":7,"entries""#);
+        let again = text(&decode(newer.as_bytes()).unwrap());
+        assert_eq!(again.matches("Example Town").count(), 2);
+        assert!(again.contains(r#""renewed":7"#));
+    }
+
+    #[test]
+    fn records_of_versions_without_an_index_are_still_read() {
+        let grant = r#"{"v":1,"grant":{"chain":"c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1","generation":7,"state":{"ended":{"reason":"token_dead"}}}}"#;
+        let used = r#"{"v":1,"used_state":{"attempt":"a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7","outcome":"pending"}}"#;
+        let mark = r#"{"v":1,"mark":{}}"#;
+        for old in [grant, used, mark] {
+            assert_eq!(text(&decode(old.as_bytes()).unwrap()), old);
+        }
+        let StoredRecord::Grant(grant) = decode(grant.as_bytes()).unwrap() else {
+            panic!("no grant")
+        };
+        assert!(matches!(grant.state, RecordState::Ended { .. }));
     }
 }

@@ -3,6 +3,7 @@
 mod format;
 pub(crate) mod inventory;
 pub(crate) mod mark;
+mod owner_index;
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +14,10 @@ use std::{
 use rc_auth_core::{Held, RecordVersion, SaveFailure, Timestamp};
 use rc_store::{Due, DueAt, DueCursor, Expect, RecordKey, StoreError, TokenStore, Version};
 
-pub(crate) use self::format::{CodeDigest, Outcome, StoredRecord, UsedState};
+pub(crate) use self::{
+    format::{CodeDigest, Outcome, StoredRecord, UsedState},
+    owner_index::{IndexEntry, OwnerIndex},
+};
 use crate::{
     environment::Environment,
     error::ErrorChain,

@@ -6,14 +6,15 @@
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use rc_auth_core::{
-    AuthLane, AuthRequest, Entropy, Gate, Input, LoadFailure, Loaded, Output, RecordState,
-    RecordVersion, Reply, Report, Urgency,
+    AuthLane, AuthRequest, ChainId, Entropy, Gate, GrantRecord, Input, LoadFailure, Loaded, Output,
+    RecordState, RecordVersion, Reply, Report, Urgency,
 };
 use rc_http::BoxFuture;
 
 use crate::{
     event::EventKind,
     live::LiveGrant,
+    owner_index,
     records::{Found, ReadFailure, StoredRecord, expect, held},
     revocation,
     state::ClientState,
@@ -173,11 +174,15 @@ async fn perform(
             due,
             expect: version,
         } => {
+            let ended = ended_sign_in(live, client, &record);
             let record = StoredRecord::Grant(*record);
             let saved = client
                 .records
                 .write(&live.key, &record, due, expect(version))
                 .await;
+            if let Some((owner_id, chain)) = ended.filter(|_| saved.is_ok()) {
+                owner_index::leave_later(client, &owner_id, live.key, chain);
+            }
             Some(Input::Saved(
                 saved.map(|version| RecordVersion::new(*version.as_bytes())),
             ))
@@ -195,6 +200,21 @@ async fn perform(
             None
         }
     }
+}
+
+/// The owner and the chain of a grant whose end is about to be written.
+fn ended_sign_in(
+    live: &LiveGrant,
+    client: &ClientState,
+    record: &GrantRecord,
+) -> Option<(String, ChainId)> {
+    if !matches!(record.state, RecordState::Ended { .. }) {
+        return None;
+    }
+    let inner = lock(&live.inner);
+    let (pair, id) = inner.machine.view(client.now()).pair?;
+    let owner_id = pair.owner_id().filter(|_| id.chain == record.chain)?;
+    Some((owner_id.to_owned(), id.chain))
 }
 
 async fn load(live: &LiveGrant, client: &ClientState) -> Result<Loaded, LoadFailure> {
@@ -229,7 +249,7 @@ async fn load(live: &LiveGrant, client: &ClientState) -> Result<Loaded, LoadFail
             })
         }
         Ok(Some(Found {
-            record: StoredRecord::UsedState(_) | StoredRecord::Mark(_),
+            record: StoredRecord::UsedState(_) | StoredRecord::Mark(_) | StoredRecord::OwnerIndex(_),
             ..
         }))
         | Err(ReadFailure::Unreadable) => Err(LoadFailure::Unreadable),

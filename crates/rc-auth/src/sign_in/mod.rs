@@ -1,5 +1,6 @@
 //! The end of a sign-in: from a checked callback to a saved grant, in a task of its own.
 
+pub(crate) mod options;
 mod saving;
 mod token_request;
 
@@ -34,6 +35,7 @@ const POLL: Duration = Duration::from_millis(100);
 pub(crate) async fn finish(
     client: &Arc<ClientState>,
     key: GrantKey,
+    label: Option<String>,
     exchange: CodeExchange,
     request: Request<Bytes>,
 ) -> Finished {
@@ -47,6 +49,7 @@ pub(crate) async fn finish(
                 client: client.clone(),
                 state: exchange.state_digest(),
                 code,
+                label,
             };
             client.tasks.spawn("sign-in", async move {
                 let finished = task.run(key, &exchange, request).await;
@@ -74,7 +77,8 @@ pub(crate) async fn with_jwt(
         let client = client.clone();
         async move {
             let tokens = token_request(&client, JWT, request).await?;
-            save_grant(&client, &key, tokens).await.map(|_| key)
+            let saved = save_grant(&client, &key, None, tokens).await;
+            saved.map(|_| key)
         }
     };
     let finished = client.tasks.run("sign-in", work).await;
@@ -86,6 +90,8 @@ struct SignInTask {
     client: Arc<ClientState>,
     state: [u8; 32],
     code: CodeDigest,
+    /// What the application calls the browser.
+    label: Option<String>,
 }
 
 /// The note that a state is used, as this process has written it last.
@@ -113,7 +119,7 @@ impl SignInTask {
         };
         let work = async {
             let tokens = self.exchange_code(request).await?;
-            save_grant(client, &key, tokens).await
+            save_grant(client, &key, self.label.as_deref(), tokens).await
         };
         let finished = self.beside(&mut note, work).await;
         let outcome = match &finished {
