@@ -67,6 +67,10 @@ const LAYERS: &[Layer] = &[
         ],
     },
     Layer {
+        name: "rc-auth-web",
+        uses: &[always("rc-auth")],
+    },
+    Layer {
         name: "rc-sim",
         uses: &[with_feature("rc-http", "client")],
     },
@@ -74,6 +78,7 @@ const LAYERS: &[Layer] = &[
         name: "rc-web",
         uses: &[
             always("rc-auth"),
+            always("rc-auth-web"),
             always("rc-sim"),
             always("rc-store-sql"),
             with_feature("rc-store-file", "file"),

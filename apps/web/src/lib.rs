@@ -3,19 +3,17 @@
 //! Without configuration it starts the simulated platform beside itself; with a registered app it talks to
 //! RingCentral. [`config`] lists the environment variables, [`Running`] is the application in a value.
 //!
-//! Handlers are thin. None names a token: sign-ins, refreshes and calls are `rc-auth`'s, cookies hold a
-//! grant key, and one module turns what can go wrong into words.
+//! Handlers are thin. None names a token: sign-ins, refreshes and calls are `rc-auth`'s, cookies and checks of
+//! requests are `rc-auth-web`'s, and one module turns what can go wrong into words.
 
 pub mod config;
 
 mod admission;
 mod assets;
-mod browser_address;
 mod chunked;
-mod code_exchanges;
 mod command;
-mod cookies;
 mod demo;
+mod http_versions;
 mod keys;
 mod lock;
 mod metrics_server;
@@ -23,11 +21,9 @@ mod moment;
 mod operator;
 mod output;
 mod pages;
-mod pending;
 mod permissions;
 mod problem;
 mod request_log;
-mod return_to;
 mod routes;
 mod server;
 mod session;

@@ -1,6 +1,6 @@
 //! The listener for measurements: nothing but `GET /metrics`, apart from what browsers and proxies reach.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use actix_web::{
     App, Either, HttpRequest, HttpResponse, HttpServer,
@@ -89,8 +89,20 @@ fn answers(request: &HttpRequest, address: SocketAddr) -> bool {
     let mut hosts = request.headers().get_all(HOST);
     hosts.all(|host| {
         let host = Authority::try_from(host.as_bytes());
-        host.is_ok_and(|host| admission::is_loopback(host.host()))
+        host.is_ok_and(|host| is_loopback(host.host()))
     })
+}
+
+/// Whether `name` is a name of this machine that no name server decides about.
+fn is_loopback(name: &str) -> bool {
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
+    let address: Option<IpAddr> = match bare {
+        Some(name) => name.parse().ok().map(IpAddr::V6),
+        None => name.parse().ok().map(IpAddr::V4),
+    };
+    name.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| address.is_loopback())
 }
 
 fn measurements() -> HttpResponse {

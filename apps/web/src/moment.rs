@@ -1,6 +1,7 @@
 //! Moments, as pages show them.
 
 use rc_auth::Timestamp;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 /// A moment on a page: for machines, for people, and as a distance from now.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,16 +17,27 @@ pub(crate) struct Moment {
 impl Moment {
     /// `at`, seen from `now`.
     pub(crate) fn new(at: Timestamp, now: Timestamp) -> Self {
-        let seconds = at.unix_millis().div_euclid(1000);
-        let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-        let (year, month, day) = civil_from_days(days);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let utc = utc(at);
+        let (year, month, day) = utc.to_calendar_date();
+        let month = u8::from(month);
+        let (hour, minute, second) = utc.to_hms();
         Self {
             machine: format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"),
             utc: format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC"),
             relative: relative(at.unix_millis().saturating_sub(now.unix_millis())),
         }
     }
+}
+
+/// To the second; what lies beyond the years that dates are written in becomes the first or last of them.
+fn utc(at: Timestamp) -> OffsetDateTime {
+    let seconds = at.unix_millis().div_euclid(1000);
+    let end = if seconds < 0 {
+        PrimitiveDateTime::MIN
+    } else {
+        PrimitiveDateTime::MAX
+    };
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(end.assume_utc())
 }
 
 /// Rounds down, so that a time is never shown later than it is.
@@ -45,21 +57,6 @@ fn relative(millis: i64) -> String {
     }
 }
 
-/// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    // Years begin in March here, so that the leap day is the last one.
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +74,7 @@ mod tests {
             (1_795_478_400, "2026-11-24T00:00:00Z"),
             (4_107_542_400, "2100-03-01T00:00:00Z"),
             (-1, "1969-12-31T23:59:59Z"),
+            (i64::MAX / 1000, "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(Moment::new(at(seconds), at(0)).machine, machine);
         }

@@ -3,13 +3,10 @@
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header::ContentType};
 use askama::Template;
 use rc_auth::{Activity, GrantStatus, Timestamp};
+use rc_auth_web::FormToken;
 use serde::Deserialize;
 
-use crate::{
-    moment::Moment,
-    problem::{Action, Problem},
-    session::FormToken,
-};
+use crate::moment::Moment;
 
 /// A line above the content.
 #[derive(Clone, Debug)]
@@ -57,7 +54,7 @@ pub(crate) struct SignedOut<'a> {
 }
 
 /// The start page of somebody who is signed in.
-#[derive(Debug, Default, Template)]
+#[derive(Debug, Template)]
 #[template(path = "dashboard.html")]
 pub(crate) struct Dashboard {
     /// What just happened, and what to know.
@@ -72,20 +69,25 @@ pub(crate) struct Dashboard {
     pub answer: Option<Answer>,
 }
 
+impl Dashboard {
+    /// One that shows nothing yet.
+    pub(crate) const fn new(form_token: FormToken) -> Self {
+        Self {
+            notices: Vec::new(),
+            person: None,
+            grant: None,
+            form_token,
+            answer: None,
+        }
+    }
+}
+
 /// The question before signing out.
 #[derive(Debug, Template)]
 #[template(path = "sign_out.html")]
 pub(crate) struct SignOut {
     /// The secret of this session's forms; `None` when there is no session.
     pub form_token: Option<FormToken>,
-}
-
-#[derive(Debug, Template)]
-#[template(path = "problem.html")]
-struct ProblemPage<'a> {
-    problem: &'a Problem,
-    sign_in: bool,
-    reference: &'a str,
 }
 
 /// A call and its answer.
@@ -206,21 +208,4 @@ pub(crate) fn answer(response: &mut HttpResponseBuilder, page: &impl Template) -
             HttpResponse::InternalServerError().body("The page could not be made.")
         }
     }
-}
-
-/// The page of a problem.
-pub(crate) fn problem(
-    response: &mut HttpResponseBuilder,
-    problem: &Problem,
-    reference: &str,
-) -> HttpResponse {
-    let sign_in = problem.action == Action::SignIn;
-    answer(
-        response,
-        &ProblemPage {
-            problem,
-            sign_in,
-            reference,
-        },
-    )
 }

@@ -17,6 +17,7 @@ use rc_auth::{
         copy::is_unfinished,
     },
 };
+use rc_auth_web::{ClientAddress, WebAuth, WebAuthBuilder};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -24,12 +25,10 @@ use crate::{
         Config, DatabaseUrl, Engine, Keys, Platform, RedirectUri, Registration,
         origin_on_this_machine,
     },
-    cookies::Cookies,
     demo, keys,
     lock::{self, DatabaseLock, LockError, LockFiles, Starting},
     metrics_server::{self, MetricsServer},
-    permissions, server,
-    session::BrowserSession,
+    permissions, routes, server,
     state::{Application, Parts, PlatformName},
     store::{self, OpenStoreError},
     telemetry,
@@ -38,6 +37,9 @@ use crate::{
 /// How long `SIGTERM` waits for refreshes, code exchanges and sign-outs to be saved, after the last
 /// request has ended. Longer than a token request with its commit may take.
 const SAVE_LIMIT: Duration = Duration::from_secs(45);
+
+/// What the names of its cookies begin with.
+const COOKIE_PREFIX: &str = "rc_web";
 
 /// Why the application did not start.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +112,9 @@ pub enum StartError {
     /// `rc-auth` refuses the combination.
     #[error("the client cannot be built: {0}")]
     Client(#[from] BuildError),
+    /// `rc-auth-web` refuses the combination.
+    #[error("signing in cannot be set up: {0}")]
+    WebAuth(#[from] rc_auth_web::BuildError),
     /// The web server did not start.
     #[error("the web server did not start: {0}")]
     Server(#[source] io::Error),
@@ -216,19 +221,22 @@ impl Running {
             keys: keys_from,
             exposed: exposed_files(&config.database)?,
         };
+        let auth = WebAuth::builder(client.clone(), ring)
+            .client_address(ClientAddress::Forwarded(config.trusted_proxies))
+            .callback_limit(config.callback_limit)
+            .cookie_prefix(COOKIE_PREFIX)
+            .probe_paths(routes::PROBES.iter().copied())
+            .environment(Arc::clone(&environment))
+            .build()?;
         let application = Application::new(Parts {
-            client: client.clone(),
+            auth,
             store,
-            cookies: Cookies::new(ring, registration.redirect_uri.is_https()),
             platform: PlatformName {
                 host: host_of(&registration.server),
                 simulated: simulator.is_some(),
             },
-            redirect_uri: registration.redirect_uri,
             environment,
             form_limit: config.form_limit,
-            callback_limit: config.callback_limit,
-            trusted_proxies: config.trusted_proxies,
         });
         let metrics = metrics.map(|(listener, _)| metrics_server::on(listener));
         let metrics = metrics.transpose().map_err(StartError::Server)?;
@@ -285,7 +293,7 @@ impl Running {
 fn policy(replay: RefreshReplay) -> RefreshPolicy {
     let mut policy = RefreshPolicy::default();
     policy.replay = replay;
-    policy.max_idle = Some(BrowserSession::LIFETIME);
+    policy.max_idle = Some(WebAuthBuilder::DEFAULT_SESSION_LIFETIME);
     policy
 }
 

@@ -1,4 +1,5 @@
 //! The adapters for axum and actix: the same requests, the same answers.
+#![allow(clippy::unwrap_used, reason = "a file of tests")]
 
 mod support;
 
@@ -45,6 +46,7 @@ async fn busy() -> Result<String, Problem> {
     Err(CallError::RateLimited {
         group: None,
         retry_at: Timestamp::from_unix_millis(i64::MAX / 2),
+        refusal: None,
     }
     .into())
 }

@@ -1,4 +1,5 @@
 //! The examples as their readers run them: processes, a browser that follows their pages, the simulated platform.
+#![allow(clippy::unwrap_used, reason = "a file of tests")]
 
 #[path = "examples/browser.rs"]
 mod browser;

@@ -3,8 +3,7 @@
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
-
-const MILLIS_PER_DAY: u64 = 86_400_000;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 /// A point in time: Unix milliseconds.
 ///
@@ -47,59 +46,35 @@ impl Timestamp {
     /// The form of the `Date` header (RFC 9110 section 5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
     #[must_use]
     pub fn http_date(self) -> String {
-        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] = [
-            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-        ];
-        let days = self.0 / MILLIS_PER_DAY;
-        let (year, month, day) = civil_date(days);
-        let (hour, minute, second, _) = self.time_of_day();
-        let weekday = DAYS[(days % 7) as usize];
-        let month = MONTHS[(month - 1) as usize];
-        format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+        let at = self.utc();
+        let (weekday, month) = (at.weekday().to_string(), at.month().to_string());
+        let (year, day) = (at.year(), at.day());
+        let (hour, minute, second) = at.to_hms();
+        // Names are shortened to their first three letters.
+        format!("{weekday:.3}, {day:02} {month:.3} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
     }
 
-    fn time_of_day(self) -> (u64, u64, u64, u64) {
-        let millis = self.0 % MILLIS_PER_DAY;
-        (
-            millis / 3_600_000,
-            millis / 60_000 % 60,
-            millis / 1_000 % 60,
-            millis % 1_000,
-        )
+    /// To the second; what is later than the year 9999 becomes its end, which no format goes beyond.
+    fn utc(self) -> OffsetDateTime {
+        let seconds = i64::try_from(self.0 / 1_000).unwrap_or(i64::MAX);
+        OffsetDateTime::from_unix_timestamp(seconds)
+            .unwrap_or_else(|_| PrimitiveDateTime::MAX.assume_utc())
     }
 }
 
 /// ISO 8601 in UTC with milliseconds, the platform's own format: `2018-10-08T09:17:27.227Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = civil_date(self.0 / MILLIS_PER_DAY);
-        let (hour, minute, second, milli) = self.time_of_day();
+        let at = self.utc();
+        let (year, month, day) = at.to_calendar_date();
+        let month = u8::from(month);
+        let (hour, minute, second) = at.to_hms();
+        let milli = self.0 % 1_000;
         write!(
             f,
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
         )
     }
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar.
-///
-/// Counts in 400-year eras of years that begin in March, so that the leap day is the last of its year.
-fn civil_date(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468; // days from 0000-03-01 to 1970-01-01
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -140,6 +115,7 @@ mod tests {
         let end = Timestamp::from_millis(u64::MAX);
         assert_eq!(end.plus(Duration::MAX), end);
         assert_eq!(Timestamp::from_millis(1).since(end), Duration::ZERO);
-        assert!(end.to_string().ends_with('Z'));
+        assert!(end.to_string().starts_with("9999-12-31T23:59:59."));
+        assert_eq!(end.http_date(), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 }

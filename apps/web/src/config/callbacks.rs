@@ -1,6 +1,8 @@
 //! The variables about callbacks of browsers.
 
-use super::{CallbackLimit, ConfigError, Reader, TrustedProxies};
+use rc_auth_web::{CallbackLimit, TrustedProxies};
+
+use super::{ConfigError, Reader};
 
 impl Reader<'_> {
     pub(super) fn callback_limit(&self) -> Result<Option<CallbackLimit>, ConfigError> {

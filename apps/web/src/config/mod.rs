@@ -3,20 +3,17 @@
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use rc_auth::{AuthBudget, InvalidApp, OAuthApp, RefreshReplay, Secret, store::KeyRing};
+use rc_auth_web::{CallbackLimit, TrustedProxies};
 use tracing_subscriber::EnvFilter;
 
 mod address;
-mod callback_limit;
 mod callbacks;
 mod database;
 mod platform;
-mod trusted_proxies;
 mod variables;
 
 pub use address::{RedirectUri, origin_on_this_machine};
-pub use callback_limit::{CallbackLimit, InvalidCallbackLimit};
 pub use database::{DatabaseUrl, Engine};
-pub use trusted_proxies::{InvalidTrustedProxies, TrustedProxies};
 pub use variables::{VARIABLES, Variable, help};
 
 /// Longer than any browser needs for a form of ours, short enough that nobody holds connections by it.

@@ -2,26 +2,17 @@
 //!
 //! A status, a stable code, what happened and what to do. Shown as a page, or as JSON on `/me`.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, time::Duration};
 
-use actix_web::{
-    HttpResponse, HttpResponseBuilder, ResponseError,
-    http::{StatusCode, header},
-};
+use actix_web::http::StatusCode;
 use rc_auth::Timestamp;
 
-use crate::{pages, request_log::Reference};
-
+mod answer;
 mod auth;
-mod busy;
+mod web_auth;
 
+pub(crate) use answer::JsonProblem;
 pub(crate) use auth::ended;
-
-/// Seconds after which to try again when nobody said when.
-const DEFAULT_RETRY_AFTER: u64 = 5;
 
 /// When trying again makes sense.
 #[derive(Clone, Copy, Debug)]
@@ -211,111 +202,10 @@ impl Problem {
         problem.retry_after = retry_at.map_or(RetryAfter::Soon, RetryAfter::At);
         problem
     }
-
-    fn answer(&self) -> (Reference, HttpResponseBuilder) {
-        let reference = Reference::next();
-        let Self {
-            status,
-            code,
-            cause,
-            ..
-        } = self;
-        let cause = cause.as_deref().unwrap_or("-");
-        if status.is_server_error() {
-            tracing::warn!(%reference, code, cause, "answering {}", status.as_u16());
-        } else {
-            tracing::info!(%reference, code, cause, "answering {}", status.as_u16());
-        }
-        let mut response = HttpResponse::build(*status);
-        response.insert_header(("x-request-id", reference.to_string()));
-        if *status == StatusCode::REQUEST_TIMEOUT {
-            response.force_close(); // the rest of the request is not waited for
-        }
-        if let Some(seconds) = self.retry_after.seconds() {
-            response.insert_header((header::RETRY_AFTER, seconds));
-        }
-        (reference, response)
-    }
-
-    fn page(&self) -> HttpResponse {
-        let (reference, mut response) = self.answer();
-        pages::problem(&mut response, self, &reference.to_string())
-    }
-
-    fn json(&self) -> HttpResponse {
-        let (reference, mut response) = self.answer();
-        response.json(serde_json::json!({
-            "error": self.code,
-            "message": self.happened,
-            "what_to_do": self.what_to_do,
-            "request_id": reference.to_string(),
-        }))
-    }
-}
-
-impl RetryAfter {
-    /// The value of `Retry-After`; never zero, which means "at once".
-    fn seconds(self) -> Option<u64> {
-        match self {
-            Self::Never => None,
-            Self::Soon => Some(DEFAULT_RETRY_AFTER),
-            Self::In(wait) => {
-                let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                Some(whole.max(1))
-            }
-            Self::At(then) => {
-                let wait = then.saturating_since(wall());
-                Some(wait.as_secs().saturating_add(1))
-            }
-        }
-    }
-}
-
-/// The system's wall clock: a problem becomes an answer far from everything that is injected.
-fn wall() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = since.map_or(0, |since| since.as_millis());
-    Timestamp::from_unix_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.happened)
-    }
-}
-
-impl ResponseError for Problem {
-    fn status_code(&self) -> StatusCode {
-        self.status
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        self.page()
-    }
-}
-
-/// A problem on an address for programs.
-#[derive(Debug)]
-pub(crate) struct JsonProblem(Problem);
-
-impl<E: Into<Problem>> From<E> for JsonProblem {
-    fn from(problem: E) -> Self {
-        Self(problem.into())
-    }
-}
-
-impl fmt::Display for JsonProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl ResponseError for JsonProblem {
-    fn status_code(&self) -> StatusCode {
-        self.0.status
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        self.0.json()
     }
 }

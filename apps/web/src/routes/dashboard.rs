@@ -4,33 +4,30 @@ use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION};
 use rc_auth::{EndReason, Grant, GrantError};
 use serde_json::Value;
 
-use super::login;
 use crate::{
+    http_versions,
     pages::{self, Answer, Dashboard, Notice, Person, SignedOut},
     problem::{self, Problem},
-    session::BrowserSession,
+    session,
     state::{Application, CALL_PATIENCE, EXTENSION, PAGE_PATIENCE},
 };
 
 /// The start page: the button to sign in, or the dashboard.
 pub(super) async fn home(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let application = Application::of(&request);
-    let Some(session) = application.session(request.headers()) else {
-        if let Some(origin) = login::origin_to_start_at(&request) {
+    let Some(session) = session::of(&request).await? else {
+        let parts = http_versions::parts_of(&request);
+        if let Some(origin) = application.auth().origin_to_start_at(&parts) {
             return Ok(HttpResponse::Found()
                 .insert_header((LOCATION, format!("{origin}/")))
                 .finish());
         }
         return Ok(start_page(application, signed_out(&request)));
     };
-    let grant = application.client().grant(session.grant());
-    grant.note_use();
-    let notices = what_was_done(&request).into_iter().collect();
-    let page = Dashboard {
-        notices,
-        ..Dashboard::default()
-    };
-    show(application, &session, &grant, page).await
+    session.grant().note_use();
+    let mut page = Dashboard::new(session.form_token());
+    page.notices.extend(what_was_done(&request));
+    show(application, session.grant(), page).await
 }
 
 fn what_was_done(request: &HttpRequest) -> Option<Notice> {
@@ -47,10 +44,9 @@ fn what_was_done(request: &HttpRequest) -> Option<Notice> {
 /// The dashboard with the answer of an API call.
 pub(super) async fn call(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let application = Application::of(&request);
-    let session = application
-        .session(request.headers())
-        .ok_or_else(Problem::signed_out)?;
-    let grant = application.client().grant(session.grant());
+    let session = session::of(&request).await?;
+    let session = session.ok_or_else(Problem::signed_out)?;
+    let grant = session.grant();
     let call = application.within(CALL_PATIENCE, grant.get(EXTENSION).send());
     let answer = call.await.ok_or_else(Problem::slow_platform)??;
     let json: Value = answer.json()?;
@@ -59,28 +55,18 @@ pub(super) async fn call(request: HttpRequest) -> Result<HttpResponse, Problem> 
         status: answer.status.as_u16(),
         json: format!("{json:#}"),
     };
-    let person = serde_json::from_value::<Person>(json).ok();
-    show(
-        application,
-        &session,
-        &grant,
-        Dashboard {
-            person,
-            answer: Some(answer),
-            ..Dashboard::default()
-        },
-    )
-    .await
+    let mut page = Dashboard::new(session.form_token());
+    page.person = serde_json::from_value::<Person>(json).ok();
+    page.answer = Some(answer);
+    show(application, grant, page).await
 }
 
 /// Fills in what is stored of the grant. Waits for the store for a moment, never for the platform.
 async fn show(
     application: &Application,
-    session: &BrowserSession,
     grant: &Grant,
     mut page: Dashboard,
 ) -> Result<HttpResponse, Problem> {
-    page.form_token = session.form_token();
     let status = match application.within(PAGE_PATIENCE, grant.status()).await {
         Some(Err(GrantError::SignInAgain { reason })) => {
             return Ok(start_page(application, Some(ended(application, reason))));

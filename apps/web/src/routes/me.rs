@@ -5,17 +5,16 @@ use serde::de::IgnoredAny;
 
 use crate::{
     problem::{JsonProblem, Problem},
+    session,
     state::{Application, CALL_PATIENCE, EXTENSION},
 };
 
 /// The platform's answer, asked for each time and passed on as it is.
 pub(super) async fn extension(request: HttpRequest) -> Result<HttpResponse, JsonProblem> {
     let application = Application::of(&request);
-    let session = application
-        .session(request.headers())
-        .ok_or_else(Problem::signed_out)?;
-    let grant = application.client().grant(session.grant());
-    let call = application.within(CALL_PATIENCE, grant.get(EXTENSION).send());
+    let session = session::of(&request).await?;
+    let session = session.ok_or_else(Problem::signed_out)?;
+    let call = application.within(CALL_PATIENCE, session.grant().get(EXTENSION).send());
     let answer = call.await.ok_or_else(Problem::slow_platform)??;
     answer.json::<IgnoredAny>()?;
     Ok(HttpResponse::Ok()

@@ -7,7 +7,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use crate::{assets, config::RedirectUri, problem::Problem};
+use crate::{assets, problem::Problem};
 
 mod callback;
 mod dashboard;
@@ -17,6 +17,10 @@ mod logout;
 mod me;
 mod operations;
 mod refresh;
+
+/// Paths that load balancers ask for, also by IP address or without a name. Their answers say nothing about
+/// anybody.
+pub(crate) const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Adds all routes. The callback is where the redirect URI says.
 pub(crate) fn configure(config: &mut ServiceConfig, callback_path: &str) {
@@ -42,11 +46,11 @@ pub(crate) fn configure(config: &mut ServiceConfig, callback_path: &str) {
 }
 
 /// The name of a path in logs and metrics.
-pub(crate) fn name_of(path: &str, redirect_uri: &RedirectUri) -> &'static str {
+pub(crate) fn name_of(path: &str, callback_path: &str) -> &'static str {
     const NAMED: &[&str] = &[
         "/", "/call", "/login", "/me", "/refresh", "/logout", "/healthz", "/readyz",
     ];
-    if path == redirect_uri.path() {
+    if path == callback_path {
         return "callback";
     }
     let named = NAMED.iter().find(|name| **name == path);

@@ -123,9 +123,14 @@ async fn going_back_to_the_callback_changes_nothing() {
     let mut browser = stage.browser();
     let callback = browser.sign_in_at(&stage.sim).await;
     browser.get(&callback).await;
+    let cookies = browser.cookies.clone();
     let again = browser.get(&callback).await;
-    assert_eq!(again.status, 400);
-    assert!(again.body.contains("already finished"), "{}", again.body);
+    assert_eq!(
+        (again.status, again.location()),
+        (303, "/"),
+        "a valid session is worth more than an outdated callback"
+    );
+    assert_eq!(browser.cookies, cookies);
     assert_eq!(stage.counters().token_code.received, 1);
     assert_eq!(browser.get("/me").await.status, 200);
 }
@@ -223,6 +228,36 @@ async fn a_browser_session_ends_after_thirty_days_at_the_server() {
         (answer.status, answer.json()["error"].as_str()),
         (401, Some("signed_out"))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_session_ends_after_fourteen_idle_days_and_goes_on_with_each_request() {
+    const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+    let stage = Stage::start().await;
+    let mut browser = stage.signed_in().await;
+    assert_eq!(browser.get("/logout").await.header("set-cookie"), None);
+    stage.clock.advance(13 * DAY);
+    let page = browser.get("/logout").await;
+    assert!(page.body.contains("Sign out?"), "{}", page.body);
+    let prolonged = page.header("set-cookie").expect("a session prolonged");
+    assert!(prolonged.starts_with("rc_web_session="), "{prolonged}");
+    stage.clock.advance(13 * DAY);
+    assert!(browser.get("/logout").await.body.contains("Sign out?"));
+    stage.clock.advance(14 * DAY);
+    let page = browser.get("/logout").await;
+    assert!(page.body.contains("You are signed out"), "{}", page.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_is_not_undone_by_a_session_that_was_due_to_be_prolonged() {
+    let stage = Stage::start().await;
+    let mut browser = stage.signed_in().await;
+    let form = format!("form_token={}", browser.form_token().await);
+    stage
+        .clock
+        .advance(std::time::Duration::from_secs(24 * 3600));
+    assert_eq!(browser.post("/logout", &form).await.status, 303);
+    assert!(browser.cookies.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! Reading the parameters of lists. Platform §6: a bad value is CMN-101 with the parameter's name.
 
+use time::{Date, Month, OffsetDateTime};
+
 use crate::{resources::error::ResourceError, timestamp::Timestamp};
 
 use super::Call;
@@ -78,25 +80,14 @@ fn read_time(text: &str) -> Option<Timestamp> {
 /// Days since 1970-01-01.
 fn read_date(text: &str) -> Option<i64> {
     let mut parts = text.split('-');
-    let year = digits(parts.next()?, 4)?;
-    let month = digits(parts.next()?, 2)?;
-    let day = digits(parts.next()?, 2)?;
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 => 28 + i64::from(leap),
-        _ => return None,
-    };
-    if parts.next().is_some() || !(1..=length).contains(&day) {
+    let year = i32::try_from(digits(parts.next()?, 4)?).ok()?;
+    let month = u8::try_from(digits(parts.next()?, 2)?).ok()?;
+    let day = u8::try_from(digits(parts.next()?, 2)?).ok()?;
+    if parts.next().is_some() {
         return None;
     }
-    // Years that begin in March: the leap day is the last of its year.
-    let shifted_month = (month + 9) % 12;
-    let shifted_year = if month > 2 { year } else { year - 1 };
-    let leap_days =
-        shifted_year.div_euclid(4) - shifted_year.div_euclid(100) + shifted_year.div_euclid(400);
-    Some(365 * shifted_year + leap_days + (153 * shifted_month + 2) / 5 + day - 1 - 719_468)
+    let date = Date::from_calendar_date(year, Month::try_from(month).ok()?, day).ok()?;
+    Some((date - OffsetDateTime::UNIX_EPOCH.date()).whole_days())
 }
 
 /// Milliseconds since midnight UTC: negative or beyond a day when the offset leads there.
