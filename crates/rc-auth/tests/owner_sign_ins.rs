@@ -135,8 +135,8 @@ fn one_sign_in_is_ended_from_another_process() {
     let seen = town.run(phone.sign_ins()).unwrap();
     town.run(b.client.grant(&seen[0].key).sign_out()).unwrap();
     town.pass(2 * SECOND);
-    assert!(town.run(desk.get(ME)).is_err());
-    town.run(phone.get(ME)).unwrap();
+    assert!(town.run(desk.get(ME).send()).is_err());
+    town.run(phone.get(ME).send()).unwrap();
     let owner_id = owner_of(&town, &phone);
     let index = index_key(2, &owner_id);
     assert!(!text(&town, &index).contains("desk"), "it left the index");
@@ -157,7 +157,7 @@ fn all_sign_ins_of_an_owner_are_ended_at_once() {
     assert_eq!((done.ended, done.failed.len()), (4, 0));
     town.pass(2 * SECOND);
     for grant in grants.iter().chain([&own]) {
-        assert!(town.run(grant.get(ME)).is_err());
+        assert!(town.run(grant.get(ME).send()).is_err());
     }
     assert_eq!(town.counters().live_sessions, 0);
     assert!(load(&town, &index).is_none());
@@ -300,7 +300,7 @@ fn a_grant_that_the_platform_ends_leaves_the_index() {
     let grant = town.sign_in(&process.client, "user");
     let index = index_key(10, &owner_of(&town, &grant));
     town.pass(40 * DAY);
-    assert!(town.run(grant.get(ME)).is_err());
+    assert!(town.run(grant.get(ME).send()).is_err());
     town.pass(SECOND);
     assert!(load(&town, &index).is_none());
 }
@@ -324,7 +324,7 @@ fn an_index_that_cannot_be_written_costs_no_sign_in() {
     let process = town.process();
     store.refuses_indexes.store(true, Relaxed);
     let grant = town.sign_in(&process.client, "user");
-    town.run(grant.get(ME)).unwrap();
+    town.run(grant.get(ME).send()).unwrap();
     assert!(listed(&town, &process, &owner_id).is_empty());
     store.refuses_indexes.store(false, Relaxed);
     let seen = town.run(grant.sign_ins()).unwrap();
@@ -339,9 +339,9 @@ fn a_sign_in_costs_one_load_and_one_save_more_and_calls_cost_none() {
     let (town, store, _) = watched_town(13);
     let process = town.process();
     let grant = town.sign_in(&process.client, "user");
-    town.run(grant.get(ME)).unwrap();
+    town.run(grant.get(ME).send()).unwrap();
     town.expire_access_tokens();
-    town.run(grant.get(ME)).unwrap();
+    town.run(grant.get(ME).send()).unwrap();
     let counted = [&store.indexes_loaded, &store.indexes_saved].map(|count| count.load(Relaxed));
     assert_eq!(counted, [1, 1]);
 }
@@ -361,7 +361,7 @@ fn a_grant_whose_owner_is_not_named_lists_and_ends_itself_only() {
     assert_eq!(names(&seen), ["nameless"]);
     assert_eq!(names(&town.run(named.sign_ins()).unwrap()), ["named"]);
     assert_eq!(town.run(nameless.sign_out_everywhere()).unwrap().ended, 1);
-    town.run(named.get(ME)).unwrap();
+    town.run(named.get(ME).send()).unwrap();
 }
 
 #[test]
