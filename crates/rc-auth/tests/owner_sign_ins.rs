@@ -1,4 +1,5 @@
 //! Where an owner is signed in: listed and ended from any process, whatever happens meanwhile.
+#![allow(clippy::unwrap_used, reason = "a file of tests")]
 
 #[path = "support/processes.rs"]
 mod processes;
