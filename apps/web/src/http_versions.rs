@@ -12,13 +12,13 @@ use actix_web::{
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri,
-    header::{CONTENT_TYPE, COOKIE, FORWARDED, HOST, ORIGIN},
+    header::{CONTENT_TYPE, COOKIE, FORWARDED, HOST, ORIGIN, USER_AGENT},
     request::Parts,
     uri::PathAndQuery,
 };
 
 /// The headers that `rc-auth-web` looks at. The others are not copied.
-const LOOKED_AT: [HeaderName; 7] = [
+const LOOKED_AT: [HeaderName; 8] = [
     COOKIE,
     HOST,
     ORIGIN,
@@ -26,6 +26,7 @@ const LOOKED_AT: [HeaderName; 7] = [
     FORWARDED,
     HeaderName::from_static("x-forwarded-for"),
     CONTENT_TYPE,
+    USER_AGENT,
 ];
 
 /// Converts a request, once, and keeps what came of it for [`parts_of`].

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header::ContentType};
 use askama::Template;
-use rc_auth::{Activity, GrantStatus, Timestamp};
+use rc_auth::{Activity, GrantStatus, SignInEntry, Timestamp};
 use rc_auth_web::FormToken;
 use serde::Deserialize;
 
@@ -65,6 +65,8 @@ pub(crate) struct Dashboard {
     pub grant: Option<Grant>,
     /// The secret of this session's forms.
     pub form_token: FormToken,
+    /// Where the person is signed in, this browser first. Left out where it is this browser only.
+    pub sign_ins: Vec<SignIn>,
     /// The answer to "call the API".
     pub answer: Option<Answer>,
 }
@@ -77,6 +79,7 @@ impl Dashboard {
             person: None,
             grant: None,
             form_token,
+            sign_ins: Vec::new(),
             answer: None,
         }
     }
@@ -142,6 +145,37 @@ pub(crate) struct Contact {
     pub email: Option<String>,
     /// Company.
     pub company: Option<String>,
+}
+
+/// One of the places where a person is signed in.
+#[derive(Debug)]
+pub(crate) struct SignIn {
+    label: String,
+    is_this: bool,
+    /// Names it in a form: its moment in milliseconds.
+    made_at: i64,
+    since: Moment,
+    last_used: Option<Moment>,
+}
+
+/// The list for the dashboard; empty where there is nothing but this browser.
+pub(crate) fn sign_ins(listed: Vec<SignInEntry>, now: Timestamp) -> Vec<SignIn> {
+    if listed.len() < 2 {
+        return Vec::new();
+    }
+    let shown = listed.into_iter().filter_map(|entry| {
+        let made_at = entry.made_at?;
+        Some(SignIn {
+            label: entry.label.unwrap_or_else(|| "Another browser".to_owned()),
+            is_this: entry.is_this,
+            made_at: made_at.unix_millis(),
+            since: Moment::new(made_at, now),
+            last_used: entry.last_used_at.map(|at| Moment::new(at, now)),
+        })
+    });
+    let mut shown: Vec<SignIn> = shown.collect();
+    shown.sort_by_key(|entry| (!entry.is_this, std::cmp::Reverse(entry.made_at)));
+    shown
 }
 
 /// A refresh that failed and will be tried again.

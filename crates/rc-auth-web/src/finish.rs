@@ -4,17 +4,18 @@ use std::{net::IpAddr, time::Duration};
 
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
-    header::{LOCATION, SET_COOKIE},
+    header::{LOCATION, SET_COOKIE, USER_AGENT},
     request::Parts,
 };
 use rc_auth::{
     AttemptName, CallbackError, Grant, GrantKey, NoRandomness, PendingAuthorization, SignInError,
-    callback_attempt,
+    SignInOptions, callback_attempt,
 };
 
 use crate::{
     LocalPath, SessionStoreError, WebAuth,
     code_exchanges::{Admission, NotNow},
+    device_name,
     session::SessionRecord,
 };
 
@@ -152,6 +153,16 @@ impl Finished {
     }
 }
 
+/// What the browser is called where its owner's sign-ins are listed.
+fn label(headers: &HeaderMap) -> SignInOptions {
+    let user_agent = headers.get(USER_AGENT);
+    let name = user_agent.and_then(|name| device_name(name.to_str().ok()?));
+    match name {
+        Some(name) => SignInOptions::new().label(name),
+        None => SignInOptions::new(),
+    }
+}
+
 impl WebAuth {
     /// Finishes a sign-in of this browser, whose address is `from` (see
     /// [`client_address`](Self::client_address)): exchanges the code, starts a session, and ends the grant
@@ -178,7 +189,9 @@ impl WebAuth {
             return self.already(headers, home, FinishError::Foreign).await;
         };
         let admission = self.inner.exchanges.admit(from, &attempt, self.mono())?;
-        match self.exchange(admission, pending.authorization, query).await {
+        let options = label(headers);
+        let exchange = self.exchange(admission, pending.authorization, query, options);
+        match exchange.await {
             Ok(grant) => {
                 self.signed_in(headers, &attempt, grant, pending.return_to)
                     .await
@@ -213,10 +226,12 @@ impl WebAuth {
         admission: Admission,
         pending: PendingAuthorization,
         query: &str,
+        options: SignInOptions,
     ) -> Result<Grant, FinishError> {
         let (finishing, query) = (self.clone(), query.to_owned());
         let task = self.spawn(async move {
-            let finished = finishing.client().finish_sign_in(pending, &query).await;
+            let client = finishing.client();
+            let finished = client.finish_sign_in_with(pending, &query, options).await;
             if finished.as_ref().is_err_and(is_refusal) {
                 admission.refused(finishing.mono());
             }

@@ -1,5 +1,5 @@
 //! `bench stores`: what the stores cost beside the bare clients, as a table and a plot. `bench sim`: what the simulated
-//! platform costs.
+//! platform costs. `bench call`: what a call of the API costs beside the same request made by hand.
 
 mod figures;
 mod plot;
@@ -24,6 +24,12 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     if arguments == ["sim"] {
         let arguments = ["bench", "-p", "rc-sim", "--bench", "platform"];
         return cargo::run(&mut cargo::cargo(&arguments));
+    }
+    if let Some((kind, rest)) = arguments.split_first()
+        && kind == "call"
+    {
+        let call = ["bench", "-p", "rc-auth", "--bench", "call", "--"];
+        return cargo::run(cargo::cargo(&call).args(rest));
     }
     let (full, engines) = chosen(arguments)?;
     build()?;
@@ -52,7 +58,7 @@ fn chosen(arguments: &[String]) -> Fallible<(bool, Vec<&'static str>)> {
     let (kind, rest) = arguments.split_first().unzip();
     if kind.is_none_or(|kind| kind != "stores") {
         return Err(
-            "say what to measure: `bench sim` or `bench stores [--full] [ENGINE..]`".to_owned(),
+            "say what to measure: `bench call [--full]`, `bench sim` or `bench stores [--full] [ENGINE..]`".to_owned(),
         );
     }
     let rest = rest.unwrap_or_default();

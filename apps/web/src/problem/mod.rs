@@ -191,6 +191,15 @@ impl Problem {
         problem
     }
 
+    /// The store takes longer than anybody wants to look at a blank page.
+    pub(crate) fn slow_database() -> Self {
+        let mut problem = Self::unavailable(None);
+        problem.retry_after = RetryAfter::In(Duration::from_secs(1));
+        "The database takes longer to answer than this page waits; what you asked for may still be done."
+            .clone_into(&mut problem.happened);
+        problem
+    }
+
     fn unavailable(retry_at: Option<Timestamp>) -> Self {
         let mut problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -27,6 +27,11 @@ pub(super) async fn home(request: HttpRequest) -> Result<HttpResponse, Problem> 
     session.grant().note_use();
     let mut page = Dashboard::new(session.form_token());
     page.notices.extend(what_was_done(&request));
+    let listed = application.within(PAGE_PATIENCE, session.grant().sign_ins());
+    // A list that does not come in time, or at all, leaves the page without it.
+    if let Some(Ok(listed)) = listed.await {
+        page.sign_ins = pages::sign_ins(listed, application.now());
+    }
     show(application, session.grant(), page).await
 }
 
@@ -36,6 +41,16 @@ fn what_was_done(request: &HttpRequest) -> Option<Notice> {
             "The refresh has begun.",
             "It goes on in the background; reload this page to see the new pair of tokens.",
         ));
+    }
+    if done(request, "sign-in-ended") {
+        return Some(Notice::good(
+            "The sign-in has ended.",
+            "That browser is signed out.",
+        ));
+    }
+    if done(request, "sign-in-unknown") {
+        let text = "It may have ended meanwhile. The list below is as it is now.";
+        return Some(Notice::warning("There is no such sign-in.", text));
     }
     done(request, "refresh")
         .then(|| Notice::good("Refreshed.", "RingCentral gave out a new pair of tokens."))
@@ -125,6 +140,15 @@ fn signed_out(request: &HttpRequest) -> Option<Notice> {
         let text = "You are signed out in this browser. The database has not answered yet, so the sign-in may \
             still be used elsewhere; ending it is tried until the database answers.";
         return Some(Notice::warning("Signing out takes longer.", text));
+    }
+    if done(request, "sign-out-everywhere") {
+        let text = "All your sign-ins to this application have ended, in every browser.";
+        return Some(Notice::good("You are signed out everywhere.", text));
+    }
+    if done(request, "sign-out-partly") {
+        let text =
+            "Some of your other sign-ins could not be ended. Sign in and try again in a while.";
+        return Some(Notice::warning("You are signed out here.", text));
     }
     if done(request, "sign-out-pending") {
         let text = "You are signed out here and everywhere this sign-in was used. RingCentral has not \

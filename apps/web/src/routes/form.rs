@@ -2,17 +2,21 @@
 //!
 //! Forms of other sites do not come this far; see [`crate::admission`].
 
-use actix_web::{HttpRequest, http::StatusCode, web::Payload};
+use actix_web::{
+    HttpRequest,
+    http::StatusCode,
+    web::{Bytes, Payload},
+};
 use rc_auth_web::{MAX_FORM, Session};
 
 use crate::{http_versions, problem::Problem, state::Application};
 
-/// Reads the form and checks that `session` owns it.
+/// Reads the form and checks that `session` owns it. Gives back its fields, encoded.
 pub(super) async fn check(
     request: &HttpRequest,
     payload: Payload,
     session: &Session,
-) -> Result<(), Problem> {
+) -> Result<Bytes, Problem> {
     let limit = Application::of(request).form_limit();
     let body = match tokio::time::timeout(limit, payload.to_bytes_limited(MAX_FORM)).await {
         Ok(Ok(Ok(body))) => body,
@@ -21,5 +25,6 @@ pub(super) async fn check(
         Err(_) => return Err(Problem::unreadable_form(StatusCode::REQUEST_TIMEOUT)),
     };
     let parts = http_versions::parts_of(request);
-    Ok(session.check_form(&parts.headers, &body)?)
+    session.check_form(&parts.headers, &body)?;
+    Ok(body)
 }

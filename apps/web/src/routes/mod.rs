@@ -17,6 +17,7 @@ mod logout;
 mod me;
 mod operations;
 mod refresh;
+mod sign_ins;
 
 /// Paths that load balancers ask for, also by IP address or without a name. Their answers say nothing about
 /// anybody.
@@ -31,6 +32,8 @@ pub(crate) fn configure(config: &mut ServiceConfig, callback_path: &str) {
         .service(get(callback_path, callback::finish))
         .service(get("/me", me::extension))
         .service(post("/refresh", refresh::now))
+        .service(post("/sign-ins/end", sign_ins::end))
+        .service(post("/sign-ins/end-all", sign_ins::end_all))
         .service(logout_resource())
         .service(get("/healthz", operations::live))
         .service(get("/readyz", operations::ready))
@@ -48,7 +51,16 @@ pub(crate) fn configure(config: &mut ServiceConfig, callback_path: &str) {
 /// The name of a path in logs and metrics.
 pub(crate) fn name_of(path: &str, callback_path: &str) -> &'static str {
     const NAMED: &[&str] = &[
-        "/", "/call", "/login", "/me", "/refresh", "/logout", "/healthz", "/readyz",
+        "/",
+        "/call",
+        "/login",
+        "/me",
+        "/refresh",
+        "/logout",
+        "/sign-ins/end",
+        "/sign-ins/end-all",
+        "/healthz",
+        "/readyz",
     ];
     if path == callback_path {
         return "callback";

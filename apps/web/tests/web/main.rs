@@ -5,6 +5,7 @@
 mod callback;
 mod command;
 mod crash;
+mod elsewhere;
 mod forms;
 mod headers;
 mod hosts;

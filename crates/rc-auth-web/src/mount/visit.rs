@@ -13,7 +13,7 @@ use super::{Answer, Problem, page};
 use crate::{LocalPath, Session, WebAuth};
 
 /// The headers of a request that this crate looks at. No others are copied.
-pub(crate) const LOOKED_AT: [HeaderName; 8] = [
+pub(crate) const LOOKED_AT: [HeaderName; 9] = [
     ACCEPT,
     CONTENT_TYPE,
     COOKIE,
@@ -22,6 +22,7 @@ pub(crate) const LOOKED_AT: [HeaderName; 8] = [
     ORIGIN,
     HeaderName::from_static("sec-fetch-site"),
     HeaderName::from_static("x-forwarded-for"),
+    http::header::USER_AGENT,
 ];
 
 /// What is said where the address of a browser is not known. One address for all would be one limit for all:

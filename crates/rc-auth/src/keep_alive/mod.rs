@@ -14,7 +14,7 @@ use crate::{
     error::ErrorChain,
     live::intents::Owner,
     owner_index,
-    records::{Found, StoredRecord},
+    records::{Found, StoredRecord, mark},
     refresh::waiting,
     revocation::{self, Tombstone},
     sign_out::{self, Begun, Ending},
@@ -27,8 +27,14 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(5);
 const PAGE: usize = 100;
 
-/// Sweeps the store from time to time, until the client is gone or closing.
+/// Sweeps the store from time to time, until the client is gone or closing. First it looks whether the store can
+/// be opened at all: an application that did not ask is told by the log, before a user is told by a page.
 pub(crate) async fn run(client: Weak<ClientState>, closing: CancellationToken) {
+    if let Some(client) = client.upgrade()
+        && let Err(error) = mark::check(&client.records).await
+    {
+        tracing::error!(error = %ErrorChain(&error), "the store cannot be used as it is");
+    }
     loop {
         let Some(strong) = client.upgrade() else {
             return;

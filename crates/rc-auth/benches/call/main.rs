@@ -1,0 +1,188 @@
+//! What a call costs beside the same request made by hand: `cargo bench -p rc-auth`, or `cargo xtask bench call`.
+//!
+//! `--full` measures fresh tokens among a million live grants too, which takes some gigabytes and minutes.
+//! Prints a line for each figure with its bound, and fails when one is broken.
+
+mod figures;
+mod stage;
+
+use std::{
+    hint::black_box,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use figures::{Figures, median, quantile};
+use futures_util::FutureExt as _;
+use rc_auth::Grant;
+use stage::{ByHand, PATH, Stage};
+use tokio::runtime::Runtime;
+
+const CALLS: u32 = 200_000;
+const PAIRS: usize = 5;
+
+fn main() {
+    let full = std::env::args().any(|argument| argument == "--full");
+    let runtime = Runtime::new().expect("a runtime");
+    let _inside = runtime.enter();
+    let mut figures = Figures::default();
+    overhead(&runtime, &mut figures);
+    two_cores(&runtime, &mut figures);
+    for (grants, bound) in [(1_000, 200.0), (100_000, 400.0)] {
+        fresh_tokens(&runtime, &mut figures, grants, bound);
+    }
+    if full {
+        fresh_tokens(&runtime, &mut figures, 1_000_000, 1_000.0);
+    }
+    beside_refreshes(&runtime, &mut figures);
+    std::process::exit(i32::from(!figures.print()));
+}
+
+/// Every call has to end without waiting: the transport answers at once.
+fn call(grant: &Grant) {
+    let answer = grant.get(PATH).send().now_or_never();
+    black_box(answer.expect("no wait").expect("an answer"));
+}
+
+fn by_hand(hand: &ByHand) {
+    let answer = hand.call().now_or_never();
+    black_box(answer.expect("no wait").expect("an answer"));
+}
+
+/// Nanoseconds for each of many.
+fn each(mut work: impl FnMut()) -> f64 {
+    let began = Instant::now();
+    for _ in 0..CALLS {
+        work();
+    }
+    began.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS)
+}
+
+fn overhead(runtime: &Runtime, figures: &mut Figures) {
+    let stage = Stage::new(0);
+    let grant = runtime.block_on(stage.sign_in(0));
+    let hand = stage.by_hand();
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..PAIRS {
+        ours.push(each(|| call(&grant)));
+        bare.push(each(|| by_hand(&hand)));
+    }
+    let added = ours.iter().zip(&bare).map(|(ours, bare)| ours - bare);
+    let added = median(added.collect());
+    figures.add("the same request by hand", median(bare), "ns", None);
+    figures.at_most("a call adds", added, "ns", 150.0);
+}
+
+/// How much more two tasks do on two cores than one does on one, each with a grant of its own.
+fn two_cores(runtime: &Runtime, figures: &mut Figures) {
+    let stage = Stage::new(0);
+    let grants: Vec<Grant> = (0..2).map(|n| runtime.block_on(stage.sign_in(n))).collect();
+    let hands = [stage.by_hand(), stage.by_hand()];
+    let mut ours = Vec::new();
+    let mut bare = Vec::new();
+    for _ in 0..PAIRS {
+        ours.push(gain(|n| call(&grants[n])));
+        bare.push(gain(|n| by_hand(&hands[n])));
+    }
+    figures.add("two tasks on two cores, by hand", median(bare), "x", None);
+    figures.at_least("two tasks on two cores", median(ours), "x", 1.8);
+}
+
+fn gain(work: impl Fn(usize) + Sync) -> f64 {
+    let alone = rate(1, &work);
+    rate(2, &work) / alone
+}
+
+/// Calls in a second, over all tasks.
+fn rate(tasks: usize, work: &(impl Fn(usize) + Sync)) -> f64 {
+    let start = Barrier::new(tasks + 1);
+    let took = thread::scope(|scope| {
+        let task = |n: usize| {
+            let start = &start;
+            scope.spawn(move || {
+                start.wait();
+                let began = Instant::now();
+                for _ in 0..CALLS {
+                    work(n);
+                }
+                began.elapsed()
+            })
+        };
+        let tasks: Vec<_> = (0..tasks).map(task).collect();
+        start.wait();
+        let took = tasks.into_iter().map(|task| task.join().expect("no panic"));
+        took.max().unwrap_or_default()
+    });
+    f64::from(CALLS) * tasks as f64 / took.as_secs_f64()
+}
+
+/// A header for a call, from any of many live grants.
+fn fresh_tokens(runtime: &Runtime, figures: &mut Figures, grants: usize, bound: f64) {
+    let stage = Stage::new(grants);
+    let grants: Vec<Grant> = runtime.block_on(async {
+        let mut signed_in = Vec::with_capacity(grants);
+        for number in 0..grants {
+            signed_in.push(stage.sign_in(number).await);
+        }
+        signed_in
+    });
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut times = Vec::with_capacity(CALLS as usize);
+    let clock = (0..10_000)
+        .map(|_| Instant::now().elapsed())
+        .min()
+        .unwrap_or_default();
+    for _ in 0..CALLS {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let grant = &grants[(random >> 33) as usize % grants.len()];
+        let began = Instant::now();
+        let token = grant.access_token().now_or_never();
+        let took = began.elapsed().saturating_sub(clock);
+        black_box(token.expect("no wait").expect("a token").header());
+        times.push(took.as_secs_f64() * 1e9);
+    }
+    let name = format!("fresh token, {} live grants, p99", grants.len());
+    figures.at_most(&name, quantile(times, 0.99), "ns", bound);
+}
+
+/// Calls of a grant that is refreshed a hundred times a second meanwhile.
+fn beside_refreshes(runtime: &Runtime, figures: &mut Figures) {
+    let stage = Stage::new(0);
+    let grant = runtime.block_on(stage.sign_in(0));
+    let mut ratios = Vec::new();
+    for _ in 0..PAIRS {
+        let quiet = slowest(&grant);
+        let stop = Arc::new(AtomicBool::new(false));
+        let refreshing = runtime.spawn({
+            let (grant, stop) = (grant.clone(), stop.clone());
+            async move {
+                while !stop.load(Ordering::Relaxed) {
+                    grant.refresh().await.expect("a refresh");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+        });
+        let busy = slowest(&grant);
+        stop.store(true, Ordering::Relaxed);
+        runtime.block_on(refreshing).expect("no panic");
+        ratios.push(busy / quiet);
+    }
+    figures.at_most("a call beside refreshes, p99.9", median(ratios), "x", 1.2);
+}
+
+/// The 99.9th percentile of a call's time, in nanoseconds. A call that would wait for a token fails.
+fn slowest(grant: &Grant) -> f64 {
+    let mut times = Vec::with_capacity(CALLS as usize);
+    for _ in 0..CALLS {
+        let began = Instant::now();
+        call(grant);
+        times.push(began.elapsed().as_secs_f64() * 1e9);
+    }
+    quantile(times, 0.999)
+}
