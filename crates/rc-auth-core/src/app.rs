@@ -1,5 +1,7 @@
 //! The registered application and the server it is registered with.
 
+use std::fmt;
+
 use url::{Host, Url};
 
 use crate::Secret;
@@ -9,6 +11,18 @@ use crate::Secret;
 /// With a secret it is confidential and authenticates by HTTP Basic (`client_secret_basic`); without one
 /// it is public and sends its `client_id` in the body and no `Authorization` header, which is what the
 /// platform demands of "client-side web apps".
+///
+/// ```
+/// use rc_auth_core::{InvalidApp, OAuthApp};
+///
+/// let redirect_uri = "https://app.example.com/oauth/callback";
+/// let app = OAuthApp::new("example-client", None, redirect_uri, OAuthApp::DEFAULT_SERVER)?;
+/// assert!(app.is_public());
+///
+/// let relative = OAuthApp::new("example-client", None, "/oauth/callback", OAuthApp::DEFAULT_SERVER);
+/// assert_eq!(relative.err(), Some(InvalidApp::RedirectUri));
+/// # Ok::<(), InvalidApp>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OAuthApp {
     client_id: String,
@@ -21,7 +35,7 @@ pub struct OAuthApp {
 }
 
 /// A value that cannot describe an app.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidApp {
     /// The client id is empty or holds characters that never stand in one.
@@ -49,6 +63,13 @@ pub enum InvalidApp {
     /// The issuer is empty.
     #[error("the issuer must not be empty; leave it out to use the server's origin")]
     Issuer,
+}
+
+/// The sentence of `Display`, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for InvalidApp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl OAuthApp {
@@ -108,6 +129,14 @@ impl OAuthApp {
     /// Sets the origin that recordings and message attachments are fetched from. Default: the server's, with
     /// `media.` in place of a leading `platform.`, as RingCentral and its partners have it
     /// (`https://media.ringcentral.com`).
+    ///
+    /// ```
+    /// # use rc_auth_core::{InvalidApp, OAuthApp};
+    /// let app = OAuthApp::new("example-client", None, "https://app.example.com/cb", "https://sim.example.com")?
+    ///     .with_media_server("https://media.example.com")?;
+    /// assert_eq!(app.media_server(), "https://media.example.com");
+    /// # Ok::<(), InvalidApp>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -69,6 +69,17 @@ impl fmt::Display for ErrorCode {
 ///
 /// Free text of the server is kept apart in [`message`](Self::message) and printed by nothing here:
 /// descriptions are localised, change, and have been seen to repeat what was sent.
+///
+/// ```
+/// use bytes::Bytes;
+/// use rc_auth_core::{Endpoint, Refusal, Verdict};
+///
+/// let body = r#"{"errorCode":"CMN-408","message":"In order to call this API endpoint..."}"#;
+/// let answer = http::Response::builder().status(403).header("content-type", "application/json");
+/// let refusal = Refusal::from_response(&answer.body(Bytes::from_static(body.as_bytes())).unwrap());
+/// assert_eq!(refusal.code().map(|code| code.as_str()), Some("CMN-408"));
+/// assert_eq!(refusal.verdict(Endpoint::Resource), Verdict::Permission);
+/// ```
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Refusal {

@@ -11,6 +11,14 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// `Debug` prints a placeholder, there is no `Display`, comparison takes the same time wherever the
 /// values differ, and the memory is wiped on drop. Serializing writes the value in clear: a serialized
 /// secret has to be sealed before it leaves the process.
+///
+/// ```
+/// use rc_auth_core::Secret;
+///
+/// let secret = Secret::new("example-secret");
+/// assert_eq!(format!("{secret:?}"), "[redacted]");
+/// assert_eq!(secret.expose(), "example-secret");
+/// ```
 #[derive(Clone, Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
 #[serde(transparent)]
 pub struct Secret(String);

@@ -8,6 +8,17 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// A moment of the wall clock, in milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// Dates what outlives the process: token expiry, the end of a session.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use rc_auth_core::Timestamp;
+///
+/// let noon = Timestamp::from_unix_millis(1_800_014_400_000);
+/// let later = noon.saturating_add(Duration::from_secs(60));
+/// assert_eq!(noon.to_string(), "2027-01-15T12:00:00Z");
+/// assert_eq!(later.saturating_since(noon), Duration::from_secs(60));
+/// ```
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);

@@ -19,6 +19,12 @@ pub enum Endpoint {
 }
 
 /// What to do about an error.
+///
+/// ```
+/// use rc_auth_core::Verdict;
+///
+/// assert_eq!(Verdict::SignInAgain.advice(), "Sign in again.");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
     /// The access token is not accepted (any more): use a newer one, or refresh, and try once more.
@@ -324,5 +330,20 @@ fn by_status(status: StatusCode, endpoint: Endpoint, retry_after: Option<Duratio
         (StatusCode::NOT_IMPLEMENTED, Endpoint::Resource) => Verdict::Bug,
         (status, _) if status.is_client_error() => Verdict::Bug,
         _ => Verdict::BackOff { retry_after },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CODES;
+
+    #[test]
+    fn every_code_and_its_meaning_stand_in_the_documentation() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        for (code, meaning, _) in CODES {
+            let row = format!("| {code} | {meaning} |");
+            assert!(page.contains(&row), "docs/errors.md lacks the row {row}");
+        }
     }
 }

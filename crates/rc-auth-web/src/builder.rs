@@ -1,6 +1,7 @@
 //! What a [`WebAuth`] is made of.
 
 use std::{
+    fmt,
     sync::{Arc, Once},
     time::Duration,
 };
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Why a [`WebAuth`] could not be built.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// It was not said how the addresses of browsers are known. There is no safe default: behind a proxy
@@ -27,7 +28,7 @@ pub enum BuildError {
     NoClientAddress,
     /// The redirect URI of the client's app is not for a web application.
     #[error("the redirect URI {0}")]
-    RedirectUri(#[from] UnfitRedirectUri),
+    RedirectUri(UnfitRedirectUri),
     /// The prefix cannot begin the name of a cookie.
     #[error("a cookie prefix has 1 to 32 of the characters A-Z a-z 0-9 _ -")]
     CookiePrefix,
@@ -37,6 +38,20 @@ pub enum BuildError {
     /// There is no tokio runtime here to run background tasks on.
     #[error("no tokio runtime: build inside one, or call WebAuthBuilder::environment")]
     NoRuntime,
+}
+
+/// The sentence of `Display`, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+// Not `#[from]`: the sentence has its cause in it, and a chain would print it twice.
+impl From<UnfitRedirectUri> for BuildError {
+    fn from(unfit: UnfitRedirectUri) -> Self {
+        Self::RedirectUri(unfit)
+    }
 }
 
 /// Collects what a [`WebAuth`] is made of.

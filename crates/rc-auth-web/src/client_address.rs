@@ -9,6 +9,14 @@ use crate::TrustedProxies;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Where browsers' addresses come from. They are counted where codes are refused; nothing else hangs on them.
+///
+/// ```
+/// use rc_auth_web::ClientAddress;
+///
+/// let behind_a_proxy = ClientAddress::Forwarded("10.0.0.0/8".parse()?);
+/// assert_ne!(behind_a_proxy, ClientAddress::Peer);
+/// # Ok::<(), rc_auth_web::InvalidTrustedProxies>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ClientAddress {
     /// From the connection: browsers connect directly.

@@ -38,6 +38,13 @@ impl fmt::Debug for FormToken {
 pub struct ForeignForm;
 
 /// The form token in a body that was read, of the type `application/x-www-form-urlencoded`.
+///
+/// ```
+/// use rc_auth_web::form_token_of;
+///
+/// assert_eq!(form_token_of(b"name=Ada&form_token=abc").as_deref(), Some("abc"));
+/// assert_eq!(form_token_of(b"name=Ada"), None);
+/// ```
 #[must_use]
 pub fn form_token_of(body: &[u8]) -> Option<Cow<'_, str>> {
     form_urlencoded::parse(body)

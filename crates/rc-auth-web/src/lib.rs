@@ -43,3 +43,8 @@ pub use session::{MemorySessions, SealedCookies, Session, SessionStore, SessionS
 pub use sign_out::{SignOut, SignOutOutcome};
 pub use trusted_proxies::{InvalidTrustedProxies, TrustedProxies};
 pub use web_auth::WebAuth;
+
+/// The page that leads an application from nothing to a signed-in user, compiled.
+#[cfg(all(doctest, feature = "actix", feature = "axum"))]
+#[doc = include_str!("../../../docs/getting-started.md")]
+struct GettingStarted;

@@ -4,6 +4,15 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 /// A path, perhaps with a query, that every browser resolves to this application's own origin.
+///
+/// ```
+/// use rc_auth_web::LocalPath;
+///
+/// let there = LocalPath::parse("/calls?page=2");
+/// assert_eq!(there.as_ref().map(LocalPath::as_str), Some("/calls?page=2"));
+/// assert!(LocalPath::parse("//attacker.example").is_none());
+/// assert!(LocalPath::parse("https://attacker.example/").is_none());
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LocalPath(String);
 

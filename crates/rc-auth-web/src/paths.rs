@@ -4,6 +4,16 @@ use crate::LocalPath;
 
 /// The application's own paths. That of the callback is not among them: it always comes from the redirect
 /// URI of the client's app, so that the two cannot differ.
+///
+/// ```
+/// use rc_auth_web::{LocalPath, Paths};
+///
+/// let mut paths = Paths::default();
+/// assert_eq!(paths.sign_in.as_str(), "/login");
+/// if let Some(dashboard) = LocalPath::parse("/dashboard") {
+///     paths.home = dashboard;
+/// }
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Paths {
     /// Starts a sign-in. Default: `/login`.

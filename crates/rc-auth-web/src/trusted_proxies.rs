@@ -5,6 +5,15 @@ use std::{net::IpAddr, str::FromStr};
 use ipnet::IpNet;
 
 /// Addresses and networks of reverse proxies. Empty by default: anybody can write a header.
+///
+/// ```
+/// use rc_auth_web::TrustedProxies;
+///
+/// let proxies: TrustedProxies = "127.0.0.1,10.0.0.0/8".parse()?;
+/// assert!(proxies.contains([10, 1, 2, 3].into()));
+/// assert!(!proxies.contains([192, 0, 2, 1].into()));
+/// # Ok::<(), rc_auth_web::InvalidTrustedProxies>(())
+/// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct TrustedProxies(Vec<IpNet>);
 

@@ -20,6 +20,22 @@ use crate::{
 };
 
 /// Collects what a [`Client`] is made of.
+///
+/// ```no_run
+/// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use rc_auth::{Client, OAuthApp, store::{KeyRing, MemoryStore}};
+///
+/// let app = OAuthApp::new("example-client", None, "https://app.example.com/cb", OAuthApp::DEFAULT_SERVER)?;
+/// let client = Client::builder(app)
+///     .store(MemoryStore::new(), KeyRing::generate("2026a")?)
+///     .auth_budget("2/60s".parse()?)
+///     .call_timeout(Duration::from_secs(10))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ClientBuilder {
     app: OAuthApp,
@@ -96,7 +112,7 @@ impl ClientBuilder {
     /// endpoints.
     ///
     /// A transport given here serves both, unless [`oauth_transport`](Self::oauth_transport) names another.
-    /// One that keeps connections open on the runtime of whoever opened them (reqwest does) should not
+    /// One that keeps connections open on the runtime that opened them (reqwest does) should not
     /// serve both where callers run on runtimes of their own, such as the workers of actix.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn HttpClient>) -> Self {
@@ -163,7 +179,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Does not look after grants that nobody uses: another process does, or this one calls
+    /// Does not look after grants that are not in use: another process does, or this one calls
     /// [`Client::keep_alive`] when it is ready to. Default: [`build`](Self::build) starts that.
     #[must_use]
     pub fn without_keep_alive(mut self) -> Self {
@@ -179,7 +195,7 @@ impl ClientBuilder {
     }
 
     /// Builds the client, and starts its background tasks: one listens to the store's changes, one looks after
-    /// grants that nobody uses ([`Client::keep_alive`]).
+    /// grants that are not in use ([`Client::keep_alive`]).
     ///
     /// Waits for nothing. Whether the store answers, and its records open with the keys that were given, is
     /// told by [`Client::check_store`].

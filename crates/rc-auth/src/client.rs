@@ -57,6 +57,14 @@ impl Client {
     }
 
     /// A request to sign a user in, to which options can be added before [`Client::begin`].
+    ///
+    /// ```no_run
+    /// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+    /// let sign_in = client.begin(client.authorization_request().login_hint("ada@example.com"))?;
+    /// println!("redirect to {}", sign_in.url);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn authorization_request(&self) -> AuthorizationRequest<'_> {
         AuthorizationRequest::new(&self.state.platform.app)
@@ -143,6 +151,17 @@ impl Client {
     /// Signs in with a personal JWT, made in the developer console, under a key of the caller's. Each
     /// call starts a new OAuth session at the platform, which allows five of a user and app.
     ///
+    /// ```no_run
+    /// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+    /// use rc_auth::{GrantKey, Secret};
+    ///
+    /// let jwt = Secret::new(std::env::var("RC_PERSONAL_JWT")?);
+    /// let grant = client.sign_in_with_jwt(GrantKey::new("nightly-job"), jwt).await?;
+    /// println!("until {}", grant.status().await?.access_expires_at);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SignInError`], by who has to do something about it.
@@ -163,12 +182,22 @@ impl Client {
 
     /// What happens to grants from now on. A listener that falls more than 1,024 events behind misses
     /// the oldest and is told so.
+    ///
+    /// ```no_run
+    /// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut events = client.events();
+    /// while let Ok(event) = events.recv().await {
+    ///     println!("{event:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.state.events()
     }
 
-    /// Looks after grants that nobody uses: refreshes them before their refresh tokens end, goes on with
+    /// Looks after grants that are not in use: refreshes them before their refresh tokens end, goes on with
     /// refreshes and sign-outs that were left unfinished, ends what is unused for too long or too old, and
     /// clears away what is over.
     ///
@@ -184,7 +213,7 @@ impl Client {
     }
 
     /// Says that no other process uses the store at this moment: refreshes that stand unfinished in it
-    /// belong to processes that exist no longer, and whoever looks takes them over at once. Returns how many
+    /// belong to processes that exist no longer, and are taken over at once when they are next looked at. Returns how many
     /// there were. To be called once, at start, before [`keep_alive`](Self::keep_alive), under a lock that
     /// other processes respect until this one can be seen to be alive.
     ///
@@ -211,6 +240,21 @@ impl Client {
     ///
     /// Lists every grant of the store, also of other apps that share it.
     ///
+    /// ```no_run
+    /// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut after = None;
+    /// loop {
+    ///     let page = client.list_grants(after).await?;
+    ///     println!("{page:?}");
+    ///     after = page.next;
+    ///     if after.is_none() {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`StoreError`](rc_store::StoreError) when the store cannot be read.
@@ -235,8 +279,8 @@ impl Client {
     }
 
     /// Where an owner is signed in with this app, the latest last: at most 32 places. `owner_id` is the
-    /// extension's id, as [`GrantStatus::owner_id`](crate::GrantStatus::owner_id) says it. Whether the
-    /// caller may ask that, is for the application to know; [`Grant::sign_ins`] asks for a user's own.
+    /// extension's id, as [`GrantStatus::owner_id`](crate::GrantStatus::owner_id) says it. The application has to
+    /// check that its caller may see this owner's sign-ins; [`Grant::sign_ins`] lists those of the grant's own user.
     ///
     /// Reads one record for the owner and one for each place. Sign-ins of versions that kept no list are
     /// in it once [`Grant::sign_ins`] has been called with them.
@@ -251,6 +295,17 @@ impl Client {
     /// Signs an owner out wherever [`sign_ins_of`](Self::sign_ins_of) finds them, each as
     /// [`Grant::sign_out`] does. Runs in a task of its own. A sign-in that is finished meanwhile may stay.
     ///
+    /// ```no_run
+    /// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+    /// let out = client.sign_out_everywhere("100200300").await?;
+    /// println!("{} ended", out.ended);
+    /// for (_, error) in out.failed {
+    ///     println!("not ended: {error}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`GrantError::Unavailable`] when the list cannot be read: then nothing was ended. What could not be
@@ -264,6 +319,17 @@ impl Client {
 
     /// Ends the client: starts nothing new in the background, and waits until everything in the air
     /// (refreshes, code exchanges, sign-outs) is saved, at most for `limit`. `true`: nothing is left.
+    ///
+    /// ```no_run
+    /// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// if !client.shutdown(Duration::from_secs(45)).await {
+    ///     eprintln!("not everything was saved");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn shutdown(&self, limit: Duration) -> bool {
         let state = &self.state;
         state.tasks.closing.cancel();

@@ -9,14 +9,14 @@ use rc_auth_core::{
 };
 
 /// Why a client could not be built.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// No store was given. There is no default: tokens in memory only would be lost at a restart.
     #[error("no token store: call ClientBuilder::store")]
     NoStore,
     /// The refresh policy contradicts itself.
-    #[error("the refresh policy contradicts itself: {0}")]
+    #[error("the refresh policy contradicts itself")]
     Policy(#[from] rc_auth_core::InvalidPolicy),
     /// The HTTP client could not be made.
     #[error("the HTTP client cannot be made")]
@@ -29,12 +29,19 @@ pub enum BuildError {
     NoRuntime,
 }
 
+/// The sentence of `Display` and those of its causes, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&ErrorChain(self), f)
+    }
+}
+
 /// Why a sign-in did not succeed.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignInError {
     /// The callback failed a check. No token request was made.
-    #[error("{0}")]
+    #[error(transparent)]
     Callback(#[from] CallbackError),
     /// The app's configuration is not that of the start of the sign-in. No token request was made.
     #[error(transparent)]
@@ -64,8 +71,15 @@ pub enum SignInError {
     Entropy,
 }
 
+/// The sentence of `Display` and those of its causes, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for SignInError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&ErrorChain(self), f)
+    }
+}
+
 /// Why there is no access token.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum GrantError {
     /// The grant is over: only a new sign-in helps.
@@ -74,7 +88,7 @@ pub enum GrantError {
         /// Why.
         reason: EndReason,
     },
-    /// The grant is kept, and nothing can be had of it now.
+    /// The grant is kept, and gives no access token now.
     #[error("not available now, the sign-in is kept: {}", Because(trouble.as_deref(), *retry_at))]
     Unavailable {
         /// From when trying again makes sense, if that is known.
@@ -88,6 +102,13 @@ pub enum GrantError {
          RingCentral's developer console, then sign in again"
     )]
     NotRefreshable,
+}
+
+/// The sentence of `Display` and those of its causes, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for GrantError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&ErrorChain(self), f)
+    }
 }
 
 /// What went wrong, and how long there is nothing to be had where a rate limit is the cause.
@@ -116,7 +137,21 @@ impl fmt::Display for Because<'_> {
 }
 
 /// Why a call of the API gave no answer that can be used.
-#[derive(Clone, Debug, thiserror::Error)]
+///
+/// ```no_run
+/// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+/// use rc_auth::{CallError, GrantError};
+///
+/// match grant.get("/restapi/v1.0/account/~").await {
+///     Ok(answer) => println!("{}", answer.status),
+///     Err(CallError::Grant(GrantError::SignInAgain { .. })) => println!("to the sign-in page"),
+///     Err(CallError::RateLimited { retry_at, .. }) => println!("not before {retry_at}"),
+///     Err(error) => println!("{error} (request {:?})", error.request_id()),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
     /// There is no access token to call with.
@@ -185,6 +220,13 @@ pub enum CallError {
         /// What is wrong, without a word of the body.
         problem: String,
     },
+}
+
+/// The sentence of `Display` and those of its causes, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&ErrorChain(self), f)
+    }
 }
 
 struct Group<'a>(Option<&'a str>);

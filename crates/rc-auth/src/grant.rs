@@ -98,6 +98,14 @@ impl Grant {
 
     /// What is known of the grant. Reads the store if it was not read yet, and never the platform.
     ///
+    /// ```no_run
+    /// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+    /// let status = grant.status().await?;
+    /// println!("{:?} until {}", status.owner_id, status.access_expires_at);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`GrantError::SignInAgain`] when it is over, [`GrantError::Unavailable`] when the store does not
@@ -133,6 +141,14 @@ impl Grant {
 
     /// Refreshes now, or joins the refresh that is running.
     ///
+    /// ```no_run
+    /// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+    /// let before = grant.status().await?.generation;
+    /// assert!(grant.refresh().await?.generation > before);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`GrantError::NotRefreshable`] when there is no refresh token; [`GrantError::SignInAgain`] when
@@ -153,7 +169,7 @@ impl Grant {
         self.look(deadline).await.map(|(_, status)| status)
     }
 
-    /// Says that somebody uses the grant without calling the API, by opening a page of their session for
+    /// Counts as a use of the grant without a call of the API: the user opens a page of the session, for
     /// example. Waits for nothing. The use is written down where grants end without one
     /// ([`RefreshPolicy::max_idle`](crate::RefreshPolicy::max_idle)), and an access token that is about
     /// to end is refreshed in the background.
@@ -179,7 +195,7 @@ impl Grant {
     /// Signs the user out: writes down that the grant is over, revokes its tokens at the platform, and
     /// deletes it. Runs in a task of its own.
     ///
-    /// In this process nobody is served with the grant from the moment of the call. Everywhere, the user is
+    /// From the moment of the call this process gives no token of the grant to any caller. Everywhere, the user is
     /// signed out as soon as it is written down. A revocation that fails does not change that; it is tried
     /// again by [`Client::keep_alive`](crate::Client::keep_alive).
     ///

@@ -15,6 +15,18 @@ use crate::environment::{Environment, NoRandomness};
 /// By default a random 128-bit id made at sign-in, which the caller keeps (the demo keeps it in a sealed
 /// cookie). An application may give its own, its user id say: then a second sign-in under the same key
 /// replaces the first. Always scoped to server and client id.
+///
+/// ```no_run
+/// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+/// use rc_auth::GrantKey;
+///
+/// // What an application keeps with its user, and what leads back to the grant.
+/// let kept = grant.key().as_str().to_owned();
+/// let again = client.grant(&GrantKey::new(kept));
+/// assert_eq!(again.key(), grant.key());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub struct GrantKey(String);
 

@@ -1,6 +1,6 @@
 //! The client on reqwest.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use reqwest::{redirect, retry};
 
@@ -191,11 +191,24 @@ impl Default for ReqwestClientBuilder {
 }
 
 /// A [`ReqwestClient`] cannot be used as it has to be.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("cannot set up {what}")]
 pub struct BuildError {
     what: &'static str,
     source: Box<dyn Error + Send + Sync>,
+}
+
+/// The sentence of `Display` and those of its causes, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        let mut cause = Error::source(self);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 impl BuildError {

@@ -1,6 +1,7 @@
 //! What can go wrong with a folder, and what to do about it.
 
 use std::{
+    fmt,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
     time::Duration,
@@ -10,18 +11,18 @@ use rc_store::StoreError;
 
 /// Why a folder could not be opened as a store. Nothing in it was changed, except that the folder or its
 /// first files may have been made.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The operating system refused something.
-    #[error("cannot {action} {folder}: {source}{}", advice(source))]
+    #[error("cannot {action} {folder}: {cause}{}", advice(cause))]
     Io {
         /// What was tried, as in "open the folder".
         action: &'static str,
         /// The folder of the store.
         folder: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
+        /// What the operating system said. `Display` shows it, so it is not a `source` as well.
+        cause: io::Error,
     },
     /// Users other than the owner may make, replace and delete files in the folder.
     #[error(
@@ -68,14 +69,21 @@ pub enum OpenError {
     },
 }
 
+/// The sentence of `Display`, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Why something that was asked of an open folder failed: the cause inside a [`StoreError`].
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
-    #[error("cannot {action} {folder}: {source}{}", advice(source))]
+    #[error("cannot {action} {folder}: {cause}{}", advice(cause))]
     Io {
         action: &'static str,
         folder: PathBuf,
-        source: io::Error,
+        cause: io::Error,
     },
     #[error(
         "{folder} was locked by another process for {limit:?}; see which one has it open, and try again"
@@ -90,18 +98,18 @@ pub(crate) enum Fault {
 impl Fault {
     /// For `map_err`: what was tried, in which folder. Names no record.
     pub(crate) fn io(action: &'static str, folder: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
+        move |cause| Self::Io {
             action,
             folder: folder.to_owned(),
-            source,
+            cause,
         }
     }
 
     /// Whether the operating system certainly did nothing. Of other errors that is not known.
     pub(crate) fn did_nothing(&self) -> bool {
         match self {
-            Self::Io { source, .. } => matches!(
-                source.kind(),
+            Self::Io { cause, .. } => matches!(
+                cause.kind(),
                 ErrorKind::NotFound
                     | ErrorKind::PermissionDenied
                     | ErrorKind::ReadOnlyFilesystem
@@ -129,11 +137,11 @@ impl From<Fault> for OpenError {
             Fault::Io {
                 action,
                 folder,
-                source,
+                cause,
             } => Self::Io {
                 action,
                 folder,
-                source,
+                cause,
             },
             Fault::Locked { folder, limit } => Self::Locked { folder, limit },
             // Of a store that is open already.

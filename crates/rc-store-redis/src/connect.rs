@@ -5,7 +5,6 @@ use std::{error::Error, fmt};
 use crate::fault::Fault;
 
 /// Why Redis cannot be used. Never shows a URL, which may hold a password.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The URL cannot be understood.
@@ -35,6 +34,19 @@ pub enum ConnectError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+/// The sentence of `Display` and those of its causes, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        let mut cause = Error::source(self);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 impl From<Fault> for ConnectError {

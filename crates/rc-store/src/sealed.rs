@@ -30,6 +30,21 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
+///
+/// ```
+/// use rc_store::{Expect, KeyRing, MemoryStore, RecordKey, Sealed, TokenStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Sealed::new(MemoryStore::new(), KeyRing::generate("2026a")?);
+/// let key = RecordKey::derive(&[b"grant", b"user-42"]);
+/// store.save(&key, b"a secret", None, Expect::Absent).await?;
+///
+/// let below = store.get_ref().load(&key).await?.ok_or("no record")?;
+/// assert_ne!(below.payload.as_slice(), b"a secret");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Sealed<S> {
     inner: S,
     ring: RwLock<KeyRing>,

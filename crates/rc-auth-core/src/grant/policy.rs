@@ -1,6 +1,6 @@
 //! When a grant is refreshed, how long each step may take, and what the server does with spent tokens.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::{About, Pause};
 use crate::{AuthBudget, Timestamp, TokenPair};
@@ -31,6 +31,20 @@ impl RefreshReplay {
 }
 
 /// The numbers of the life of a grant.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use rc_auth_core::RefreshPolicy;
+///
+/// let mut policy = RefreshPolicy::default();
+/// policy.max_idle = Some(Duration::from_secs(30 * 24 * 60 * 60));
+/// policy.check()?;
+///
+/// policy.max_idle = Some(Duration::from_secs(60));
+/// assert!(policy.check().is_err(), "shorter than two access tokens");
+/// # Ok::<(), rc_auth_core::InvalidPolicy>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RefreshPolicy {
@@ -121,7 +135,7 @@ impl Default for RefreshPolicy {
 }
 
 /// A policy whose numbers contradict each other.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidPolicy {
     /// An answer that comes at the last moment could not be saved before others take over.
@@ -142,6 +156,13 @@ pub enum InvalidPolicy {
     /// A loop without a pause.
     #[error("retry and poll delays must not be zero, and no first delay longer than its longest")]
     Delay,
+}
+
+/// The sentence of `Display`, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for InvalidPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl RefreshPolicy {

@@ -252,6 +252,10 @@ pub enum EndReason {
 
 impl EndReason {
     /// One sentence for the person who was signed in.
+    ///
+    /// ```
+    /// assert_eq!(rc_auth_core::EndReason::SignedOut.explanation(), "The user signed out.");
+    /// ```
     #[must_use]
     pub const fn explanation(self) -> &'static str {
         match self {

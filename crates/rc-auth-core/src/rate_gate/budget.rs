@@ -3,6 +3,15 @@
 use std::{collections::VecDeque, fmt, str::FromStr, time::Duration};
 
 /// How many token requests may be sent in a time.
+///
+/// ```
+/// use rc_auth_core::AuthBudget;
+///
+/// let third: AuthBudget = "2/60s".parse()?;
+/// assert_eq!(third.to_string(), "2/60s");
+/// assert_eq!("off".parse(), Ok(AuthBudget::Off));
+/// # Ok::<(), rc_auth_core::InvalidBudget>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AuthBudget {
     /// The guide's figure, 5 in 60 s, for each grant; nothing for the app as a whole. The default.
@@ -22,9 +31,16 @@ pub struct Rate {
 }
 
 /// Text that is no budget.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[error("a budget is a number of requests and a time in seconds, for example `5/60s`, or `off`")]
 pub struct InvalidBudget;
+
+/// The sentence of `Display`, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for InvalidBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl Rate {
     /// The guide's figure for the Auth group: 5 requests in 60 s.

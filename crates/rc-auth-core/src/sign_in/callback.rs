@@ -113,6 +113,22 @@ impl Parameters {
 /// The public name of the attempt that a callback's raw query belongs to, to find its pending
 /// authorization among several. `None` when the query has no state, or is one that
 /// [`PendingAuthorization::finish`] refuses unread.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use rc_auth_core::{AuthorizationRequest, Entropy, Now, OAuthApp, Timestamp, callback_attempt};
+///
+/// let app = OAuthApp::new("example-client", None, "https://app.example.com/cb", OAuthApp::DEFAULT_SERVER)?;
+/// let now = Now { wall: Timestamp::from_unix_millis(1_800_000_000_000), mono: Duration::ZERO };
+/// let (url, pending) = AuthorizationRequest::new(&app).start(&Entropy::new([7; 64]), now);
+/// let state = url.split("state=").nth(1).and_then(|rest| rest.split('&').next()).unwrap_or_default();
+///
+/// let callback = format!("code=abc&state={state}");
+/// assert!(callback_attempt(&callback) == Some(pending.name()));
+/// assert!(callback_attempt("code=abc").is_none());
+/// # Ok::<(), rc_auth_core::InvalidApp>(())
+/// ```
 #[must_use]
 pub fn callback_attempt(query: &str) -> Option<AttemptName> {
     let state = Parameters::parse(query).ok()?.state?;

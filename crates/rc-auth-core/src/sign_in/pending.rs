@@ -14,6 +14,22 @@ use crate::{Now, OAuthApp, Secret, Timestamp, digest};
 /// and sealed. [`to_bytes`](Self::to_bytes) makes it fit a short-lived encrypted cookie, one per
 /// attempt, so that no table of unfinished sign-ins exists that could be flooded, two tabs do not
 /// disturb each other, and any replica can finish.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use rc_auth_core::{AuthorizationRequest, Entropy, Now, OAuthApp, PendingAuthorization, Timestamp};
+///
+/// let app = OAuthApp::new("example-client", None, "https://app.example.com/cb", OAuthApp::DEFAULT_SERVER)?;
+/// let now = Now { wall: Timestamp::from_unix_millis(1_800_000_000_000), mono: Duration::ZERO };
+/// let (_, pending) = AuthorizationRequest::new(&app).start(&Entropy::new([7; 64]), now);
+///
+/// // Sealed into a cookie, and back.
+/// let bytes = pending.to_bytes();
+/// let again = PendingAuthorization::from_bytes(&bytes)?;
+/// assert!(again.name() == pending.name() && !again.is_expired(now.wall));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PendingAuthorization {
     pub(super) state: Secret,

@@ -67,8 +67,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
 /// A session store did not do what it was asked. Whether a browser is signed in is not known: answer 503,
 /// touch no cookie, and try again later.
 #[derive(Debug, thiserror::Error)]
+// The sentence has its cause in it, which is not a source as well: a chain would print it twice.
 #[error("the session store failed, try again later: {0}")]
-pub struct SessionStoreError(#[source] Box<dyn Error + Send + Sync>);
+pub struct SessionStoreError(Box<dyn Error + Send + Sync>);
 
 impl SessionStoreError {
     /// Because of `source`, which names no session and no value of a cookie.

@@ -128,6 +128,18 @@ impl Grant {
     }
 
     /// Begins a call with POST; see [`request`](Self::request).
+    ///
+    /// ```no_run
+    /// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+    /// let sms = serde_json::json!({
+    ///     "from": { "phoneNumber": "+16505550100" },
+    ///     "to": [{ "phoneNumber": "+16505550101" }],
+    ///     "text": "Hello",
+    /// });
+    /// grant.post("/restapi/v1.0/account/~/extension/~/sms").json(&sms).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn post<'a>(&'a self, target: &'a str) -> ApiRequest<'a> {
         self.request(Method::POST, target)
     }
@@ -163,7 +175,7 @@ impl<'a> ApiRequest<'a> {
     }
 
     /// Adds a header. `Authorization`, `Host`, `Cookie` and the headers of the connection are refused when the
-    /// call is sent: they are this crate's to set, or nobody's.
+    /// call is sent: this crate sets them, or they are never sent.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         let name = HeaderName::try_from(name.as_ref());
         let value = HeaderValue::try_from(value.as_ref());
@@ -232,6 +244,19 @@ impl<'a> ApiRequest<'a> {
 
     /// Waits for a rate limit, up to this long in all and never past the [timeout](Self::timeout). Default: not
     /// at all; the call fails at once with [`CallError::RateLimited`], which says until when.
+    ///
+    /// ```no_run
+    /// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let log = grant
+    ///     .get("/restapi/v1.0/account/~/call-log")
+    ///     .wait_for_rate_limit(Duration::from_secs(90))
+    ///     .await?;
+    /// println!("{}", log.status);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wait_for_rate_limit(mut self, patience: Duration) -> Self {
         self.options.rate_limit_patience = patience;
         self

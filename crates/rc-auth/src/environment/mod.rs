@@ -31,10 +31,10 @@ pub trait Environment: fmt::Debug + Send + Sync {
     /// Waits until a moment of [`Now::mono`]; at once if it is over.
     fn sleep_until(&self, mono: Duration) -> BoxFuture<'static, ()>;
 
-    /// Runs a task that belongs to nobody who waits for it. It must not end with whoever spawned it.
+    /// Runs a task in the background. It must go on when the task or thread that spawned it ends.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 
-    /// Fills `bytes` with random numbers that nobody can guess.
+    /// Fills `bytes` with random numbers that cannot be guessed.
     ///
     /// # Errors
     ///

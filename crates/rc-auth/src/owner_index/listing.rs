@@ -26,9 +26,9 @@ pub struct SignInEntry {
     /// The grant's key: `client.grant(&entry.key).sign_out()` ends this sign-in. It opens the grant, so it
     /// is not for pages: number the entries there instead.
     pub key: GrantKey,
-    /// When the user signed in. Only of a grant that is in no index it may be unknown.
+    /// When the user signed in. Unknown only for sign-ins of versions that wrote no time down.
     pub made_at: Option<Timestamp>,
-    /// When somebody last used the grant, as far as that was written down: see
+    /// When the grant was last used, as far as that was written down: see
     /// [`RefreshPolicy::max_idle`](crate::RefreshPolicy::max_idle).
     pub last_used_at: Option<Timestamp>,
     /// What the application said of the browser or the device, by
@@ -36,7 +36,8 @@ pub struct SignInEntry {
     pub label: Option<String>,
     /// Who signed in, if the application has said so by [`Grant::remember`](crate::Grant::remember).
     pub person: Option<Person>,
-    /// Whether this is the grant that was asked. Never, if the client was.
+    /// Whether this is the grant that [`Grant::sign_ins`](crate::Grant::sign_ins) was called on. Always `false` from
+    /// [`Client::sign_ins_of`](crate::Client::sign_ins_of).
     pub is_this: bool,
 }
 

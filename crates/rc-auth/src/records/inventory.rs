@@ -21,7 +21,7 @@ pub struct ListedGrant {
     pub state: ListedState,
     /// When the user signed in, unless an old version wrote the record.
     pub made_at: Option<Timestamp>,
-    /// When somebody last used it, as far as that was written down.
+    /// When it was last used, as far as that was written down.
     pub last_used_at: Option<Timestamp>,
     /// Who signed in, if the application has found out.
     pub person: Option<Person>,

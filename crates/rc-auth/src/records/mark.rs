@@ -1,18 +1,20 @@
 //! A mark in the store, by which a key ring that cannot open it is noticed before any grant is asked for.
 
+use std::fmt;
+
 use rc_store::{Expect, RecordKey, StoreError};
 
 use super::{
     Records,
     format::{self, Mark, StoredRecord},
 };
-use crate::{key::mark_record_key, tasks::guarded};
+use crate::{error::ErrorChain, key::mark_record_key, tasks::guarded};
 
 /// How many records are looked at.
 const PAGE: usize = 100;
 
 /// Why a store should not be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreCheckError {
     /// What stands in the store was sealed with a key that is not in the key ring.
@@ -24,6 +26,13 @@ pub enum StoreCheckError {
     /// The store does not answer.
     #[error("the store does not answer")]
     Store(#[source] StoreError),
+}
+
+/// The sentence of `Display` and those of its causes, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for StoreCheckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&ErrorChain(self), f)
+    }
 }
 
 /// The innermost error: it names the key.

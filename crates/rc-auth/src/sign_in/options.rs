@@ -6,6 +6,17 @@ use crate::key::GrantKey;
 
 /// Under which key a sign-in is kept, and what it is called where its owner's sign-ins are listed: for
 /// [`Client::finish_sign_in_with`](crate::Client::finish_sign_in_with). `Debug` leaves the label out.
+///
+/// ```no_run
+/// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
+/// use rc_auth::SignInOptions;
+///
+/// # let (pending, query) = (client.begin_sign_in()?.pending, "code=…&state=…");
+/// let options = SignInOptions::new().label("Firefox on Linux");
+/// let grant = client.finish_sign_in_with(pending, query, options).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct SignInOptions {
     pub(crate) key: Option<GrantKey>,

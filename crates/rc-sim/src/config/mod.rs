@@ -62,6 +62,12 @@ impl Config {
     /// personal JWTs. Ids and secrets follow from `seed`; read them with
     /// [`confidential_app`](Self::confidential_app), [`public_app`](Self::public_app),
     /// [`key_app`](Self::key_app) and [`demo_user`](Self::demo_user).
+    ///
+    /// ```
+    /// let config = rc_sim::Config::demo(1, "http://localhost:8080/oauth/callback");
+    /// assert!(config.confidential_app().and_then(|app| app.client_secret()).is_some());
+    /// assert!(config.public_app().is_some_and(|app| app.is_public()));
+    /// ```
     #[must_use]
     pub fn demo(seed: u64, redirect_uri: impl Into<String>) -> Self {
         let redirect_uri = redirect_uri.into();

@@ -27,6 +27,18 @@ impl Platform {
     }
 
     /// Sets the platform's clock ahead of its callers' by `by` more.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use rc_sim::{Config, Platform, Timestamp};
+    ///
+    /// let mut platform = Platform::new(Config::demo(1, "http://localhost:8080/cb"));
+    /// let now = Timestamp::from_millis(1_800_000_000_000);
+    /// let before = platform.clock(now);
+    /// platform.advance(Duration::from_secs(3600));
+    /// assert!(platform.clock(now) > before);
+    /// ```
     pub fn advance(&mut self, by: Duration) {
         self.clock.advance(by);
         self.note_clock();
@@ -143,6 +155,14 @@ impl Platform {
 
     /// A personal JWT of the user with this login, for every app: what the developer console hands out. The
     /// same each time. `None` when there is no such user.
+    ///
+    /// ```
+    /// use rc_sim::{Config, Platform};
+    ///
+    /// let config = Config::demo(1, "http://localhost:8080/cb");
+    /// let platform = Platform::new(config);
+    /// assert!(platform.personal_jwt("nobody@example.com").is_none());
+    /// ```
     #[must_use]
     pub fn personal_jwt(&self, login: &str) -> Option<String> {
         let user = self.registry.login(login)?;

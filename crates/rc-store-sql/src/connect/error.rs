@@ -11,7 +11,6 @@ use crate::failure::{driver_error, sqlite_code};
 type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why a database cannot be used. Never shows a URL, which may hold a password.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The URL cannot be understood.
@@ -88,6 +87,19 @@ pub enum ConnectError {
         /// Why.
         source: Cause,
     },
+}
+
+/// The sentence of `Display` and those of its causes, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        let mut cause = Error::source(self);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 impl ConnectError {

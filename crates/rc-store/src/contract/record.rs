@@ -17,6 +17,14 @@ impl RecordKey {
     }
 
     /// SHA-256 over the parts, each prefixed with its length, so that no two lists share a key.
+    ///
+    /// ```
+    /// use rc_store::RecordKey;
+    ///
+    /// let key = RecordKey::derive(&[b"grant", b"user-42"]);
+    /// assert_ne!(key, RecordKey::derive(&[b"grantuser", b"-42"]));
+    /// assert_eq!(RecordKey::from_hex(&key.to_hex()), Some(key));
+    /// ```
     #[must_use]
     pub fn derive(parts: &[&[u8]]) -> Self {
         let mut digest = Sha256::new();

@@ -12,6 +12,18 @@ use super::{KeyProvider, KeyProviderError, KeyRing, provider::Problem};
 use crate::BoxFuture;
 
 /// Keys in a file that only its owner may read, read anew each time.
+///
+/// ```
+/// use rc_store::KeyFile;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.keys");
+/// let keys = KeyFile::new(path);
+/// let made = keys.load_or_create("k1")?;
+/// assert_eq!(made.active_id(), "k1");
+/// assert!(keys.load_or_create("k2")?.ids().eq(["k1"]), "a file that is there is read");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct KeyFile {
     path: PathBuf,

@@ -26,6 +26,16 @@ const KEY_LEN: usize = 32;
 /// Sealing is XChaCha20-Poly1305 with a random 192-bit nonce, so that any number of processes can seal
 /// with one key without counting. Clones share the keys, which are wiped when the last one is dropped.
 /// `Debug` shows the ids.
+///
+/// ```
+/// use rc_store::KeyRing;
+///
+/// let ring = KeyRing::generate("2026a")?;
+/// let sealed = ring.seal(&[b"cookie"], b"a secret").unwrap();
+/// assert_eq!(ring.open(&[b"cookie"], &sealed).unwrap().as_slice(), b"a secret");
+/// assert!(ring.open(&[b"another place"], &sealed).is_err());
+/// # Ok::<(), rc_store::InvalidKeyRing>(())
+/// ```
 #[derive(Clone)]
 pub struct KeyRing {
     keys: Arc<[Key]>,

@@ -70,10 +70,16 @@ impl KeyProvider for EnvironmentKeys {
 }
 
 /// Why there are no keys: where they were looked for, and what is wrong there. No key is in it.
-#[derive(Debug)]
 pub struct KeyProviderError {
     pub(super) place: String,
     pub(super) problem: Problem,
+}
+
+/// The sentence of `Display`, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for KeyProviderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 #[derive(Debug)]

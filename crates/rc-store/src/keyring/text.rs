@@ -111,8 +111,15 @@ pub(super) fn distinct(keys: &[Key]) -> Result<(), InvalidKeyRing> {
 /// Why a text is no key ring: which key, counted from 1, what is wrong with it, and an example.
 ///
 /// Never shows what may be key material; an id is shown only where it is a valid one.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct InvalidKeyRing(Problem);
+
+/// The sentence of `Display`, which `main` prints by `Debug` where it returns this error.
+impl fmt::Debug for InvalidKeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl InvalidKeyRing {
     pub(super) fn no_randomness() -> Self {

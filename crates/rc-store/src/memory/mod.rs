@@ -28,6 +28,20 @@ use crate::{
 ///
 /// [`changes`](TokenStore::changes) names every write at once. A reader who is behind by more than 1,000
 /// records gets a [`Change::Gap`](crate::Change::Gap) instead.
+///
+/// ```
+/// use rc_store::{Expect, MemoryStore, RecordKey, StoreError, TokenStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StoreError> {
+/// let store = MemoryStore::new();
+/// let key = RecordKey::derive(&[b"user-42"]);
+/// store.save(&key, b"first", None, Expect::Absent).await?;
+/// let second = store.save(&key, b"second", None, Expect::Absent).await;
+/// assert!(matches!(second, Err(StoreError::Conflict)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Default)]
 pub struct MemoryStore {
     shelf: Mutex<Shelf>,
