@@ -106,8 +106,10 @@ fn sign_ins_of_one_owner_are_listed_in_every_process() {
     let desk = sign_in_labelled(&town, &a.client, "desk", "Firefox on Linux");
     town.pass(MINUTE);
     let phone = sign_in_labelled(&town, &b.client, "phone", &"é".repeat(150));
-    let mut person = Person::default();
-    person.name = Some("Alice Example".to_owned());
+    let person = Person {
+        name: Some("Alice Example".to_owned()),
+        ..Person::default()
+    };
     town.run(desk.remember(person.clone())).unwrap();
 
     let seen = town.run(phone.sign_ins()).unwrap();
