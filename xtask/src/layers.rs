@@ -95,6 +95,10 @@ const LAYERS: &[Layer] = &[
         ],
     },
     Layer {
+        name: "rc-web-lab",
+        uses: &[],
+    },
+    Layer {
         name: "xtask",
         uses: &[],
     },

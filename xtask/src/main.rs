@@ -111,8 +111,8 @@ const CHORES: [Chore; 14] = [
     },
     Chore {
         name: "bench",
-        arguments: "sim | stores [--full] [ENGINE..]",
-        purpose: "measures the simulator, or the stores beside their bare clients, against bounds; stores: a table, and target/bench/stores.svg (minutes)",
+        arguments: "sim | web | stores [--full] [ENGINE..]",
+        purpose: "measures the simulator, the demo beside a tutorial's application (Linux), or the stores beside their bare clients, against bounds; web and stores: a table, and target/bench/NAME.svg (minutes)",
         run: bench::run,
     },
     Chore {

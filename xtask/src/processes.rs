@@ -21,6 +21,8 @@ use crate::{
     wire::{self, Request},
 };
 
+mod usage;
+
 /// How long a program may take to say where it listens.
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// Nothing listens there: who drives the applications carries callbacks to them.
@@ -46,7 +48,18 @@ impl Programs {
         Self::build(&[], features)
     }
 
+    /// Builds them for measuring beside what `more` asks cargo for: in one build, so with the same dependencies.
+    /// Also what cargo said.
+    pub(crate) fn release_beside(more: &[&str]) -> Fallible<(Self, String)> {
+        let messages = Self::messages(&[&["--release"], more].concat(), &[])?;
+        Ok((Self::named_in(&messages)?, messages))
+    }
+
     fn build(more: &[&str], features: &[&str]) -> Fallible<Self> {
+        Self::named_in(&Self::messages(more, features)?)
+    }
+
+    fn messages(more: &[&str], features: &[&str]) -> Fallible<String> {
         let mut command = cargo::cargo(&[
             "build",
             "--bins",
@@ -57,11 +70,19 @@ impl Programs {
         let features = features
             .iter()
             .map(|feature| format!("--features=rc-web/{feature}"));
-        let messages = cargo::output(command.args(more).args(features))?;
+        cargo::output(command.args(more).args(features))
+    }
+
+    fn named_in(messages: &str) -> Fallible<Self> {
         Ok(Self {
-            web: executable(&messages, "rc-web")?,
-            simulator: executable(&messages, "rc-sim")?,
+            web: executable(messages, "rc-web")?,
+            simulator: executable(messages, "rc-sim")?,
         })
+    }
+
+    /// The application.
+    pub(crate) fn web(&self) -> &Path {
+        &self.web
     }
 }
 
@@ -233,10 +254,19 @@ impl Web {
         simulator: &Simulator,
         replica: &Replica<'_>,
     ) -> Fallible<Self> {
+        Self::start_program(&programs.web, simulator, replica).await
+    }
+
+    /// Starts `program`, which is configured like the application and says the same.
+    pub(crate) async fn start_program(
+        program: &Path,
+        simulator: &Simulator,
+        replica: &Replica<'_>,
+    ) -> Fallible<Self> {
         let log = replica.folder.join(format!("{}.log", replica.name));
         let log_file = File::options().append(true).create(true).open(&log);
         let log_file = log_file.map_err(|error| format!("{}: {error}", log.display()))?;
-        let mut command = Command::new(&programs.web);
+        let mut command = Command::new(program);
         command
             .env_clear()
             .env("BIND", format!("127.0.0.1:{}", replica.port))
@@ -277,14 +307,18 @@ impl Web {
         killed.map_err(|error| format!("cannot kill rc-web: {error}"))
     }
 
+    /// The processor time that all its threads have taken so far, in the system and outside.
+    pub(crate) fn processor_time(&self) -> Fallible<Duration> {
+        usage::processor_time(self.running()?)
+    }
+
     /// The most memory it has held so far, in KiB.
     pub(crate) fn peak_memory(&self) -> Fallible<u64> {
-        let id = self.child.id().ok_or("rc-web has ended")?;
-        let path = format!("/proc/{id}/status");
-        let status = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse().ok());
-        peak.ok_or_else(|| format!("{path} has no VmHWM"))
+        usage::peak_memory(self.running()?)
+    }
+
+    fn running(&self) -> Fallible<u32> {
+        self.id().ok_or_else(|| "the program has ended".to_owned())
     }
 
     /// How many lines of its log say `words`.

@@ -1,5 +1,6 @@
 //! What the measuring program says, held against what it may be.
 
+use super::plot::{Chart, Group, Pair};
 use crate::{Fallible, Outcome};
 
 /// How many times as long as the bare client a store may take for the same statement.
@@ -131,6 +132,18 @@ impl Table {
         }
     }
 
+    /// The pairs, those of each engine on a scale of its own.
+    pub(super) fn chart(&self) -> Chart {
+        let group = |(engine, lines): &(&'static str, Vec<Line>)| Group {
+            pairs: lines.iter().filter_map(|line| pair(engine, line)).collect(),
+            shown: micros,
+        };
+        Chart {
+            title: "Median times: store (blue) and bare client (grey)",
+            groups: self.engines.iter().map(group).collect(),
+        }
+    }
+
     fn rows(&self) -> impl Iterator<Item = (&'static str, Row)> {
         let rows = |(engine, lines): &'_ (&'static str, Vec<Line>)| {
             let engine = *engine;
@@ -140,6 +153,27 @@ impl Table {
         };
         self.engines.iter().flat_map(rows)
     }
+}
+
+fn pair(engine: &str, line: &Line) -> Option<Pair> {
+    let Line::Pair {
+        name,
+        records,
+        store,
+        bare,
+    } = line
+    else {
+        return None;
+    };
+    let name = match records {
+        1 => format!("{engine}: {name}"),
+        _ => format!("{engine}: {name}, {records} records"),
+    };
+    Some(Pair {
+        name,
+        ours: *store,
+        other: *bare,
+    })
 }
 
 pub(super) fn print_head() {

@@ -1,8 +1,10 @@
 //! `bench stores`: what the stores cost beside the bare clients, as a table and a plot. `bench sim`: what the simulated
-//! platform costs. `bench call`: what a call of the API costs beside the same request made by hand.
+//! platform costs. `bench call`: what a call of the API costs beside the same request made by hand. `bench web`: what
+//! the demo costs beside the application of a tutorial.
 
 mod figures;
 mod plot;
+mod web;
 
 use std::{fs, process::Command};
 
@@ -11,6 +13,7 @@ use crate::{
     services::{MariaDb, Postgres, Redis},
 };
 use figures::{Line, Table};
+use plot::Chart;
 
 const SIZES: [&str; 2] = ["1000", "100000"];
 
@@ -31,6 +34,9 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         let call = ["bench", "-p", "rc-auth", "--bench", "call", "--"];
         return cargo::run(cargo::cargo(&call).args(rest));
     }
+    if arguments == ["web"] {
+        return web::run();
+    }
     let (full, engines) = chosen(arguments)?;
     build()?;
     let mut sizes = SIZES.to_vec();
@@ -44,12 +50,18 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         figures::print(engine, &lines);
         table.add(engine, lines);
     }
-    let path = cargo::root().join(PLOT);
-    let folder = path.parent().unwrap_or(cargo::root());
-    let drawn = fs::create_dir_all(folder).and_then(|()| fs::write(&path, plot::draw(&table)));
-    drawn.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    println!("\nplot: {PLOT}");
+    draw(PLOT, &table.chart())?;
     table.verdict()
+}
+
+/// Draws `chart` into the file called `name` from the root of the workspace.
+fn draw(name: &str, chart: &Chart) -> Outcome {
+    let path = cargo::root().join(name);
+    let folder = path.parent().unwrap_or(cargo::root());
+    let drawn = fs::create_dir_all(folder).and_then(|()| fs::write(&path, plot::draw(chart)));
+    drawn.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    println!("\nplot: {name}");
+    Ok(())
 }
 
 const ENGINES: [&str; 6] = ["seal", "rotation", "sqlite", "postgres", "mysql", "redis"];
@@ -58,7 +70,9 @@ fn chosen(arguments: &[String]) -> Fallible<(bool, Vec<&'static str>)> {
     let (kind, rest) = arguments.split_first().unzip();
     if kind.is_none_or(|kind| kind != "stores") {
         return Err(
-            "say what to measure: `bench call [--full]`, `bench sim` or `bench stores [--full] [ENGINE..]`".to_owned(),
+            "say what to measure: `bench call [--full]`, `bench sim`, `bench web` or \
+             `bench stores [--full] [ENGINE..]`"
+                .to_owned(),
         );
     }
     let rest = rest.unwrap_or_default();

@@ -10,14 +10,14 @@ use crate::{
 
 /// One profile. Follows nothing by itself.
 #[derive(Clone, Debug)]
-pub(super) struct Browser {
+pub(crate) struct Browser {
     address: SocketAddr,
     cookies: BTreeMap<String, String>,
     forwarded_for: Option<String>,
 }
 
 impl Browser {
-    pub(super) fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         Self {
             address,
             cookies: BTreeMap::new(),
@@ -39,13 +39,8 @@ impl Browser {
     }
 
     /// `GET target` of the application.
-    pub(super) async fn get(&mut self, target: &str) -> Fallible<Answer> {
-        let cookies: Vec<String> = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let cookies = cookies.join("; ");
+    pub(crate) async fn get(&mut self, target: &str) -> Fallible<Answer> {
+        let cookies = self.cookies();
         let mut headers = Vec::new();
         if !cookies.is_empty() {
             headers.push(("cookie", cookies.as_str()));
@@ -61,6 +56,15 @@ impl Browser {
         let answer = wire::exchange(self.address, &request).await?;
         self.keep_cookies(&answer);
         Ok(answer)
+    }
+
+    /// The `Cookie` header of its requests, empty without any.
+    pub(crate) fn cookies(&self) -> String {
+        let cookies = self.cookies.iter();
+        let cookies: Vec<_> = cookies
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        cookies.join("; ")
     }
 
     fn keep_cookies(&mut self, answer: &Answer) {
@@ -97,7 +101,7 @@ impl Browser {
     }
 
     /// Signs `user` in, from the first page to the session.
-    pub(super) async fn sign_in(&mut self, simulator: &Simulator, user: &User) -> Fallible<()> {
+    pub(crate) async fn sign_in(&mut self, simulator: &Simulator, user: &User) -> Fallible<()> {
         let callback = self.callback(simulator, user).await?;
         let answer = self.get(&callback).await?;
         match answer.status {

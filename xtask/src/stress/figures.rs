@@ -6,18 +6,18 @@ use crate::Outcome;
 
 /// Prints each figure as it comes, and remembers whether one broke its bound.
 #[derive(Debug, Default)]
-pub(super) struct Figures {
+pub(crate) struct Figures {
     broken: Vec<String>,
 }
 
 impl Figures {
     /// A figure without a bound.
-    pub(super) fn note(&self, name: &str, value: impl ToString) {
+    pub(crate) fn note(&self, name: &str, value: impl ToString) {
         println!("{name:<62} {:>12}", value.to_string());
     }
 
     /// A figure that may be `most` and no more.
-    pub(super) fn at_most<T: PartialOrd + Copy>(
+    pub(crate) fn at_most<T: PartialOrd + Copy>(
         &mut self,
         name: &str,
         value: T,
@@ -43,7 +43,7 @@ impl Figures {
     }
 
     /// Fails when a bound was broken, and names each.
-    pub(super) fn verdict(self) -> Outcome {
+    pub(crate) fn verdict(self) -> Outcome {
         if self.broken.is_empty() {
             return Ok(());
         }

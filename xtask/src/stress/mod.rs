@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 
 use crate::{Fallible, Outcome, processes::Programs};
 
-mod browser;
-mod figures;
+pub(crate) mod browser;
+pub(crate) mod figures;
 mod flood;
 mod kill;
 mod load;
