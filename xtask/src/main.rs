@@ -14,6 +14,7 @@ mod guide;
 mod interop;
 mod layers;
 mod libraries;
+mod mutants;
 mod new_store;
 mod processes;
 mod services;
@@ -36,7 +37,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 14] = [
+const CHORES: [Chore; 15] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -84,6 +85,12 @@ const CHORES: [Chore; 14] = [
         arguments: "[--minutes N] [TARGET..]",
         purpose: "runs changed inputs through rc-sim, a minute per target; --keep adds to the corpus what came to something new, --seed N starts elsewhere",
         run: fuzz::run,
+    },
+    Chore {
+        name: "mutants",
+        arguments: "[CRATE..]",
+        purpose: "changes the code of a library and runs its tests, for a sample of changes; --sample N, --seed S, --resume (minutes to hours; not part of ci)",
+        run: mutants::run,
     },
     Chore {
         name: "new-store",
@@ -171,6 +178,12 @@ fn no_arguments(arguments: &[String]) -> Outcome {
             "this chore takes no arguments, and {first:?} is one"
         )),
     }
+}
+
+/// The number that follows the option `name`.
+fn number(name: &str, value: Option<&String>) -> Fallible<u64> {
+    let number = value.and_then(|value| value.parse().ok());
+    number.ok_or_else(|| format!("{name} takes a number"))
 }
 
 #[cfg(test)]
