@@ -3,6 +3,7 @@
 use std::{env, process::ExitCode};
 
 mod alone;
+mod api;
 mod bench;
 mod cargo;
 mod ci;
@@ -37,7 +38,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 15] = [
+const CHORES: [Chore; 16] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -61,6 +62,12 @@ const CHORES: [Chore; 15] = [
         arguments: "[CRATE..]",
         purpose: "checks each library from outside: every feature by itself, the examples of its README, its package",
         run: alone::run,
+    },
+    Chore {
+        name: "api",
+        arguments: "[--bless]",
+        purpose: "compares the public API of each library with its public-api.txt; --bless: writes these files",
+        run: api::run,
     },
     Chore {
         name: "e2e",
@@ -131,6 +138,9 @@ const CHORES: [Chore; 15] = [
 ];
 
 fn main() -> ExitCode {
+    if let Some(code) = api::stand_in() {
+        return code;
+    }
     let arguments: Vec<String> = env::args().skip(1).collect();
     match dispatch(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
