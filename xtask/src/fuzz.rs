@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Fallible, Outcome, cargo};
+use crate::{Fallible, Outcome, cargo, number};
 
 /// Where the inputs of each target are kept.
 const CORPUS: &str = "crates/rc-sim/tests/fuzz/corpus";
@@ -89,11 +89,6 @@ fn read(arguments: &[String], known: &BTreeSet<String>) -> Fallible<Plan> {
         plan.targets = known.iter().cloned().collect();
     }
     Ok(plan)
-}
-
-fn number(name: &str, value: Option<&String>) -> Fallible<u64> {
-    let number = value.and_then(|value| value.parse().ok());
-    number.ok_or_else(|| format!("{name} takes a number"))
 }
 
 #[cfg(test)]

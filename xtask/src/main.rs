@@ -3,6 +3,7 @@
 use std::{env, process::ExitCode};
 
 mod alone;
+mod api;
 mod bench;
 mod cargo;
 mod ci;
@@ -14,6 +15,7 @@ mod guide;
 mod interop;
 mod layers;
 mod libraries;
+mod mutants;
 mod new_store;
 mod processes;
 mod services;
@@ -36,7 +38,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 14] = [
+const CHORES: [Chore; 16] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -62,6 +64,12 @@ const CHORES: [Chore; 14] = [
         run: alone::run,
     },
     Chore {
+        name: "api",
+        arguments: "[--bless]",
+        purpose: "compares the public API of each library with its public-api.txt; --bless: writes these files",
+        run: api::run,
+    },
+    Chore {
         name: "e2e",
         arguments: "[-- TEST ARGUMENTS..]",
         purpose: "runs the browser tests (needs Chromium and its driver)",
@@ -84,6 +92,12 @@ const CHORES: [Chore; 14] = [
         arguments: "[--minutes N] [TARGET..]",
         purpose: "runs changed inputs through rc-sim, a minute per target; --keep adds to the corpus what came to something new, --seed N starts elsewhere",
         run: fuzz::run,
+    },
+    Chore {
+        name: "mutants",
+        arguments: "[CRATE..]",
+        purpose: "changes the code of a library and runs its tests, for a sample of changes; --sample N, --seed S, --resume (minutes to hours; not part of ci)",
+        run: mutants::run,
     },
     Chore {
         name: "new-store",
@@ -124,6 +138,9 @@ const CHORES: [Chore; 14] = [
 ];
 
 fn main() -> ExitCode {
+    if let Some(code) = api::stand_in() {
+        return code;
+    }
     let arguments: Vec<String> = env::args().skip(1).collect();
     match dispatch(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -171,6 +188,12 @@ fn no_arguments(arguments: &[String]) -> Outcome {
             "this chore takes no arguments, and {first:?} is one"
         )),
     }
+}
+
+/// The number that follows the option `name`.
+fn number(name: &str, value: Option<&String>) -> Fallible<u64> {
+    let number = value.and_then(|value| value.parse().ok());
+    number.ok_or_else(|| format!("{name} takes a number"))
 }
 
 #[cfg(test)]

@@ -8,12 +8,22 @@ use crate::{Fallible, cargo};
 pub(crate) const CARGO_DENY: Tool = Tool {
     name: "cargo-deny",
     version: "0.20.2",
+    first: None,
+};
+
+/// Changes code, and says whether a test fails for it.
+pub(crate) const CARGO_MUTANTS: Tool = Tool {
+    name: "cargo-mutants",
+    version: "27.1.0",
+    first: Some("mutants"),
 };
 
 /// A program that `cargo install` makes of the crate of the same name.
 pub(crate) struct Tool {
     name: &'static str,
     version: &'static str,
+    /// What it takes before all else, where it has to be called as cargo calls it.
+    first: Option<&'static str>,
 }
 
 /// For a build of some minutes instead of many: what is installed here runs for seconds.
@@ -63,7 +73,8 @@ impl Tool {
     }
 
     fn is(&self, program: &OsStr) -> bool {
-        let output = Command::new(program).arg("--version").output();
+        let mut command = Command::new(program);
+        let output = command.args(self.first).arg("--version").output();
         output.is_ok_and(|output| self.says_so(&String::from_utf8_lossy(&output.stdout)))
     }
 
@@ -101,6 +112,7 @@ mod tests {
         let tool = Tool {
             name: "cargo-x",
             version: "1.2.3",
+            first: None,
         };
         assert!(tool.says_so("cargo-x 1.2.3\n"));
         assert!(tool.says_so("cargo-x 1.2.3 (abc 2026-01-01)"));
