@@ -1,4 +1,5 @@
 //! The page that explains the errors, against the errors.
+#![allow(clippy::unwrap_used, reason = "a file of tests")]
 
 use std::{fs, path::Path};
 
