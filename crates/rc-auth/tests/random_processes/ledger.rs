@@ -34,16 +34,32 @@ pub(crate) struct Known {
     /// When `expected` was settled.
     pub(crate) since: Duration,
     pub(crate) busy: Option<Busy>,
+    /// Until when the record of a sign-in that failed, or whose process died, may still come to be written: a
+    /// sign-out that finds nothing before has ended nothing that comes after.
+    may_land_until: Duration,
 }
+
+/// Longer than the store takes to apply a write that it said had failed.
+const LATEST_WRITE: Duration = Duration::from_secs(13);
 
 impl Known {
     /// What is known after a sign-in or sign-out ended at `since`.
-    fn settled(self, expected: Expected, since: Duration) -> Self {
+    fn settled(self, mut expected: Expected, since: Duration) -> Self {
+        let was_sign_in = self.busy.is_some_and(|busy| busy.is_sign_in);
+        if expected == Expected::Out && since < self.may_land_until {
+            expected = Expected::Unknown;
+        }
+        let may_land_until = if was_sign_in && expected == Expected::Unknown {
+            since + LATEST_WRITE
+        } else {
+            self.may_land_until
+        };
         Self {
             expected,
             epoch: self.epoch + 1,
             since,
             busy: None,
+            may_land_until,
         }
     }
 }
@@ -78,6 +94,7 @@ impl Ledger {
             epoch: 0,
             since: Duration::ZERO,
             busy: None,
+            may_land_until: Duration::ZERO,
         };
         Self {
             world,
