@@ -9,7 +9,7 @@ mod tests;
 
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use self::{api::ApiGroups, auth::AuthLanes};
 pub use self::{
@@ -142,5 +142,6 @@ fn penalty_end(status: StatusCode, headers: &HeaderMap, now: Duration) -> Option
 /// The group that an answer names, as it is written there.
 #[must_use]
 pub fn rate_limit_group(headers: &HeaderMap) -> Option<&str> {
-    headers.get("X-Rate-Limit-Group")?.to_str().ok()
+    const GROUP: HeaderName = HeaderName::from_static("x-rate-limit-group");
+    headers.get(GROUP)?.to_str().ok()
 }

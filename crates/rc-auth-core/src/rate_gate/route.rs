@@ -22,28 +22,38 @@ impl Route {
     /// The route of a call.
     #[must_use]
     pub fn of(method: &Method, path: &str) -> Self {
-        let mut hash = Fnv::new();
+        let mut hash = Mixer::new();
         hash.write(method.as_str().as_bytes());
         for segment in template(path) {
-            hash.write(b"/");
             hash.write(segment.as_bytes());
         }
         Self(hash.0)
     }
 }
 
-/// FNV-1a, 64 bits: a few dozen bytes, and nobody gains by a collision.
-struct Fnv(u64);
+/// Multiplies eight bytes at a time into one number; nobody gains by a collision.
+struct Mixer(u64);
 
-impl Fnv {
+impl Mixer {
     const fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
+    /// The length is mixed in, so that two texts side by side are not taken for one.
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        self.mix(bytes.len() as u64);
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.mix(u64::from_le_bytes(*word));
         }
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        self.mix(u64::from_le_bytes(last));
+    }
+
+    const fn mix(&mut self, word: u64) {
+        let mixed = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 32);
     }
 }
 

@@ -138,9 +138,9 @@ impl<T> fmt::Debug for Pages<T> {
 }
 
 impl<T: DeserializeOwned + Send + 'static> Pages<T> {
-    pub(super) fn new(request: ApiRequest<'_>) -> Self {
-        let position = match request.ready().and_then(Reader::of) {
-            Ok(reader) => Position::At(Box::new(reader)),
+    pub(super) fn new(mut request: ApiRequest<'_>) -> Self {
+        let position = match request.make_ready() {
+            Ok(()) => Position::At(Box::new(Reader::of(request))),
             Err(error) => Position::Failed(Some(error)),
         };
         Self {
@@ -208,15 +208,14 @@ impl<T: DeserializeOwned + Send + 'static> Pages<T> {
 }
 
 impl Reader {
-    fn of(request: ApiRequest<'_>) -> Result<Self, CallError> {
-        let target = request.target?.into_text();
-        Ok(Self {
+    fn of(request: ApiRequest<'_>) -> Self {
+        Self {
             grant: request.grant.clone(),
             method: request.method,
-            target,
+            target: request.target.into_text(),
             headers: request.headers,
             options: request.options,
-        })
+        }
     }
 }
 

@@ -63,12 +63,12 @@ use crate::{error::CallError, grant::Grant};
 pub struct ApiRequest<'a> {
     pub(super) grant: &'a Grant,
     pub(super) method: Method,
-    pub(super) target: Result<Target<'a>, CallError>,
+    pub(super) target: Target<'a>,
     query: String,
     pub(super) headers: HeaderMap,
     pub(super) body: OutgoingBody,
     /// What was wrong with an argument: told when it is sent.
-    pub(super) invalid: Option<CallError>,
+    pub(super) invalid: Option<Box<CallError>>,
     pub(super) options: Options,
 }
 
@@ -83,7 +83,7 @@ pub(super) struct Options {
 
 impl fmt::Debug for ApiRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.target.as_ref().map(Target::path).unwrap_or_default();
+        let path = self.target.path();
         f.debug_struct("ApiRequest")
             .field("method", &self.method)
             .field("path", &path)
@@ -100,14 +100,18 @@ impl Grant {
     /// query; or an absolute address on one of the platform's own hosts, as in the platform's links
     /// (`navigation`, `uri`, `contentUri`). The access token goes to no other host.
     pub fn request<'a>(&'a self, method: Method, target: &'a str) -> ApiRequest<'a> {
+        let (target, invalid) = match Target::parse(target, &self.client.platform.app) {
+            Ok(target) => (target, None),
+            Err(error) => (Target::default(), Some(Box::new(error))),
+        };
         ApiRequest {
-            target: Target::parse(target, &self.client.platform.app),
+            target,
             grant: self,
             method,
             query: String::new(),
             headers: HeaderMap::new(),
             body: OutgoingBody::Whole(Bytes::new()),
-            invalid: None,
+            invalid,
             options: Options {
                 timeout: None,
                 retries: ApiRequest::DEFAULT_RETRIES,
@@ -183,7 +187,7 @@ impl<'a> ApiRequest<'a> {
             (Ok(name), Ok(value)) if !RESERVED.contains(&name) => {
                 self.headers.append(name, value);
             }
-            _ => self.invalid = Some(CallError::InvalidHeader),
+            _ => self.refuse(CallError::InvalidHeader),
         }
         self
     }
@@ -192,11 +196,17 @@ impl<'a> ApiRequest<'a> {
     pub fn json<T: Serialize + ?Sized>(self, body: &T) -> Self {
         match serde_json::to_vec(body) {
             Ok(bytes) => self.body("application/json", bytes),
-            Err(_) => Self {
-                invalid: Some(CallError::InvalidBody),
-                ..self
-            },
+            Err(_) => {
+                let mut refused = self;
+                refused.refuse(CallError::InvalidBody);
+                refused
+            }
         }
+    }
+
+    /// Notes what is wrong, unless something was before.
+    fn refuse(&mut self, error: CallError) {
+        self.invalid.get_or_insert_with(|| Box::new(error));
     }
 
     /// Sends `body` as it is, with this media type.
@@ -224,7 +234,7 @@ impl<'a> ApiRequest<'a> {
             Ok(value) => {
                 self.headers.insert(header::CONTENT_TYPE, value);
             }
-            Err(_) => self.invalid = Some(CallError::InvalidHeader),
+            Err(_) => self.refuse(CallError::InvalidHeader),
         }
         self
     }
@@ -274,8 +284,9 @@ impl<'a> ApiRequest<'a> {
     /// # Errors
     ///
     /// [`CallError`], by who has to do something about it.
-    pub async fn send(self) -> Result<ApiResponse, CallError> {
-        send::whole(self.ready()?).await
+    pub async fn send(mut self) -> Result<ApiResponse, CallError> {
+        self.make_ready()?;
+        send::whole(&mut self).await
     }
 
     /// Sends the call, and reads the answer as JSON.
@@ -292,8 +303,9 @@ impl<'a> ApiRequest<'a> {
     /// # Errors
     ///
     /// [`CallError`], by who has to do something about it.
-    pub async fn download(self) -> Result<ApiDownload, CallError> {
-        send::download(self.ready()?).await
+    pub async fn download(mut self) -> Result<ApiDownload, CallError> {
+        self.make_ready()?;
+        send::download(&mut self).await
     }
 
     /// Reads a list of the API as one stream of its records, page after page: see [`Pages`]. Headers and options
@@ -302,14 +314,12 @@ impl<'a> ApiRequest<'a> {
         Pages::new(self)
     }
 
-    pub(super) fn ready(mut self) -> Result<Self, CallError> {
+    pub(super) fn make_ready(&mut self) -> Result<(), CallError> {
         if let Some(invalid) = self.invalid.take() {
-            return Err(invalid);
+            return Err(*invalid);
         }
-        if let Ok(target) = &mut self.target {
-            target.add_query(&std::mem::take(&mut self.query));
-        }
-        Ok(self)
+        self.target.add_query(&std::mem::take(&mut self.query));
+        Ok(())
     }
 }
 

@@ -1,8 +1,7 @@
 //! Sends a call until it is answered: which answer is whose to deal with, and what is sent again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use http::Uri;
 use rc_auth_core::{
     Closed, DEFAULT_PENALTY, Endpoint, Input, Now, PairId, Refusal, Trouble, Verdict,
 };
@@ -15,6 +14,7 @@ use super::{
 };
 use crate::{
     error::{CallError, ErrorChain},
+    grant::Grant,
     live::UsableToken,
     refresh::waiting,
     state::ClientState,
@@ -23,13 +23,13 @@ use crate::{
 /// The pause before a call is sent again; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-pub(super) async fn whole(request: ApiRequest<'_>) -> Result<ApiResponse, CallError> {
+pub(super) async fn whole(request: &mut ApiRequest<'_>) -> Result<ApiResponse, CallError> {
     let Incoming {
         status,
         headers,
         body,
         ..
-    } = Sending::begin(request)?.run::<Whole>().await?;
+    } = Sending::begin(request).run::<Whole>().await?;
     Ok(ApiResponse {
         status,
         headers,
@@ -37,8 +37,8 @@ pub(super) async fn whole(request: ApiRequest<'_>) -> Result<ApiResponse, CallEr
     })
 }
 
-pub(super) async fn download(request: ApiRequest<'_>) -> Result<ApiDownload, CallError> {
-    let opened = Sending::begin(request)?.run::<Streamed>().await?;
+pub(super) async fn download(request: &mut ApiRequest<'_>) -> Result<ApiDownload, CallError> {
+    let opened = Sending::begin(request).run::<Streamed>().await?;
     Ok(ApiDownload {
         status: opened.status,
         headers: opened.headers,
@@ -68,9 +68,9 @@ enum Pause {
 }
 
 /// A call that is being sent.
-struct Sending<'a> {
-    request: ApiRequest<'a>,
-    client: &'a std::sync::Arc<ClientState>,
+struct Sending<'r, 'a> {
+    request: &'r mut ApiRequest<'a>,
+    client: &'a Arc<ClientState>,
     /// When it gives up (monotonic).
     deadline: Duration,
     /// For how long it still waits for rate limits.
@@ -81,15 +81,12 @@ struct Sending<'a> {
     now: Now,
 }
 
-impl<'a> Sending<'a> {
-    fn begin(request: ApiRequest<'a>) -> Result<Self, CallError> {
-        if let Err(error) = &request.target {
-            return Err(error.clone());
-        }
+impl<'r, 'a> Sending<'r, 'a> {
+    fn begin(request: &'r mut ApiRequest<'a>) -> Self {
         let client = &request.grant.client;
         let now = client.now();
         let timeout = request.options.timeout.unwrap_or(client.call_timeout);
-        Ok(Self {
+        Self {
             client,
             deadline: now.mono.saturating_add(timeout),
             patience: request.options.rate_limit_patience,
@@ -98,11 +95,12 @@ impl<'a> Sending<'a> {
             can_repeat: request.body.can_repeat(),
             now,
             request,
-        })
+        }
     }
 
     async fn run<K: Kind>(mut self) -> Result<K::Answer, CallError> {
-        let live = &self.request.grant.live;
+        let grant: &'a Grant = self.request.grant;
+        let live = &grant.live;
         // Invariant 4: a token that was refused is not sent again, and the call once with a newer one.
         let mut refused: Option<PairId> = None;
         loop {
@@ -135,10 +133,7 @@ impl<'a> Sending<'a> {
     }
 
     fn path(&self) -> &str {
-        self.request
-            .target
-            .as_ref()
-            .map_or("", |target| target.path())
+        self.request.target.path()
     }
 
     fn closed(&self, token: &UsableToken) -> Option<Closed> {
@@ -148,14 +143,12 @@ impl<'a> Sending<'a> {
     }
 
     async fn once<K: Kind>(&mut self, token: &UsableToken) -> Sent<K::Answer> {
-        let uri = match self.uri(token) {
+        let uri = match self.request.target.uri(token) {
             Ok(uri) => uri,
             Err(error) => return Sent::Failed(error),
         };
         let left = self.deadline.saturating_sub(self.now.mono);
-        let max_body = self.request.options.max_body;
-        let outgoing = self.request.outgoing(uri, token);
-        match K::transmit(self.client, outgoing, left, max_body).await {
+        match K::transmit(self.client, self.request, uri, token, left).await {
             Ok(Answered::Success(answer)) => {
                 let headers = K::headers(&answer);
                 self.learn(http::StatusCode::OK, headers, token);
@@ -163,13 +156,6 @@ impl<'a> Sending<'a> {
             }
             Ok(Answered::Refusal(incoming)) => self.judge(incoming, token),
             Err(error) => self.no_answer(&error),
-        }
-    }
-
-    fn uri(&self, token: &UsableToken) -> Result<Uri, CallError> {
-        match &self.request.target {
-            Ok(target) => target.uri(token),
-            Err(error) => Err(error.clone()),
         }
     }
 

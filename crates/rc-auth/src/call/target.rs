@@ -13,14 +13,15 @@ use url::{Position, Url};
 use crate::{error::CallError, live::UsableToken};
 
 /// An address of the platform: a path with its query, on one of its two hosts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Target<'a> {
     host: Host,
     path_and_query: Cow<'a, str>,
 }
 
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Debug, Default, Eq, PartialEq)]
 enum Host {
+    #[default]
     Api,
     Media(String),
 }

@@ -23,12 +23,13 @@ pub(super) trait Kind {
     /// A successful answer.
     type Answer: Send;
 
-    /// Sends the request once.
+    /// Sends the request once, with this token. A body that is a stream is taken out of it.
     fn transmit(
         client: &ClientState,
-        request: Request<OutgoingBody>,
+        request: &mut ApiRequest<'_>,
+        uri: Uri,
+        token: &UsableToken,
         left: Duration,
-        max_body: Option<u64>,
     ) -> impl Future<Output = Result<Answered<Self::Answer>, TransportError>> + Send;
 
     /// Its headers.
@@ -43,31 +44,27 @@ impl Kind for Whole {
 
     async fn transmit(
         client: &ClientState,
-        request: Request<OutgoingBody>,
+        request: &mut ApiRequest<'_>,
+        uri: Uri,
+        token: &UsableToken,
         left: Duration,
-        max_body: Option<u64>,
     ) -> Result<Answered<Incoming>, TransportError> {
-        let max_body = max_body.map_or(client.max_body, |max| {
+        let max_body = request.options.max_body.map_or(client.max_body, |max| {
             usize::try_from(max).unwrap_or(usize::MAX)
         });
-        let (parts, body) = request.into_parts();
-        let incoming = match body {
-            OutgoingBody::Whole(body) => {
-                let outgoing = Outgoing::new(Request::from_parts(parts, body))
-                    .deadline(left)
-                    .max_body(max_body)
-                    .redirects(Redirects::SameOrigin);
-                client.platform.http.send(outgoing).await?
-            }
-            body => {
-                let opening = opening(Request::from_parts(parts, body), left);
-                let opened = client.platform.http.open(opening.max_body(max_body as u64));
-                let opened = opened.await?;
-                let (status, headers) = (opened.status, opened.headers);
-                // One byte more than is allowed is an error, not the end.
-                let body = opened.body.read_up_to(max_body.saturating_add(1));
-                Incoming::new(status, headers, body.await?)
-            }
+        let incoming = if let OutgoingBody::Whole(body) = &request.body {
+            let outgoing = Outgoing::new(request.with_token(uri, token, body.clone()))
+                .deadline(left)
+                .max_body(max_body)
+                .redirects(Redirects::SameOrigin);
+            client.platform.http.send(outgoing).await?
+        } else {
+            let opening = request.opening(uri, token, left).max_body(max_body as u64);
+            let opened = client.platform.http.open(opening).await?;
+            let (status, headers) = (opened.status, opened.headers);
+            // One byte more than is allowed is an error, not the end.
+            let body = opened.body.read_up_to(max_body.saturating_add(1));
+            Incoming::new(status, headers, body.await?)
         };
         Ok(if incoming.status.is_success() {
             Answered::Success(incoming)
@@ -89,12 +86,14 @@ impl Kind for Streamed {
 
     async fn transmit(
         client: &ClientState,
-        request: Request<OutgoingBody>,
+        request: &mut ApiRequest<'_>,
+        uri: Uri,
+        token: &UsableToken,
         left: Duration,
-        max_body: Option<u64>,
     ) -> Result<Answered<Opened>, TransportError> {
+        let max_body = request.options.max_body;
         let max_body = max_body.unwrap_or(Opening::DEFAULT_MAX_BODY);
-        let opening = opening(request, left).max_body(max_body);
+        let opening = request.opening(uri, token, left).max_body(max_body);
         let opened = client.platform.http.open(opening).await?;
         if opened.status.is_success() {
             return Ok(Answered::Success(opened));
@@ -109,29 +108,32 @@ impl Kind for Streamed {
     }
 }
 
-fn opening(request: Request<OutgoingBody>, left: Duration) -> Opening {
-    Opening::new(request)
-        .head_deadline(left)
-        .redirects(Redirects::SameOrigin)
-}
-
 impl ApiRequest<'_> {
-    /// The request, as it is sent with this token. A body that is a stream is taken out.
-    pub(super) fn outgoing(&mut self, uri: Uri, token: &UsableToken) -> Request<OutgoingBody> {
-        let body = match self.body.try_clone() {
-            Some(body) => body,
-            None => std::mem::replace(&mut self.body, OutgoingBody::Whole(Bytes::new())),
-        };
+    fn with_token<B>(&self, uri: Uri, token: &UsableToken, body: B) -> Request<B> {
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
-        headers.clone_from(&self.headers);
+        if self.headers.is_empty() {
+            headers.reserve(2);
+        } else {
+            headers.clone_from(&self.headers);
+        }
         headers.insert(header::AUTHORIZATION, token.header.clone());
         if !headers.contains_key(header::ACCEPT) {
             headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         }
         request
+    }
+
+    fn opening(&mut self, uri: Uri, token: &UsableToken, left: Duration) -> Opening {
+        let body = match self.body.try_clone() {
+            Some(body) => body,
+            None => std::mem::replace(&mut self.body, OutgoingBody::Whole(Bytes::new())),
+        };
+        Opening::new(self.with_token(uri, token, body))
+            .head_deadline(left)
+            .redirects(Redirects::SameOrigin)
     }
 
     /// Whether sending it twice does what sending it once does (RFC 9110 section 9.2.2).
