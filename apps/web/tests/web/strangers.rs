@@ -279,7 +279,8 @@ async fn a_refresh_gets_through_a_flood_of_callbacks_from_many_addresses() {
     let started = Instant::now();
     assert_eq!(user.get("/me").await.status, 200);
     let took = started.elapsed();
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    // It takes its turn among a thousand requests, and waits for none of the platform's penalties (30 s at least).
+    assert!(took < Duration::from_secs(10), "{took:?}");
     let statuses = flood.join_all().await;
     assert!(
         statuses.iter().all(|status| [400, 503].contains(status)),

@@ -39,8 +39,12 @@ pub(crate) mod rules {
     }
 
     impl Authorization {
-        /// For a request to this address.
+        /// For a request to this address, which has to name its host: the client that sends it would put another
+        /// one before a path.
         pub(crate) fn new(grant: &Grant, method: &Method, uri: &str) -> Result<Self, CallError> {
+            if uri.starts_with('/') {
+                return Err(CallError::ForeignAddress);
+            }
             let target = Target::parse(uri, &grant.client.platform.app)?;
             Ok(Self {
                 path: target.path().to_owned(),
