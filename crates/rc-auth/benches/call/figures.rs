@@ -17,8 +17,9 @@ enum Bound {
 pub(crate) struct Figures(Vec<Figure>);
 
 impl Figures {
-    pub(crate) fn add(&mut self, name: &str, value: f64, unit: &'static str, bound: Option<f64>) {
-        self.push(name, value, unit, bound.map(Bound::AtMost));
+    /// For comparison, without a bound.
+    pub(crate) fn add(&mut self, name: &str, value: f64, unit: &'static str) {
+        self.push(name, value, unit, None);
     }
 
     pub(crate) fn at_most(&mut self, name: &str, value: f64, unit: &'static str, most: f64) {

@@ -73,7 +73,7 @@ fn overhead(runtime: &Runtime, figures: &mut Figures) {
     }
     let added = ours.iter().zip(&bare).map(|(ours, bare)| ours - bare);
     let added = median(added.collect());
-    figures.add("the same request by hand", median(bare), "ns", None);
+    figures.add("the same request by hand", median(bare), "ns");
     figures.at_most("a call adds", added, "ns", 150.0);
 }
 
@@ -88,7 +88,7 @@ fn two_cores(runtime: &Runtime, figures: &mut Figures) {
         ours.push(gain(|n| call(&grants[n])));
         bare.push(gain(|n| by_hand(&hands[n])));
     }
-    figures.add("two tasks on two cores, by hand", median(bare), "x", None);
+    figures.add("two tasks on two cores, by hand", median(bare), "x");
     figures.at_least("two tasks on two cores", median(ours), "x", 1.8);
 }
 
@@ -148,7 +148,7 @@ fn fresh_tokens(runtime: &Runtime, figures: &mut Figures, grants: usize, bound: 
         times.push(took.as_secs_f64() * 1e9);
     }
     let name = format!("fresh token, {} live grants, median", grants.len());
-    figures.add(&name, median(times.clone()), "ns", None);
+    figures.add(&name, median(times.clone()), "ns");
     let name = format!("fresh token, {} live grants, p99", grants.len());
     figures.at_most(&name, quantile(times, 0.99), "ns", bound);
 }
