@@ -198,12 +198,12 @@ impl Simulator {
     }
 }
 
-/// The user in `Ada Example  ada@acme.example  password Engine-1843`.
+/// The user in `Ada Example  ada@acme.example  password Engine-1843  (administrator)`.
 fn user(line: &str) -> Option<User> {
     let (who, password) = line.split_once("  password ")?;
     Some(User {
         login: who.split_ascii_whitespace().next_back()?.to_owned(),
-        password: password.to_owned(),
+        password: password.split_ascii_whitespace().next()?.to_owned(),
     })
 }
 
@@ -376,7 +376,9 @@ mod tests {
 
     #[test]
     fn a_user_is_read_from_its_line() {
-        let ada = user("Ada Example        ada@acme.example  password Engine-1843").unwrap();
+        let ada =
+            user("Ada Example        ada@acme.example  password Engine-1843  (administrator)")
+                .unwrap();
         assert_eq!(ada.login, "ada@acme.example");
         assert_eq!(ada.password, "Engine-1843");
         assert!(user("Counters, clock and faults:").is_none());

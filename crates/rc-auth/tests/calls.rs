@@ -378,12 +378,12 @@ async fn a_token_for_other_clients_is_replaced_once_when_it_is_refused() {
         futures_util::future::join_all((0..20).map(|_| grant.newer_access_token(&token))).await;
     let newer: Vec<_> = newer
         .into_iter()
-        .map(|token| token.unwrap().header())
+        .map(|token| token.unwrap().header().clone())
         .collect();
     assert!(
         newer
             .iter()
-            .all(|header| *header == newer[0] && *header != token.header())
+            .all(|header| *header == newer[0] && header != token.header())
     );
     assert_eq!(world.counters().token_refresh.received, 1);
     grant.sign_out().await.unwrap();

@@ -25,9 +25,19 @@ impl Route {
         let mut hash = Mixer::new();
         hash.write(method.as_str().as_bytes());
         for segment in template(path) {
-            hash.write(segment.as_bytes());
+            hash.write(segment);
         }
         Self(hash.0)
+    }
+
+    /// A number for exactly this method and path, ids and all: many times quicker than [`of`](Self::of), for telling
+    /// that a path has been looked at.
+    #[must_use]
+    pub fn exact(method: &Method, path: &str) -> u64 {
+        let mut hash = Mixer::new();
+        hash.write(method.as_str().as_bytes());
+        hash.write(path.as_bytes());
+        hash.0
     }
 }
 
@@ -58,21 +68,29 @@ impl Mixer {
 }
 
 /// The segments of a path, with `*` in place of every id.
-fn template(path: &str) -> impl Iterator<Item = &str> {
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    path.split('/')
-        .map(|segment| if is_id(segment) { "*" } else { segment })
+fn template(path: &str) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(path.as_bytes());
+    std::iter::from_fn(move || {
+        let path = rest.take()?;
+        let end = path
+            .iter()
+            .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
+            .unwrap_or(path.len());
+        let (segment, after) = path.split_at(end);
+        rest = after.strip_prefix(b"/");
+        Some(if is_id(segment) { b"*" } else { segment })
+    })
 }
 
-fn is_id(segment: &str) -> bool {
-    let has_digit = segment.bytes().any(|byte| byte.is_ascii_digit());
+fn is_id(segment: &[u8]) -> bool {
+    let has_digit = segment.iter().any(u8::is_ascii_digit);
     let is_number = || {
         segment
-            .bytes()
+            .iter()
             .all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b',' | b'-'))
     };
-    segment == "~"
-        || segment.eq_ignore_ascii_case("%7e")
+    segment == b"~"
+        || segment.eq_ignore_ascii_case(b"%7e")
         || has_digit && (segment.len() >= Route::OPAQUE || is_number())
 }
 
@@ -83,7 +101,8 @@ mod tests {
     use super::*;
 
     fn joined(path: &str) -> String {
-        template(path).collect::<Vec<_>>().join("/")
+        let segments = template(path).map(|segment| std::str::from_utf8(segment).unwrap());
+        segments.collect::<Vec<_>>().join("/")
     }
 
     #[test]
@@ -131,6 +150,14 @@ mod tests {
         let route = |method, path| Route::of(&method, path);
         assert_eq!(route(Method::GET, "/a/1"), route(Method::GET, "/a/2"));
         assert_ne!(route(Method::GET, "/a/1"), route(Method::DELETE, "/a/1"));
+    }
+
+    #[test]
+    fn the_number_of_a_path_tells_ids_and_methods_apart() {
+        let exact = |method, path| Route::exact(&method, path);
+        assert_eq!(exact(Method::GET, "/a/1"), exact(Method::GET, "/a/1"));
+        assert_ne!(exact(Method::GET, "/a/1"), exact(Method::GET, "/a/2"));
+        assert_ne!(exact(Method::GET, "/a/1"), exact(Method::PUT, "/a/1"));
     }
 
     proptest! {

@@ -58,10 +58,7 @@ pub(crate) mod rules {
         /// The header to send now.
         pub(crate) async fn header(&mut self) -> Result<HeaderValue, CallError> {
             let client = &self.grant.client;
-            let now = client.now();
-            let deadline = now.mono + client.call_timeout;
-            let token = waiting::access(client, &self.grant.live, self.refused, deadline, now.wall);
-            let token = token.await?;
+            let token = self.grant.usable_token(self.refused).await?;
             let gate = &client.platform.api_gate;
             let now = client.now();
             if let Err(closed) = gate.check(&token.owner, &self.method, &self.path, now.mono) {

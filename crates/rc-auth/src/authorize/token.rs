@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use http::HeaderValue;
-use rc_auth_core::{Input, Secret, Timestamp};
+use rc_auth_core::{Input, PairId, Secret, Timestamp};
 
 use crate::{error::GrantError, grant::Grant, live::UsableToken, refresh::waiting};
 
@@ -17,8 +17,8 @@ pub struct AccessToken(Arc<UsableToken>);
 impl AccessToken {
     /// The value of `Authorization`: `Bearer …`, marked sensitive.
     #[must_use]
-    pub fn header(&self) -> HeaderValue {
-        self.0.header.clone()
+    pub fn header(&self) -> &HeaderValue {
+        &self.0.header
     }
 
     /// The token itself. It opens the user's account to whoever has it: never into a log, an address or an error.
@@ -63,10 +63,7 @@ impl Grant {
     ///
     /// [`GrantError`], by who has to do something about it.
     pub async fn access_token(&self) -> Result<AccessToken, GrantError> {
-        let now = self.client.now();
-        let deadline = now.mono + self.client.call_timeout;
-        let token = waiting::access(&self.client, &self.live, None, deadline, now.wall);
-        Ok(AccessToken(token.await?))
+        Ok(AccessToken(self.usable_token(None).await?))
     }
 
     /// An access token newer than one that the platform has refused (401). However many callers bring the same
@@ -81,9 +78,19 @@ impl Grant {
     ) -> Result<AccessToken, GrantError> {
         let pair = refused.0.pair;
         waiting::input(&self.client, &self.live, Input::Refused(pair));
-        let now = self.client.now();
-        let deadline = now.mono + self.client.call_timeout;
-        let token = waiting::access(&self.client, &self.live, Some(pair), deadline, now.wall);
-        Ok(AccessToken(token.await?))
+        Ok(AccessToken(self.usable_token(Some(pair)).await?))
+    }
+
+    pub(crate) async fn usable_token(
+        &self,
+        newer_than: Option<PairId>,
+    ) -> Result<Arc<UsableToken>, GrantError> {
+        let (client, live) = (&self.client, &self.live);
+        if let Some(token) = waiting::fresh(client, live, newer_than, client.environment.wall()) {
+            return Ok(token);
+        }
+        let deadline = client.now().mono + client.call_timeout;
+        // Boxed: it would make the future of every other caller larger.
+        Box::pin(waiting::token(client, live, newer_than, deadline)).await
     }
 }

@@ -121,9 +121,8 @@ struct Reader {
 
 impl Reader {
     async fn read<T: DeserializeOwned>(self: Box<Self>) -> Read<T> {
-        let mut request = self.grant.request(self.method.clone(), &self.target);
-        request.headers.clone_from(&self.headers);
-        request.options = self.options;
+        let request = self.grant.request(self.method.clone(), &self.target);
+        let request = request.like(self.headers.clone(), self.options);
         let page = request.fetch().await;
         (self, page)
     }
@@ -211,10 +210,10 @@ impl Reader {
     fn of(request: ApiRequest<'_>) -> Self {
         Self {
             grant: request.grant.clone(),
+            headers: request.headers().cloned().unwrap_or_default(),
+            options: request.options(),
             method: request.method,
             target: request.target.into_text(),
-            headers: request.headers,
-            options: request.options,
         }
     }
 }

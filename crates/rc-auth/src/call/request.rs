@@ -64,12 +64,20 @@ pub struct ApiRequest<'a> {
     pub(super) grant: &'a Grant,
     pub(super) method: Method,
     pub(super) target: Target<'a>,
+    /// What a plain call does without; boxed, so that such a call stays small.
+    extras: Option<Box<Extras>>,
+}
+
+/// What was said of a call beside its method and address.
+#[derive(Default)]
+struct Extras {
     query: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: OutgoingBody,
+    headers: HeaderMap,
+    /// `None`: empty.
+    body: Option<OutgoingBody>,
     /// What was wrong with an argument: told when it is sent.
-    pub(super) invalid: Option<Box<CallError>>,
-    pub(super) options: Options,
+    invalid: Option<CallError>,
+    options: Options,
 }
 
 /// What may be said of one call.
@@ -81,13 +89,24 @@ pub(super) struct Options {
     pub(super) max_body: Option<u64>,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            timeout: None,
+            retries: ApiRequest::DEFAULT_RETRIES,
+            rate_limit_patience: Duration::ZERO,
+            max_body: None,
+        }
+    }
+}
+
 impl fmt::Debug for ApiRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.target.path();
         f.debug_struct("ApiRequest")
             .field("method", &self.method)
             .field("path", &path)
-            .field("options", &self.options)
+            .field("options", &self.options())
             .finish_non_exhaustive()
     }
 }
@@ -102,23 +121,18 @@ impl Grant {
     pub fn request<'a>(&'a self, method: Method, target: &'a str) -> ApiRequest<'a> {
         let (target, invalid) = match Target::parse(target, &self.client.platform.app) {
             Ok(target) => (target, None),
-            Err(error) => (Target::default(), Some(Box::new(error))),
+            Err(error) => (Target::default(), Some(error)),
         };
-        ApiRequest {
-            target,
+        let mut request = ApiRequest {
             grant: self,
             method,
-            query: String::new(),
-            headers: HeaderMap::new(),
-            body: OutgoingBody::Whole(Bytes::new()),
-            invalid,
-            options: Options {
-                timeout: None,
-                retries: ApiRequest::DEFAULT_RETRIES,
-                rate_limit_patience: Duration::ZERO,
-                max_body: None,
-            },
+            target,
+            extras: None,
+        };
+        if let Some(error) = invalid {
+            request.refuse(error);
         }
+        request
     }
 
     /// Begins a call with GET; see [`request`](Self::request).
@@ -171,10 +185,10 @@ impl<'a> ApiRequest<'a> {
 
     /// Adds a parameter to the query, percent-encoded. May be called several times, also with one name.
     pub fn query(mut self, name: &str, value: impl Display) -> Self {
-        let query = std::mem::take(&mut self.query);
-        let mut pairs = form_urlencoded::Serializer::new(query);
+        let extras = self.extras();
+        let mut pairs = form_urlencoded::Serializer::new(std::mem::take(&mut extras.query));
         pairs.append_pair(name, &value.to_string());
-        self.query = pairs.finish();
+        extras.query = pairs.finish();
         self
     }
 
@@ -185,7 +199,7 @@ impl<'a> ApiRequest<'a> {
         let value = HeaderValue::try_from(value.as_ref());
         match (name, value) {
             (Ok(name), Ok(value)) if !RESERVED.contains(&name) => {
-                self.headers.append(name, value);
+                self.extras().headers.append(name, value);
             }
             _ => self.refuse(CallError::InvalidHeader),
         }
@@ -206,12 +220,12 @@ impl<'a> ApiRequest<'a> {
 
     /// Notes what is wrong, unless something was before.
     fn refuse(&mut self, error: CallError) {
-        self.invalid.get_or_insert_with(|| Box::new(error));
+        self.extras().invalid.get_or_insert(error);
     }
 
     /// Sends `body` as it is, with this media type.
     pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
-        self.body = OutgoingBody::Whole(body.into());
+        self.extras().body = Some(OutgoingBody::Whole(body.into()));
         self.content_type(content_type)
     }
 
@@ -225,14 +239,14 @@ impl<'a> ApiRequest<'a> {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<BoxError> + 'static,
     {
-        self.body = OutgoingBody::stream(len, body);
+        self.extras().body = Some(OutgoingBody::stream(len, body));
         self.content_type(content_type)
     }
 
     fn content_type(mut self, value: &str) -> Self {
         match HeaderValue::try_from(value) {
             Ok(value) => {
-                self.headers.insert(header::CONTENT_TYPE, value);
+                self.extras().headers.insert(header::CONTENT_TYPE, value);
             }
             Err(_) => self.refuse(CallError::InvalidHeader),
         }
@@ -242,13 +256,13 @@ impl<'a> ApiRequest<'a> {
     /// How long this call may take as a whole, with everything it waits for; of a download, until its body
     /// begins. Default: [`ClientBuilder::call_timeout`](crate::ClientBuilder::call_timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout = Some(timeout);
+        self.extras().options.timeout = Some(timeout);
         self
     }
 
     /// How often this call is sent again at most. Default: [`Self::DEFAULT_RETRIES`].
     pub fn retries(mut self, retries: u32) -> Self {
-        self.options.retries = retries;
+        self.extras().options.retries = retries;
         self
     }
 
@@ -268,14 +282,14 @@ impl<'a> ApiRequest<'a> {
     /// # }
     /// ```
     pub fn wait_for_rate_limit(mut self, patience: Duration) -> Self {
-        self.options.rate_limit_patience = patience;
+        self.extras().options.rate_limit_patience = patience;
         self
     }
 
     /// How large the answer may be, in bytes. Default:
     /// [`ClientBuilder::max_body`](crate::ClientBuilder::max_body), and 1 GiB for a [`download`](Self::download).
     pub fn max_body(mut self, bytes: u64) -> Self {
-        self.options.max_body = Some(bytes);
+        self.extras().options.max_body = Some(bytes);
         self
     }
 
@@ -284,9 +298,13 @@ impl<'a> ApiRequest<'a> {
     /// # Errors
     ///
     /// [`CallError`], by who has to do something about it.
-    pub async fn send(mut self) -> Result<ApiResponse, CallError> {
-        self.make_ready()?;
-        send::whole(&mut self).await
+    pub fn send(self) -> impl Future<Output = Result<ApiResponse, CallError>> + Send + 'a {
+        // Not an `async fn`: its future would hold the request twice.
+        let mut request = self;
+        async move {
+            request.make_ready()?;
+            send::whole(&mut request).await
+        }
     }
 
     /// Sends the call, and reads the answer as JSON.
@@ -303,9 +321,12 @@ impl<'a> ApiRequest<'a> {
     /// # Errors
     ///
     /// [`CallError`], by who has to do something about it.
-    pub async fn download(mut self) -> Result<ApiDownload, CallError> {
-        self.make_ready()?;
-        send::download(&mut self).await
+    pub fn download(self) -> impl Future<Output = Result<ApiDownload, CallError>> + Send + 'a {
+        let mut request = self;
+        async move {
+            request.make_ready()?;
+            send::download(&mut request).await
+        }
     }
 
     /// Reads a list of the API as one stream of its records, page after page: see [`Pages`]. Headers and options
@@ -315,11 +336,50 @@ impl<'a> ApiRequest<'a> {
     }
 
     pub(super) fn make_ready(&mut self) -> Result<(), CallError> {
-        if let Some(invalid) = self.invalid.take() {
-            return Err(*invalid);
+        let Some(extras) = &mut self.extras else {
+            return Ok(());
+        };
+        if let Some(invalid) = extras.invalid.take() {
+            return Err(invalid);
         }
-        self.target.add_query(&std::mem::take(&mut self.query));
+        self.target.add_query(&std::mem::take(&mut extras.query));
         Ok(())
+    }
+
+    fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    pub(super) fn options(&self) -> Options {
+        let extras = self.extras.as_ref();
+        extras.map_or_else(Options::default, |extras| extras.options)
+    }
+
+    pub(super) fn headers(&self) -> Option<&HeaderMap> {
+        self.extras.as_ref().map(|extras| &extras.headers)
+    }
+
+    /// As another request of the same kind was made.
+    pub(super) fn like(mut self, headers: HeaderMap, options: Options) -> Self {
+        let extras = self.extras();
+        extras.headers = headers;
+        extras.options = options;
+        self
+    }
+
+    /// The body to send now. One that is a stream is handed out once.
+    pub(super) fn body_to_send(&mut self) -> OutgoingBody {
+        let body = self.extras.as_mut().and_then(|extras| {
+            let body = extras.body.as_ref()?.try_clone();
+            body.or_else(|| extras.body.take())
+        });
+        body.unwrap_or_else(|| Bytes::new().into())
+    }
+
+    /// Whether the body can be sent more than once.
+    pub(super) fn can_repeat(&self) -> bool {
+        let body = self.extras.as_ref().and_then(|extras| extras.body.as_ref());
+        body.is_none_or(OutgoingBody::can_repeat)
     }
 }
 

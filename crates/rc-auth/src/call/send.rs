@@ -10,11 +10,10 @@ use rc_http::{Delivery, Incoming, TransportError};
 use super::{
     answer::{ApiDownload, ApiResponse},
     request::ApiRequest,
-    transmit::{Answered, Kind, Streamed, Whole},
+    transmit::{Kind, Streamed, Whole},
 };
 use crate::{
     error::{CallError, ErrorChain},
-    grant::Grant,
     live::UsableToken,
     refresh::waiting,
     state::ClientState,
@@ -29,7 +28,7 @@ pub(super) async fn whole(request: &mut ApiRequest<'_>) -> Result<ApiResponse, C
         headers,
         body,
         ..
-    } = Sending::begin(request).run::<Whole>().await?;
+    } = run::<Whole>(request).await?;
     Ok(ApiResponse {
         status,
         headers,
@@ -38,7 +37,7 @@ pub(super) async fn whole(request: &mut ApiRequest<'_>) -> Result<ApiResponse, C
 }
 
 pub(super) async fn download(request: &mut ApiRequest<'_>) -> Result<ApiDownload, CallError> {
-    let opened = Sending::begin(request).run::<Streamed>().await?;
+    let opened = run::<Streamed>(request).await?;
     Ok(ApiDownload {
         status: opened.status,
         headers: opened.headers,
@@ -67,6 +66,37 @@ enum Pause {
     RateLimit(Duration),
 }
 
+async fn run<K: Kind>(request: &mut ApiRequest<'_>) -> Result<K::Answer, CallError> {
+    let mut sending = Sending::begin(request);
+    let (client, live) = (sending.client, &sending.request.grant.live);
+    // Invariant 4: a token that was refused is not sent again, and the call once with a newer one.
+    let mut refused: Option<PairId> = None;
+    loop {
+        // What few calls come to is boxed: it would make the future of every call larger.
+        let token = match waiting::fresh(client, live, refused, sending.now.wall) {
+            Some(token) => token,
+            None => Box::pin(waiting::token(client, live, refused, sending.deadline)).await?,
+        };
+        let sent = match sending.closed(&token) {
+            Some(closed) => sending.held_back(closed),
+            None => sending.once::<K>(&token).await,
+        };
+        match sent {
+            Sent::Answer(answer) => return Ok(answer),
+            Sent::Failed(error) => return Err(error),
+            Sent::TokenRefused(refusal) => {
+                waiting::input(client, live, Input::Refused(token.pair));
+                if refused.is_some() || !sending.can_repeat {
+                    return Err(sending.refused(refusal, Verdict::RefreshAndRetry));
+                }
+                refused = Some(token.pair);
+            }
+            Sent::Again(error, pause) => Box::pin(sending.wait(error, pause)).await?,
+        }
+        sending.now = client.now();
+    }
+}
+
 /// A call that is being sent.
 struct Sending<'r, 'a> {
     request: &'r mut ApiRequest<'a>,
@@ -85,55 +115,29 @@ impl<'r, 'a> Sending<'r, 'a> {
     fn begin(request: &'r mut ApiRequest<'a>) -> Self {
         let client = &request.grant.client;
         let now = client.now();
-        let timeout = request.options.timeout.unwrap_or(client.call_timeout);
+        let options = request.options();
         Self {
             client,
-            deadline: now.mono.saturating_add(timeout),
-            patience: request.options.rate_limit_patience,
-            retries: request.options.retries,
+            deadline: now
+                .mono
+                .saturating_add(options.timeout.unwrap_or(client.call_timeout)),
+            patience: options.rate_limit_patience,
+            retries: options.retries,
             pause: FIRST_PAUSE,
-            can_repeat: request.body.can_repeat(),
+            can_repeat: request.can_repeat(),
             now,
             request,
         }
     }
 
-    async fn run<K: Kind>(mut self) -> Result<K::Answer, CallError> {
-        let grant: &'a Grant = self.request.grant;
-        let live = &grant.live;
-        // Invariant 4: a token that was refused is not sent again, and the call once with a newer one.
-        let mut refused: Option<PairId> = None;
-        loop {
-            let token =
-                waiting::access(self.client, live, refused, self.deadline, self.now.wall).await?;
-            let sent = match self.closed(&token) {
-                Some(closed) => {
-                    let until = closed.until;
-                    Sent::Again(
-                        CallError::rate_limited(closed, None, self.now),
-                        Pause::RateLimit(until),
-                    )
-                }
-                None => self.once::<K>(&token).await,
-            };
-            match sent {
-                Sent::Answer(answer) => return Ok(answer),
-                Sent::Failed(error) => return Err(error),
-                Sent::TokenRefused(refusal) => {
-                    waiting::input(self.client, live, Input::Refused(token.pair));
-                    if refused.is_some() || !self.can_repeat {
-                        return Err(self.refused(refusal, Verdict::RefreshAndRetry));
-                    }
-                    refused = Some(token.pair);
-                }
-                Sent::Again(error, pause) => self.wait(error, pause).await?,
-            }
-            self.now = self.client.now();
-        }
-    }
-
     fn path(&self) -> &str {
         self.request.target.path()
+    }
+
+    fn held_back<T>(&self, closed: Closed) -> Sent<T> {
+        let until = closed.until;
+        let error = CallError::rate_limited(closed, None, self.now);
+        Sent::Again(error, Pause::RateLimit(until))
     }
 
     fn closed(&self, token: &UsableToken) -> Option<Closed> {
@@ -148,13 +152,17 @@ impl<'r, 'a> Sending<'r, 'a> {
             Err(error) => return Sent::Failed(error),
         };
         let left = self.deadline.saturating_sub(self.now.mono);
-        match K::transmit(self.client, self.request, uri, token, left).await {
-            Ok(Answered::Success(answer)) => {
-                let headers = K::headers(&answer);
-                self.learn(http::StatusCode::OK, headers, token);
-                Sent::Answer(answer)
-            }
-            Ok(Answered::Refusal(incoming)) => self.judge(incoming, token),
+        let answer = match K::transmit(self.client, self.request, uri, token, left).await {
+            Ok(answer) => answer,
+            Err(error) => return self.no_answer(&error),
+        };
+        let (status, headers) = K::head(&answer);
+        if status.is_success() {
+            self.learn(status, headers, token);
+            return Sent::Answer(answer);
+        }
+        match K::refusal(answer).await {
+            Ok(refusal) => self.judge(refusal, token),
             Err(error) => self.no_answer(&error),
         }
     }
@@ -192,7 +200,7 @@ impl<'r, 'a> Sending<'r, 'a> {
         if !may_repeat || !self.can_repeat {
             return Sent::Failed(unavailable);
         }
-        let pause = if self.retries == self.request.options.retries {
+        let pause = if self.retries == self.request.options().retries {
             // A connection kept open may be closed by the platform at the moment it is used again.
             Pause::None
         } else {

@@ -17,6 +17,8 @@ use crate::{error::CallError, live::UsableToken};
 pub(crate) struct Target<'a> {
     host: Host,
     path_and_query: Cow<'a, str>,
+    /// Where the query begins, or the end.
+    path_len: usize,
 }
 
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -34,10 +36,7 @@ impl<'a> Target<'a> {
             return Err(CallError::InvalidPath);
         }
         if text.starts_with('/') && !text.starts_with("//") {
-            return Ok(Self {
-                host: Host::Api,
-                path_and_query: Cow::Borrowed(text),
-            });
+            return Ok(Self::new(Host::Api, Cow::Borrowed(text)));
         }
         let url = Url::parse(text).map_err(|_| CallError::InvalidPath)?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -52,10 +51,16 @@ impl<'a> Target<'a> {
             return Err(CallError::ForeignAddress);
         };
         let path_and_query = Cow::Owned(url[Position::BeforePath..].to_owned());
-        Ok(Self {
+        Ok(Self::new(host, path_and_query))
+    }
+
+    fn new(host: Host, path_and_query: Cow<'a, str>) -> Self {
+        let path_len = path_and_query.find('?').unwrap_or(path_and_query.len());
+        Self {
             host,
             path_and_query,
-        })
+            path_len,
+        }
     }
 
     /// Adds to the query, which is encoded already.
@@ -64,7 +69,7 @@ impl<'a> Target<'a> {
             return;
         }
         let path = self.path_and_query.to_mut();
-        path.push(if path.contains('?') { '&' } else { '?' });
+        path.push(if self.path_len < path.len() { '&' } else { '?' });
         path.push_str(pairs);
     }
 
@@ -78,8 +83,7 @@ impl<'a> Target<'a> {
 
     /// The path, without its query.
     pub(crate) fn path(&self) -> &str {
-        let text = &*self.path_and_query;
-        text.split_once('?').map_or(text, |(path, _)| path)
+        &self.path_and_query[..self.path_len]
     }
 
     /// The address, to be asked with this token.

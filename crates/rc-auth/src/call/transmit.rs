@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Uri, header};
-use rc_http::{Incoming, Opened, Opening, Outgoing, OutgoingBody, Redirects, TransportError};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use rc_http::{
+    BoxFuture, Incoming, Opened, Opening, Outgoing, OutgoingBody, Redirects, TransportError,
+};
 
 use super::request::ApiRequest;
 use crate::{live::UsableToken, state::ClientState};
@@ -12,28 +13,27 @@ use crate::{live::UsableToken, state::ClientState};
 /// What of an answer that refuses is read.
 const MAX_REFUSAL: usize = 64 * 1024;
 
-/// What a transport answered: success as it was asked for, or a whole answer that is none.
-pub(super) enum Answered<T> {
-    Success(T),
-    Refusal(Incoming),
-}
-
 /// How an answer is wanted.
+///
+/// What has to be waited for is boxed, by the transport itself in the common case: a caller's future holds a
+/// pointer to it, whatever it is.
 pub(super) trait Kind {
-    /// A successful answer.
+    /// An answer, of any status.
     type Answer: Send;
 
     /// Sends the request once, with this token. A body that is a stream is taken out of it.
-    fn transmit(
-        client: &ClientState,
+    fn transmit<'c>(
+        client: &'c ClientState,
         request: &mut ApiRequest<'_>,
         uri: Uri,
         token: &UsableToken,
         left: Duration,
-    ) -> impl Future<Output = Result<Answered<Self::Answer>, TransportError>> + Send;
+    ) -> BoxFuture<'c, Result<Self::Answer, TransportError>>;
 
-    /// Its headers.
-    fn headers(answer: &Self::Answer) -> &http::HeaderMap;
+    fn head(answer: &Self::Answer) -> (StatusCode, &HeaderMap);
+
+    /// The whole of an answer that is not a success.
+    fn refusal(answer: Self::Answer) -> BoxFuture<'static, Result<Incoming, TransportError>>;
 }
 
 /// The whole answer in memory.
@@ -42,40 +42,49 @@ pub(super) struct Whole;
 impl Kind for Whole {
     type Answer = Incoming;
 
-    async fn transmit(
-        client: &ClientState,
+    fn transmit<'c>(
+        client: &'c ClientState,
         request: &mut ApiRequest<'_>,
         uri: Uri,
         token: &UsableToken,
         left: Duration,
-    ) -> Result<Answered<Incoming>, TransportError> {
-        let max_body = request.options.max_body.map_or(client.max_body, |max| {
+    ) -> BoxFuture<'c, Result<Incoming, TransportError>> {
+        let http = &client.platform.http;
+        let max_body = request.options().max_body.map_or(client.max_body, |max| {
             usize::try_from(max).unwrap_or(usize::MAX)
         });
-        let incoming = if let OutgoingBody::Whole(body) = &request.body {
-            let outgoing = Outgoing::new(request.with_token(uri, token, body.clone()))
-                .deadline(left)
-                .max_body(max_body)
-                .redirects(Redirects::SameOrigin);
-            client.platform.http.send(outgoing).await?
-        } else {
-            let opening = request.opening(uri, token, left).max_body(max_body as u64);
-            let opened = client.platform.http.open(opening).await?;
-            let (status, headers) = (opened.status, opened.headers);
-            // One byte more than is allowed is an error, not the end.
-            let body = opened.body.read_up_to(max_body.saturating_add(1));
-            Incoming::new(status, headers, body.await?)
+        let body = match request.body_to_send() {
+            OutgoingBody::Whole(body) => body,
+            stream => {
+                let opening = request.opening(uri, token, stream, left);
+                let opening = opening.max_body(max_body as u64);
+                return Box::pin(async move {
+                    let opened = http.open(opening).await?;
+                    // One byte more than is allowed is an error, not the end.
+                    collect(opened, max_body.saturating_add(1)).await
+                });
+            }
         };
-        Ok(if incoming.status.is_success() {
-            Answered::Success(incoming)
-        } else {
-            Answered::Refusal(incoming)
-        })
+        let outgoing = Outgoing::new(request.with_token(uri, token, body))
+            .deadline(left)
+            .max_body(max_body)
+            .redirects(Redirects::SameOrigin);
+        http.send(outgoing)
     }
 
-    fn headers(answer: &Incoming) -> &http::HeaderMap {
-        &answer.headers
+    fn head(answer: &Incoming) -> (StatusCode, &HeaderMap) {
+        (answer.status, &answer.headers)
     }
+
+    fn refusal(answer: Incoming) -> BoxFuture<'static, Result<Incoming, TransportError>> {
+        Box::pin(std::future::ready(Ok(answer)))
+    }
+}
+
+async fn collect(opened: Opened, limit: usize) -> Result<Incoming, TransportError> {
+    let (status, headers) = (opened.status, opened.headers);
+    let body = opened.body.read_up_to(limit).await?;
+    Ok(Incoming::new(status, headers, body))
 }
 
 /// The head of the answer, and a body that the caller reads.
@@ -84,27 +93,26 @@ pub(super) struct Streamed;
 impl Kind for Streamed {
     type Answer = Opened;
 
-    async fn transmit(
-        client: &ClientState,
+    fn transmit<'c>(
+        client: &'c ClientState,
         request: &mut ApiRequest<'_>,
         uri: Uri,
         token: &UsableToken,
         left: Duration,
-    ) -> Result<Answered<Opened>, TransportError> {
-        let max_body = request.options.max_body;
+    ) -> BoxFuture<'c, Result<Opened, TransportError>> {
+        let max_body = request.options().max_body;
         let max_body = max_body.unwrap_or(Opening::DEFAULT_MAX_BODY);
-        let opening = request.opening(uri, token, left).max_body(max_body);
-        let opened = client.platform.http.open(opening).await?;
-        if opened.status.is_success() {
-            return Ok(Answered::Success(opened));
-        }
-        let (status, headers) = (opened.status, opened.headers);
-        let body = opened.body.read_up_to(MAX_REFUSAL).await?;
-        Ok(Answered::Refusal(Incoming::new(status, headers, body)))
+        let body = request.body_to_send();
+        let opening = request.opening(uri, token, body, left);
+        client.platform.http.open(opening.max_body(max_body))
     }
 
-    fn headers(answer: &Opened) -> &http::HeaderMap {
-        &answer.headers
+    fn head(answer: &Opened) -> (StatusCode, &HeaderMap) {
+        (answer.status, &answer.headers)
+    }
+
+    fn refusal(answer: Opened) -> BoxFuture<'static, Result<Incoming, TransportError>> {
+        Box::pin(collect(answer, MAX_REFUSAL))
     }
 }
 
@@ -114,23 +122,23 @@ impl ApiRequest<'_> {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
-        if self.headers.is_empty() {
-            headers.reserve(2);
-        } else {
-            headers.clone_from(&self.headers);
+        if let Some(own) = self.headers() {
+            headers.clone_from(own);
         }
         headers.insert(header::AUTHORIZATION, token.header.clone());
-        if !headers.contains_key(header::ACCEPT) {
+        if headers.len() == 1 || !headers.contains_key(header::ACCEPT) {
             headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         }
         request
     }
 
-    fn opening(&mut self, uri: Uri, token: &UsableToken, left: Duration) -> Opening {
-        let body = match self.body.try_clone() {
-            Some(body) => body,
-            None => std::mem::replace(&mut self.body, OutgoingBody::Whole(Bytes::new())),
-        };
+    fn opening(
+        &self,
+        uri: Uri,
+        token: &UsableToken,
+        body: OutgoingBody,
+        left: Duration,
+    ) -> Opening {
         Opening::new(self.with_token(uri, token, body))
             .head_deadline(left)
             .redirects(Redirects::SameOrigin)

@@ -6,10 +6,7 @@ mod simulated;
 #[cfg(feature = "simulated-environment")]
 pub use simulated::{SimulatedProcess, SimulatedWorld};
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, time::Duration};
 
 use rc_auth_core::{Now, Timestamp};
 use rc_http::BoxFuture;
@@ -83,13 +80,7 @@ impl Environment for SystemEnvironment {
     }
 
     fn wall(&self) -> Timestamp {
-        let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            Err(before) => {
-                i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis)
-            }
-        };
-        Timestamp::from_unix_millis(millis)
+        since_1970()
     }
 
     fn sleep_until(&self, mono: Duration) -> BoxFuture<'static, ()> {
@@ -123,6 +114,26 @@ fn since_boot() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// To some milliseconds, for a third of the price of the exact time: every call asks for it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn since_1970() -> Timestamp {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    let millis = time.tv_nsec / 1_000_000;
+    Timestamp::from_unix_millis(time.tv_sec.saturating_mul(1000).saturating_add(millis))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn since_1970() -> Timestamp {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => {
+            i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis)
+        }
+    };
+    Timestamp::from_unix_millis(millis)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

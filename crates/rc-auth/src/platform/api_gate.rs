@@ -22,6 +22,10 @@ use crate::tasks::lock;
 /// the lock meanwhile.
 const MARKS: usize = 256;
 
+/// How many paths are remembered as compared. Groups hardly ever change; more paths than these cost a comparison
+/// of each answer, and a path is compared again after a minute.
+const COMPARED: usize = 64;
+
 #[derive(Debug)]
 pub(crate) struct SharedApiGate {
     gate: Mutex<ApiGate>,
@@ -29,6 +33,8 @@ pub(crate) struct SharedApiGate {
     closed_until: [AtomicU64; MARKS],
     /// The groups of the routes that are known, ordered by route.
     known: ArcSwap<Vec<(Route, String)>>,
+    /// Paths whose answers were compared with `known` within the minute.
+    compared: [AtomicU64; COMPARED],
 }
 
 impl Default for SharedApiGate {
@@ -37,6 +43,7 @@ impl Default for SharedApiGate {
             gate: Mutex::default(),
             closed_until: [const { AtomicU64::new(0) }; MARKS],
             known: ArcSwap::default(),
+            compared: [const { AtomicU64::new(0) }; COMPARED],
         }
     }
 }
@@ -66,7 +73,9 @@ impl SharedApiGate {
         headers: &HeaderMap,
         now: Duration,
     ) -> Option<Closed> {
-        if status != StatusCode::TOO_MANY_REQUESTS && self.knows(method, path, headers) {
+        if status != StatusCode::TOO_MANY_REQUESTS
+            && (!self.is_due(method, path, now) || self.knows(method, path, headers))
+        {
             return None;
         }
         let mut gate = lock(&self.gate);
@@ -86,6 +95,20 @@ impl SharedApiGate {
             }
         }
         closed
+    }
+
+    /// Whether the answer to this path has to be compared with what is known; not again within the minute.
+    fn is_due(&self, method: &Method, path: &str, now: Duration) -> bool {
+        let path = Route::exact(method, path);
+        let slot = &self.compared[(path % COMPARED as u64) as usize];
+        let minute = now.as_secs() / 60;
+        // The number of the slot is no part of what is kept in it.
+        let compared = path - path % COMPARED as u64 + minute % COMPARED as u64;
+        let due = slot.load(Ordering::Relaxed) != compared;
+        if due {
+            slot.store(compared, Ordering::Relaxed);
+        }
+        due
     }
 
     /// Whether the answer names the group that its route is known to be in, or none.
@@ -148,18 +171,31 @@ mod tests {
     }
 
     #[test]
-    fn what_an_answer_teaches_of_groups_is_learned_once_and_anew_when_it_changes() {
+    fn another_group_of_a_path_is_learned_at_once_and_a_changed_one_within_a_minute() {
         let gate = SharedApiGate::default();
-        let see = |group: &'static str| {
+        let see = |path, group: &'static str, seconds| {
             let headers = headers(&[("x-rate-limit-group", group)]);
-            let knew = gate.knows(&Method::GET, "/a/1", &headers);
-            gate.observe(&ADA, &Method::GET, "/a/2", StatusCode::OK, &headers, NOW);
-            knew
+            let now = NOW + Duration::from_secs(seconds);
+            gate.observe(&ADA, &Method::GET, path, StatusCode::OK, &headers, now);
+            let known = gate.known.load();
+            let known: Vec<_> = known.iter().map(|(_, group)| group.clone()).collect();
+            known.join(" ")
         };
-        assert!(!see("Light"));
-        assert!(see("light"));
-        assert!(!see("heavy"));
-        assert!(see("Heavy"));
+        assert_eq!(see("/a/1", "light", 0), "light");
+        // Another path of the same route.
+        assert_eq!(see("/a/2", "medium", 0), "medium");
+        assert_eq!(see("/a/2", "heavy", 10), "medium");
+        assert_eq!(see("/a/2", "heavy", 61), "heavy");
+    }
+
+    #[test]
+    fn an_answer_is_compared_whatever_the_case_and_one_without_a_group_never() {
+        let gate = SharedApiGate::default();
+        let light = headers(&[("x-rate-limit-group", "Light")]);
+        assert!(!gate.knows(&Method::GET, "/a/1", &light));
+        gate.observe(&ADA, &Method::GET, "/a/2", StatusCode::OK, &light, NOW);
+        let lower = headers(&[("x-rate-limit-group", "light")]);
+        assert!(gate.knows(&Method::GET, "/a/1", &lower));
         assert!(gate.knows(&Method::GET, "/b", &HeaderMap::new()));
     }
 

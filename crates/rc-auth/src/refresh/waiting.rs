@@ -39,25 +39,31 @@ fn input_locked(client: &Arc<ClientState>, live: &Arc<LiveGrant>, inner: &mut In
     }
 }
 
-/// An access token for one call, by the wall clock of now and the call's deadline (monotonic).
-///
-/// The common case is the first three lines: one atomic load.
-pub(crate) async fn access(
+/// The access token that is there, if it may be used: what nearly every call needs, by one atomic load.
+pub(crate) fn fresh(
+    client: &Arc<ClientState>,
+    live: &Arc<LiveGrant>,
+    newer_than: Option<PairId>,
+    wall: Timestamp,
+) -> Option<Arc<UsableToken>> {
+    let usable = live.usable(newer_than)?;
+    if wall < usable.quiet_until {
+        return Some(usable);
+    }
+    if wall >= usable.mandatory_at {
+        return None;
+    }
+    input(client, live, Input::Want(Want::Usable));
+    Some(usable)
+}
+
+/// Waits for an access token for one call.
+pub(crate) async fn token(
     client: &Arc<ClientState>,
     live: &Arc<LiveGrant>,
     newer_than: Option<PairId>,
     deadline: Duration,
-    wall: Timestamp,
 ) -> Result<Arc<UsableToken>, GrantError> {
-    if let Some(usable) = live.usable(newer_than) {
-        if wall < usable.quiet_until {
-            return Ok(usable);
-        }
-        if wall < usable.mandatory_at {
-            input(client, live, Input::Want(Want::Usable));
-            return Ok(usable);
-        }
-    }
     let began = client.now().mono;
     let limit = WaitLimit {
         newer_than,
