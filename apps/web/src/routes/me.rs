@@ -6,16 +6,15 @@ use serde::de::IgnoredAny;
 use crate::{
     problem::{JsonProblem, Problem},
     session,
-    state::{Application, CALL_PATIENCE, EXTENSION},
+    state::{CALL_PATIENCE, EXTENSION},
 };
 
 /// The platform's answer, asked for each time and passed on as it is.
 pub(super) async fn extension(request: HttpRequest) -> Result<HttpResponse, JsonProblem> {
-    let application = Application::of(&request);
     let session = session::of(&request).await?;
     let session = session.ok_or_else(Problem::signed_out)?;
-    let call = application.within(CALL_PATIENCE, session.grant().get(EXTENSION).send());
-    let answer = call.await.ok_or_else(Problem::slow_platform)??;
+    let call = session.grant().get(EXTENSION).timeout(CALL_PATIENCE);
+    let answer = call.send().await?;
     answer.json::<IgnoredAny>()?;
     Ok(HttpResponse::Ok()
         .content_type(ContentType::json())
