@@ -53,6 +53,8 @@ pub struct GrantMachine {
     pub(super) reported_end: Option<EndReason>,
     /// Tries that failed since the last success.
     pub(super) failures: u32,
+    /// Answers since the last whose access token could be used.
+    pub(super) useless_answers: u32,
     /// Writes in a row whose outcome is unknown.
     pub(super) doubtful: u32,
     /// When the last token requests were sent (monotonic).
@@ -121,6 +123,7 @@ impl GrantMachine {
             own_attempts: VecDeque::new(),
             reported_end: None,
             failures: 0,
+            useless_answers: 0,
             doubtful: 0,
             sent: VecDeque::new(),
             seed: u64::from_le_bytes(*seed.bytes()),
@@ -136,12 +139,12 @@ impl GrantMachine {
         match input {
             Input::Want(want) => self.want(want, now),
             Input::Refused(pair) => self.note_refusal(pair),
-            Input::Changed => self.changed(Heard::Changed),
-            Input::ChangedTo(version) => self.changed(Heard::Version(version)),
+            Input::Changed => self.changed(Heard::Changed, now),
+            Input::ChangedTo(version) => self.changed(Heard::Version(version), now),
             Input::SignedOut => {
                 // What was never read is not shown, and is read before it is.
                 self.signed_out = !matches!(self.state, State::Unknown);
-                self.changed(Heard::Changed);
+                self.changed(Heard::Changed, now);
             }
             Input::Timeout => self.timeout(now),
             Input::Loaded(loaded) => return self.loaded(loaded, now),
@@ -200,7 +203,7 @@ impl GrantMachine {
         heard != Heard::Nothing && heard != Heard::Version(version)
     }
 
-    fn changed(&mut self, heard: Heard) {
+    fn changed(&mut self, heard: Heard, now: Now) {
         let known = match self.known_version() {
             KnownVersion::At(version) => Heard::Version(version),
             KnownVersion::Nothing | KnownVersion::InTheAir => Heard::Nothing,
@@ -212,11 +215,12 @@ impl GrantMachine {
             State::Settled(_) | State::Over { .. } => self.look(),
             State::Waiting(wait) => self.recheck_wait(wait),
             State::Observing(observed) => self.load(Purpose::Poll(observed)),
+            // A record that could not be read is another one now; a store that was down tells of it, so it is up.
             State::StoreDown {
                 resume,
-                trouble: Trouble::Record,
-                ..
-            } => self.load(resume),
+                until,
+                trouble,
+            } if trouble == Trouble::Record || now.mono >= until => self.load(resume),
             State::Unknown => State::Unknown,
             // The compare-and-swap of what is in flight will tell; a read may be too old already.
             busy => {

@@ -24,9 +24,25 @@ impl GrantMachine {
         };
         self.state = match loaded {
             Err(failure) => self.store_down(purpose, failure, now),
-            Ok(Loaded { held, silent_for }) => self.read(purpose, held.into(), silent_for, now),
+            Ok(Loaded { held, silent_for }) => {
+                let read = self.read(purpose, held.into(), silent_for, now);
+                self.look_again(read)
+            }
         };
         Ok(())
+    }
+
+    /// A read that took long may be older than what was heard meanwhile: nobody watches or waits with it.
+    fn look_again(&mut self, read: State) -> State {
+        match read {
+            State::Observing(observed) if self.heard_otherwise(Some(observed.base.version)) => {
+                self.load(Purpose::Poll(observed))
+            }
+            State::Waiting(wait) if self.heard_otherwise(Some(wait.held.version)) => {
+                self.load(Purpose::Recheck(wait))
+            }
+            other => other,
+        }
     }
 
     fn store_down(&mut self, resume: Purpose, failure: LoadFailure, now: Now) -> State {

@@ -359,11 +359,15 @@ impl GrantMachine {
         self.refused = None;
         self.show(&held);
         if held.pair.access_token().is_none() || held.pair.access_lifetime().is_zero() {
-            // The answer had a refresh token only, or an access token that ended on arrival. The pair is
-            // kept; the next try must not come at once.
+            // The answer had a refresh token only, or an access token that ended on arrival, as one has that
+            // is repeated late. The pair is kept; the next try must not come at once, and what failed before
+            // this answer does not count.
+            self.failures = self.useless_answers;
+            self.useless_answers = self.useless_answers.saturating_add(1);
             return self.try_again(held, Trouble::Unreadable, now);
         }
         self.failures = 0;
+        self.useless_answers = 0;
         self.settle(held, now)
     }
 

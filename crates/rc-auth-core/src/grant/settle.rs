@@ -26,7 +26,10 @@ impl GrantMachine {
         } = mem::take(&mut self.wants);
         let is_old = newer_than.is_some_and(|pair| !held.id.is_newer_than(pair));
         let is_due = care && now.wall >= self.policy.keep_alive_at(&held.pair);
-        let refreshes = is_old || is_due || (usable && self.is_unusable(&held, now));
+        // Newer than a refused one is not enough: another sign-in's pair may have ended too.
+        let is_of_no_use = newer_than.is_some() && self.is_of_no_use(&held, now);
+        let is_unusable = usable && self.is_unusable(&held, now);
+        let refreshes = is_old || is_due || is_of_no_use || is_unusable;
         let by_caller = usable || newer_than.is_some();
         if refreshes && held.pair.refresh_token().is_some() {
             if by_caller {
@@ -43,9 +46,14 @@ impl GrantMachine {
     }
 
     fn is_unusable(&self, held: &Refreshable, now: Now) -> bool {
+        self.is_of_no_use(held, now) || now.wall >= self.early_at(&held.pair, held.id.generation)
+    }
+
+    /// Whether its access token serves nobody.
+    fn is_of_no_use(&self, held: &Refreshable, now: Now) -> bool {
         self.refused == Some(held.id)
             || held.pair.access_token().is_none()
-            || now.wall >= self.early_at(&held.pair, held.id.generation)
+            || now.wall >= self.policy.mandatory_at(&held.pair)
     }
 
     /// Writes that the grant is in use, and nothing else. Lost is harmless: the next use writes it again.

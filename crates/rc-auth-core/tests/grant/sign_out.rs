@@ -1,6 +1,6 @@
 //! Signed out, or signed in again, while something else is going on.
 
-use rc_auth_core::{EndReason, Input, Output, RecordState, Want};
+use rc_auth_core::{EndReason, Generation, Input, LoadFailure, Output, RecordState, Want};
 
 use crate::world::{expired, is_save, is_send};
 
@@ -94,6 +94,47 @@ fn a_commit_that_was_first_is_signed_out_all_the_same() {
     assert!(matches!(world.store.state(), RecordState::SignedOut { .. }));
 }
 
+/// A read that was under way for seconds says that somebody is refreshing; meanwhile the user has signed out and in
+/// again, which the machine heard of and could not look at.
+#[test]
+fn an_intent_read_before_a_sign_out_and_heard_of_after_it_is_looked_at_again() {
+    let (mut world, mut b) = expired();
+    let mut a = world.process();
+    a.want(&mut world, Want::Status);
+    b.input(&world, Input::Want(Want::Usable));
+    // Its request is never sent: the intent stands.
+    drop(b.run_to(&mut world, is_send));
+    a.input(&world, Input::Changed);
+    let load = a.run_to(&mut world, |output| matches!(output, Output::Load));
+    let before = a.perform(&mut world, load).expect("an answer");
+    world.sign_out();
+    a.input(&world, Input::SignedOut);
+    world.sign_in_again(2);
+    a.input(&world, Input::Changed);
+    a.deliver(&world, before);
+    a.run(&mut world);
+    assert_eq!(a.end(&world), None);
+    assert_eq!(a.access_token(&world).as_deref(), Some("access-101"));
+}
+
+/// The caller wants something newer than a pair that was refused; what has replaced it has ended meanwhile.
+#[test]
+fn a_newer_pair_of_another_sign_in_that_has_ended_too_is_refreshed() {
+    let (mut world, mut a) = expired();
+    a.want(&mut world, Want::Usable);
+    let refused = a.shown(&world).expect("a pair");
+    world.sign_in_again(2);
+    world.expire();
+    a.input(&world, Input::Refused(refused));
+    a.input(&world, Input::Changed);
+    a.want(&mut world, Want::NewerThan(refused));
+    assert_eq!(a.generation(&world), Some(Generation::new(2)));
+    assert!(
+        a.shown(&world)
+            .is_some_and(|pair| pair.chain != refused.chain)
+    );
+}
+
 #[test]
 fn signing_in_again_after_signing_out_is_seen() {
     let (mut world, mut a) = expired();
@@ -148,4 +189,24 @@ fn the_kept_refresh_token_of_a_replaced_sign_in_is_not_revoked_as_new() {
     a.deliver(&world, answer);
     a.run(&mut world);
     assert_eq!(world.revoked, ["access-2"]);
+}
+
+/// Nobody waits while the store is down; what it tells of later says that it is up again.
+#[test]
+fn a_sign_in_after_the_store_was_down_is_seen_without_a_caller() {
+    let (mut world, mut a) = expired();
+    a.want(&mut world, Want::Usable);
+    world.store.load_faults.push_back(LoadFailure::Unavailable);
+    a.input(&world, Input::Changed);
+    a.run(&mut world);
+    assert!(a.waits(&world).is_some());
+    world.advance(std::time::Duration::from_secs(30));
+    world.sign_in_again(2);
+    a.input(&world, Input::Changed);
+    a.run(&mut world);
+    assert_eq!(a.waits(&world), None);
+    assert!(
+        a.access_token(&world)
+            .is_some_and(|token| token.starts_with("access-10"))
+    );
 }

@@ -224,6 +224,26 @@ fn tokens_that_end_on_arrival_are_not_fetched_without_a_pause() {
     assert!(requests_in(&mut world, &mut a, 5 * MINUTE) < 15);
 }
 
+/// An answer that is repeated long after it was lost holds an access token that has ended.
+#[test]
+fn what_failed_before_an_answer_does_not_delay_what_follows_it() {
+    let mut policy = RefreshPolicy::default();
+    policy.budget = AuthBudget::Off;
+    let (mut world, mut a) = expired_under(policy);
+    world.server.lifetime = 0;
+    for _ in 0..8 {
+        world.server.fates.push_back(Fate::Answer(503, ""));
+    }
+    a.input(&world, Input::Want(Want::Usable));
+    while world.server.presented.len() < 9 {
+        a.run(&mut world);
+        a.sleep(&mut world);
+    }
+    a.run(&mut world);
+    let (pause, _) = a.waits(&world).expect("a pause");
+    assert!(pause <= 5 * SECOND, "{pause:?}");
+}
+
 #[test]
 fn an_answer_with_a_refresh_token_only_is_saved_and_not_followed_at_once() {
     let mut policy = RefreshPolicy::default();

@@ -1,7 +1,7 @@
 //! A world of processes in virtual time: one thread, one seed, tasks that can be killed.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     future::{Future, poll_fn},
     sync::{
@@ -51,8 +51,9 @@ struct Inner {
     next_id: u64,
     processes: BTreeMap<u64, Process>,
     tasks: BTreeMap<u64, Task>,
-    /// Tasks that can go on. May name some that are gone.
-    ready: Arc<Mutex<Vec<u64>>>,
+    /// Tasks that can go on. May name some that are gone. In their own order, not that in which they were woken:
+    /// some of tokio's channels wake at random.
+    ready: Arc<Mutex<BTreeSet<u64>>>,
     /// Moments that somebody waits for, and whom to wake then.
     timers: BTreeMap<(Duration, u64), Waker>,
     polled: u64,
@@ -78,14 +79,14 @@ struct Task {
 struct Woken {
     id: u64,
     is_ready: AtomicBool,
-    ready: Arc<Mutex<Vec<u64>>>,
+    ready: Arc<Mutex<BTreeSet<u64>>>,
 }
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
         if !self.is_ready.swap(true, Ordering::AcqRel) {
             let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-            ready.push(self.id);
+            ready.insert(self.id);
         }
     }
 }
@@ -121,7 +122,10 @@ impl Inner {
             let id = {
                 let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
                 let count = u64::try_from(ready.len()).ok().filter(|count| *count > 0)?;
-                ready.swap_remove(usize::try_from(drawn % count).unwrap_or_default())
+                let place = usize::try_from(drawn % count).unwrap_or_default();
+                let id = *ready.iter().nth(place)?;
+                ready.remove(&id);
+                id
             };
             let Some(task) = self.tasks.get_mut(&id) else {
                 continue;

@@ -1,0 +1,109 @@
+//! One call or forced refresh, and what its answer may be.
+
+use std::{sync::Arc, time::Duration};
+
+use rc_auth::{CallError, EndReason, Grant, GrantError};
+
+use crate::{
+    SECOND,
+    chance::Chance,
+    ledger::{Expected, Known, Ledger},
+    trace::{Trace, Who},
+};
+
+/// Who signed in.
+pub(crate) const ME: &str = "/restapi/v1.0/account/~/extension/~";
+
+/// A call that begins when its task runs.
+pub(crate) struct Call {
+    pub(crate) id: u64,
+    pub(crate) process: u64,
+    pub(crate) user: usize,
+    pub(crate) grant: Grant,
+    /// Whether it forces a refresh, instead of calling the API.
+    pub(crate) refreshes: bool,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) chance: Arc<Chance>,
+    pub(crate) trace: Arc<Trace>,
+}
+
+impl Call {
+    /// The call, for complaints.
+    pub(crate) fn what(&self) -> String {
+        let kind = if self.refreshes { "refresh" } else { "call" };
+        let (id, user, process) = (self.id, self.user, self.process);
+        format!("{kind} {id} of user {user} in process {process}")
+    }
+
+    /// Makes the call and checks its answer.
+    pub(crate) async fn run(self) {
+        let before = self.ledger.known(self.user);
+        let began = self.ledger.now();
+        let result = if self.refreshes {
+            let pair = self.grant.refresh().await;
+            pair.map(|_| ()).map_err(CallError::Grant)
+        } else {
+            self.grant.get(ME).await.map(|_| ())
+        };
+        let took = self.ledger.now() - began;
+        self.ledger.answered(self.id);
+        let kind = if result.is_ok() { "served" } else { "an error" };
+        let (process, user) = (Who::Process(self.process), Who::User(self.user));
+        self.trace.note(process, user, kind, || match &result {
+            Ok(()) => format!("call {}", self.id),
+            Err(error) => format!("call {}: {error}", self.id),
+        });
+        if self.ledger.went_on(self.process) >= began {
+            return;
+        }
+        if took > 31 * SECOND {
+            self.complain(&format!("DEADLINE: took {took:?}"));
+        }
+        let after = self.ledger.known(self.user);
+        if before.epoch == after.epoch && before.busy.is_none() {
+            self.check(before, began, &result);
+        }
+    }
+
+    fn complain(&self, text: &str) {
+        self.ledger.complain(&format!("{text}, {}", self.what()));
+    }
+
+    /// Holds the answer of a call that began at `began` against what its user knew all the time.
+    fn check(&self, known: Known, began: Duration, result: &Result<(), CallError>) {
+        let Known {
+            expected, since, ..
+        } = known;
+        // A process that was suspended learns what happened meanwhile.
+        let since = since.max(self.ledger.went_on(self.process));
+        match (expected, result) {
+            // Another process is told within a second.
+            (Expected::In, Err(CallError::Grant(GrantError::SignInAgain { reason })))
+                if began > since + SECOND && !may_end(*reason, &self.chance) =>
+            {
+                self.complain(&format!("LOCKED OUT: {reason:?}"));
+            }
+            (Expected::Out, Ok(())) => {
+                let lag = began.saturating_sub(since);
+                let grace = if self.chance.is_bad() { 10 } else { 2 };
+                if lag > grace * SECOND {
+                    self.complain(&format!("SERVED AFTER SIGN-OUT: {lag:?}"));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether the grant of a user who is signed in may end like this: on a server that repeats no answer, one that
+/// was lost cannot be asked for again; and one that says 503 and carries a request out all the same spends the
+/// token without a word.
+pub(crate) fn may_end(reason: EndReason, chance: &Chance) -> bool {
+    let unknowable = match reason {
+        // A process whose clock is hours ahead clears the record of it away.
+        EndReason::Indeterminate | EndReason::Absent => true,
+        EndReason::TokenDead => chance.has_lied(),
+        _ => false,
+    };
+    chance.is_strict && unknowable
+}

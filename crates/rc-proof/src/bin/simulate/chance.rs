@@ -1,0 +1,256 @@
+//! Chance: when something goes wrong, and how long everything takes. All of it follows the seed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// SplitMix64.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    /// Apart from all other dice of this seed by `stream` and `number`.
+    pub(crate) fn new(seed: u64, stream: u64, number: u64) -> Self {
+        let mut dice = Self(seed ^ stream.rotate_left(48) ^ number.rotate_left(24));
+        dice.0 = dice.next();
+        dice
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from 0 to `sides - 1`.
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
+        self.next() % sides
+    }
+
+    /// One of several.
+    pub(crate) fn pick<T: Copy, const N: usize>(&mut self, values: [T; N]) -> T {
+        values[usize::try_from(self.roll(N as u64)).unwrap_or_default()]
+    }
+
+    /// A time of at most `most`, in whole microseconds.
+    pub(crate) fn up_to(&mut self, most: Duration) -> Duration {
+        let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX - 1);
+        Duration::from_micros(self.roll(micros + 1))
+    }
+}
+
+/// What an operation goes to.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Place {
+    Store,
+    Platform,
+}
+
+/// The name of one operation of a process: `2s17` is the 17th that process 2 asks the store for, `1p3` the third
+/// request to the platform of process 1.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Op {
+    process: u64,
+    place: Place,
+    number: u64,
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = match self.place {
+            Place::Store => 's',
+            Place::Platform => 'p',
+        };
+        write!(f, "{}{place}{}", self.process, self.number)
+    }
+}
+
+impl FromStr for Op {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let place = match text.find(['s', 'p']) {
+            Some(at) if text[at..].starts_with('s') => (at, Place::Store),
+            Some(at) => (at, Place::Platform),
+            None => return Err(format!("{text:?} is no operation, such as 2s17")),
+        };
+        let (at, place) = place;
+        let number = |text: &str| text.parse().map_err(|_| format!("{text:?} is no number"));
+        Ok(Self {
+            process: number(&text[..at])?,
+            place,
+            number: number(&text[at + 1..])?,
+        })
+    }
+}
+
+/// The dice of one operation.
+#[derive(Debug)]
+pub(crate) struct Draws {
+    pub(crate) op: Op,
+    pub(crate) dice: Dice,
+}
+
+/// What goes wrong in a run.
+#[derive(Debug)]
+pub(crate) struct Chance {
+    seed: u64,
+    is_bad: AtomicBool,
+    /// The platform has said 503 although it carried a request out.
+    has_lied: AtomicBool,
+    /// How many of the store's operations fail, in percent.
+    pub(crate) store: u64,
+    /// How many refreshes and revocations fail, in percent.
+    pub(crate) platform: u64,
+    /// Whether the store tells of changes, or has to be asked.
+    pub(crate) tells_changes: bool,
+    /// Whether the platform takes each refresh token once ever.
+    pub(crate) is_strict: bool,
+    /// Only these may fail; `None`: all that the dice say.
+    only: Option<BTreeSet<Op>>,
+    counts: Mutex<BTreeMap<(u64, Place), u64>>,
+    struck: Mutex<BTreeSet<Op>>,
+}
+
+impl Chance {
+    pub(crate) fn new(seed: u64, only: Option<BTreeSet<Op>>) -> Self {
+        let mut dice = Dice::new(seed, 1, 0);
+        Self {
+            seed,
+            is_bad: AtomicBool::new(false),
+            has_lied: AtomicBool::new(false),
+            store: dice.pick([0, 3, 8, 20]),
+            platform: dice.pick([0, 10, 30, 60]),
+            tells_changes: dice.roll(2) == 0,
+            is_strict: dice.roll(6) == 0,
+            only,
+            counts: Mutex::default(),
+            struck: Mutex::default(),
+        }
+    }
+
+    /// The dice of the next operation of a process.
+    pub(crate) fn draws(&self, process: u64, place: Place) -> Draws {
+        let mut counts = lock(&self.counts);
+        let number = counts.entry((process, place)).or_default();
+        *number += 1;
+        let op = Op {
+            process,
+            place,
+            number: *number,
+        };
+        let dice = Dice::new(self.seed, 2 + process * 2 + place as u64, *number);
+        Draws { op, dice }
+    }
+
+    /// Whether this operation fails, as it does in `percent` of all cases while the weather is bad.
+    pub(crate) fn strikes(&self, draws: &mut Draws, percent: u64) -> bool {
+        let wanted = draws.dice.roll(100) < percent && self.is_bad();
+        let strikes = wanted
+            && self
+                .only
+                .as_ref()
+                .is_none_or(|only| only.contains(&draws.op));
+        if strikes {
+            lock(&self.struck).insert(draws.op);
+        }
+        strikes
+    }
+
+    pub(crate) fn is_bad(&self) -> bool {
+        self.is_bad.load(Ordering::Relaxed)
+    }
+
+    /// Lets things go wrong from now on, or no longer.
+    pub(crate) fn turn(&self, is_bad: bool) {
+        self.is_bad.store(is_bad, Ordering::Relaxed);
+    }
+
+    /// The platform says 503 although it carries a request out.
+    pub(crate) fn lies(&self) {
+        self.has_lied.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_lied(&self) -> bool {
+        self.has_lied.load(Ordering::Relaxed)
+    }
+
+    /// How many answers of the platform may have been lost.
+    pub(crate) fn lost_answers(&self) -> u64 {
+        let struck = lock(&self.struck);
+        struck
+            .iter()
+            .filter(|op| op.place == Place::Platform)
+            .count() as u64
+    }
+
+    /// The operations that failed.
+    pub(crate) fn struck(&self) -> BTreeSet<Op> {
+        lock(&self.struck).clone()
+    }
+}
+
+impl fmt::Display for Chance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            store, platform, ..
+        } = self;
+        let told = if self.tells_changes {
+            "tells"
+        } else {
+            "does not tell"
+        };
+        let replay = if self.is_strict {
+            "takes each refresh token once"
+        } else {
+            "repeats answers"
+        };
+        write!(
+            f,
+            "with a store that fails {store} % and {told} of changes, and a platform that fails {platform} % and {replay}"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_operation_is_read_back() {
+        for text in ["1s1", "12p345"] {
+            assert_eq!(text.parse::<Op>().unwrap().to_string(), text);
+        }
+        for text in ["", "s", "1x2", "1s", "s1"] {
+            assert!(text.parse::<Op>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_allowed_strikes() {
+        let struck = |only: Option<BTreeSet<Op>>| {
+            let chance = Chance::new(7, only);
+            chance.turn(true);
+            for _ in 0..3 {
+                chance.strikes(&mut chance.draws(1, Place::Store), 100);
+            }
+            chance.struck()
+        };
+        let first: BTreeSet<Op> = ["1s1".parse().unwrap()].into();
+        assert_eq!(struck(None).len(), 3);
+        assert_eq!(struck(Some(first.clone())), first);
+    }
+}

@@ -1,0 +1,209 @@
+//! What users know of their grants, which calls are open, and what was wrong.
+
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+
+use rc_auth::{GrantKey, SimulatedWorld};
+
+use crate::{SECOND, chance::lock, store::LATEST_WRITE};
+
+/// Whether a grant is signed in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Expected {
+    In,
+    Out,
+    /// An operation failed, or its process died.
+    Unknown,
+}
+
+impl Expected {
+    /// `done` if the operation succeeded.
+    pub(crate) fn after<T, E>(result: &Result<T, E>, done: Self) -> Self {
+        if result.is_ok() { done } else { Self::Unknown }
+    }
+}
+
+/// What its user knows of a grant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) expected: Expected,
+    /// Moves with every beginning and end of a sign-in or sign-out.
+    pub(crate) epoch: u64,
+    /// When `expected` was settled.
+    pub(crate) since: Duration,
+    pub(crate) busy: Option<Busy>,
+    /// Until when the record of a sign-in that failed, or whose process died, may still come to be written: a
+    /// sign-out that finds nothing before has ended nothing that comes after.
+    may_land_until: Duration,
+}
+
+impl Known {
+    /// What is known after a sign-in or sign-out ended at `since`.
+    fn settled(self, mut expected: Expected, since: Duration) -> Self {
+        let was_sign_in = self.busy.is_some_and(|busy| busy.is_sign_in);
+        if expected == Expected::Out && since < self.may_land_until {
+            expected = Expected::Unknown;
+        }
+        let may_land_until = if was_sign_in && expected == Expected::Unknown {
+            since + LATEST_WRITE
+        } else {
+            self.may_land_until
+        };
+        Self {
+            expected,
+            epoch: self.epoch + 1,
+            since,
+            busy: None,
+            may_land_until,
+        }
+    }
+}
+
+/// A sign-in or sign-out under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Busy {
+    process: u64,
+    is_sign_in: bool,
+}
+
+/// A call that was begun and has no answer yet.
+struct OpenCall {
+    process: u64,
+    what: String,
+    began: Duration,
+}
+
+/// The ledger of a run; all its tasks write in it.
+pub(crate) struct Ledger {
+    world: SimulatedWorld,
+    known: Mutex<Vec<Known>>,
+    complaints: Mutex<Vec<String>>,
+    open: Mutex<BTreeMap<u64, OpenCall>>,
+    /// Until when each process was suspended at last.
+    suspended: Mutex<BTreeMap<u64, Duration>>,
+}
+
+impl Ledger {
+    /// A ledger in which this many users are signed out.
+    pub(crate) fn new(world: SimulatedWorld, users: usize) -> Self {
+        let known = Known {
+            expected: Expected::Out,
+            epoch: 0,
+            since: Duration::ZERO,
+            busy: None,
+            may_land_until: Duration::ZERO,
+        };
+        Self {
+            world,
+            known: Mutex::new(vec![known; users]),
+            complaints: Mutex::default(),
+            open: Mutex::default(),
+            suspended: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn users(&self) -> usize {
+        lock(&self.known).len()
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.world.now().mono
+    }
+
+    /// Writes down that something is wrong. The words in capitals at its beginning name what.
+    pub(crate) fn complain(&self, text: &str) {
+        lock(&self.complaints).push(text.to_owned());
+    }
+
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        lock(&self.complaints).clone()
+    }
+
+    pub(crate) fn known(&self, user: usize) -> Known {
+        lock(&self.known)[user]
+    }
+
+    /// Begins a sign-in or sign-out, unless there is one already.
+    pub(crate) fn begin(&self, process: u64, user: usize, is_sign_in: bool) -> bool {
+        let mut known = lock(&self.known);
+        let known = &mut known[user];
+        if known.busy.is_some() {
+            return false;
+        }
+        known.busy = Some(Busy {
+            process,
+            is_sign_in,
+        });
+        known.epoch += 1;
+        true
+    }
+
+    /// Ends a sign-in or sign-out.
+    pub(crate) fn settle(&self, user: usize, expected: Expected) {
+        let mut known = lock(&self.known);
+        known[user] = known[user].settled(expected, self.now());
+    }
+
+    /// Writes down that a call begins.
+    pub(crate) fn open(&self, id: u64, process: u64, what: &str) {
+        let call = OpenCall {
+            process,
+            what: what.to_owned(),
+            began: self.now(),
+        };
+        lock(&self.open).insert(id, call);
+    }
+
+    /// Writes down that a call was answered.
+    pub(crate) fn answered(&self, id: u64) {
+        lock(&self.open).remove(&id);
+    }
+
+    /// A process stands still until then; `Duration::MAX`: nobody knows for how long.
+    pub(crate) fn suspend(&self, process: u64, until: Duration) {
+        lock(&self.suspended).insert(process, until);
+    }
+
+    /// When a process went on after it was suspended at last.
+    pub(crate) fn went_on(&self, process: u64) -> Duration {
+        let suspended = lock(&self.suspended);
+        suspended.get(&process).copied().unwrap_or_default()
+    }
+
+    /// Whether nobody waits for an answer.
+    pub(crate) fn is_quiet(&self) -> bool {
+        lock(&self.open).is_empty() && lock(&self.known).iter().all(|known| known.busy.is_none())
+    }
+
+    /// Complains about calls that no process answered.
+    pub(crate) fn find_overdue(&self) {
+        let now = self.now();
+        lock(&self.open).retain(|_, call| {
+            let began = call.began.max(self.went_on(call.process));
+            let overdue = now.saturating_sub(began) > 125 * SECOND;
+            if overdue {
+                self.complain(&format!("UNANSWERED: {}", call.what));
+            }
+            !overdue
+        });
+    }
+
+    /// Forgets what a killed process was at; how many sessions may be alive that nobody can know of.
+    pub(crate) fn forget(&self, process: u64) -> u64 {
+        lock(&self.open).retain(|_, call| call.process != process);
+        let mut excused = 0;
+        for known in lock(&self.known).iter_mut() {
+            if let Some(busy) = known.busy
+                && busy.process == process
+            {
+                // A session may be lost between the exchange and the save, and the replaced one after it.
+                excused += 2 * u64::from(busy.is_sign_in);
+                *known = known.settled(Expected::Unknown, self.now());
+            }
+        }
+        excused
+    }
+}
+
+pub(crate) fn grant_key(user: usize) -> GrantKey {
+    GrantKey::new(format!("user {user}"))
+}

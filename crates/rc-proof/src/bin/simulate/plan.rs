@@ -1,0 +1,77 @@
+//! What happens in a run: steps that the seed draws, each by itself, so that any of them can be left out.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{SECOND, chance::Dice};
+
+/// How many steps a run has, if all are kept.
+pub(crate) const STEPS: std::ops::Range<u64> = 8..28;
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Action {
+    /// Somebody's request calls the API.
+    Call,
+    /// Five at once.
+    Calls,
+    Refresh,
+    ExpireAccessTokens,
+    SignIn,
+    SignOut,
+    /// `kill -9`, and a new process in its place.
+    Kill,
+    /// `SIGSTOP`, for this long.
+    Suspend(Duration),
+    /// Somebody sets the clock of a machine, by so many seconds from the right time.
+    SetClock(i64),
+    Pass(Duration),
+}
+
+/// A step of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub(crate) action: Action,
+    /// Of those that live.
+    pub(crate) process: usize,
+    pub(crate) user: usize,
+    /// The time that passes after it.
+    pub(crate) pause: Duration,
+}
+
+impl Step {
+    fn draw(seed: u64, number: u64) -> Self {
+        let mut dice = Dice::new(seed, 0, number + 1);
+        let process = dice.roll(64) as usize;
+        let user = dice.roll(64) as usize;
+        let action = match dice.roll(100) {
+            0..34 => Action::Call,
+            34..40 => Action::Calls,
+            40..49 => Action::Refresh,
+            49..62 => Action::ExpireAccessTokens,
+            62..72 => Action::SignIn,
+            72..79 => Action::SignOut,
+            79..86 => Action::Kill,
+            86..90 => Action::Suspend(dice.up_to(150 * SECOND)),
+            90..93 => Action::SetClock(dice.pick([-7200, -3000, -90, 0, 90, 3000, 7200])),
+            _ => Action::Pass(dice.up_to(90 * SECOND)),
+        };
+        let is_long = dice.roll(4) == 0;
+        let pause = dice.up_to(if is_long { 10 * SECOND } else { SECOND / 2 });
+        Self {
+            action,
+            process,
+            user,
+            pause,
+        }
+    }
+}
+
+/// The steps of a seed, or those named.
+pub(crate) fn steps(seed: u64, only: Option<&BTreeSet<u64>>) -> Vec<(u64, Step)> {
+    let mut dice = Dice::new(seed, 0, 0);
+    let count = STEPS.start + dice.roll(STEPS.end - STEPS.start);
+    (0..count)
+        .filter(|number| only.is_none_or(|only| only.contains(number)))
+        .map(|number| (number, Step::draw(seed, number)))
+        .collect()
+}

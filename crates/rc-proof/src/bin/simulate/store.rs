@@ -1,0 +1,264 @@
+//! A store that is slow and fails: before it writes, after it, or seconds before it writes.
+
+use std::{sync::Arc, time::Duration};
+
+use rc_auth::{
+    Environment as _, SimulatedProcess,
+    store::{
+        ChangeStream, Due, DueAt, DueCursor, Expect, Listed, MemoryStore, RecordKey, StoreError,
+        Stored, TokenStore, Version,
+    },
+    transport::BoxFuture,
+};
+
+use crate::{
+    SECOND,
+    chance::{Chance, Draws, Place},
+    network::{elsewhere, nap},
+    trace::{Trace, Who},
+};
+
+/// The longest way to the store, and back unless it is slow.
+const TRIP: Duration = Duration::from_millis(20);
+
+/// The latest moment at which a write is applied that failed.
+pub(crate) const LATEST_WRITE: Duration = Duration::from_secs(13);
+
+/// The store as one process reaches it.
+#[derive(Clone)]
+pub(crate) struct FarStore {
+    pub(crate) process: u64,
+    pub(crate) store: Arc<MemoryStore>,
+    /// Carries the operations out, and is never killed.
+    pub(crate) there: SimulatedProcess,
+    pub(crate) chance: Arc<Chance>,
+    pub(crate) trace: Arc<Trace>,
+}
+
+impl std::fmt::Debug for FarStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FarStore")
+    }
+}
+
+/// What becomes of a write.
+#[derive(Clone, Copy)]
+enum Fate {
+    Answered,
+    /// It fails, and nothing is written.
+    Lost,
+    /// It fails although it is written.
+    AnswerLost,
+    /// It fails, and is written seconds later.
+    Late,
+}
+
+impl FarStore {
+    fn failed() -> StoreError {
+        StoreError::unavailable("the weather is bad")
+    }
+
+    fn fate(&self, draws: &mut Draws) -> Fate {
+        if !self.chance.strikes(draws, self.chance.store) {
+            return Fate::Answered;
+        }
+        draws.dice.pick([Fate::Lost, Fate::AnswerLost, Fate::Late])
+    }
+
+    fn asks(&self, draws: &Draws, kind: &'static str, detail: impl FnOnce() -> String) {
+        let op = draws.op;
+        self.trace
+            .note(Who::Process(self.process), Who::Store, kind, || {
+                format!("{} [{op}]", detail())
+            });
+    }
+
+    fn hears(&self, kind: &'static str, detail: impl FnOnce() -> String) {
+        self.trace
+            .note(Who::Store, Who::Process(self.process), kind, detail);
+    }
+
+    /// The way back, which now and then takes up to `slow`.
+    async fn travel_back(&self, draws: &mut Draws, slow: Duration) {
+        let most = if draws.dice.roll(100) < 3 && self.chance.is_bad() {
+            slow
+        } else {
+            TRIP
+        };
+        nap(&self.there, draws.dice.up_to(most)).await;
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        kind: &'static str,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut draws = self.chance.draws(self.process, Place::Store);
+        self.asks(&draws, kind, String::new);
+        let far = self.clone();
+        elsewhere(&self.there, async move {
+            nap(&far.there, draws.dice.up_to(TRIP)).await;
+            let fails = far.chance.strikes(&mut draws, far.chance.store);
+            let read = work.await;
+            far.travel_back(&mut draws, 4 * SECOND).await;
+            if fails {
+                far.hears("a read fails", || draws.op.to_string());
+                return Err(Self::failed());
+            }
+            read
+        })
+        .await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        kind: &'static str,
+        detail: String,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut draws = self.chance.draws(self.process, Place::Store);
+        self.asks(&draws, kind, || detail);
+        let far = self.clone();
+        elsewhere(&self.there, async move {
+            nap(&far.there, draws.dice.up_to(TRIP)).await;
+            far.carry_out(draws, work).await
+        })
+        .await
+    }
+
+    async fn carry_out<T: Send + 'static>(
+        &self,
+        mut draws: Draws,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let op = draws.op.to_string();
+        match self.fate(&mut draws) {
+            Fate::Answered => {
+                let written = work.await;
+                self.travel_back(&mut draws, 8 * SECOND).await;
+                match &written {
+                    Ok(_) => self.hears("written", || op),
+                    Err(StoreError::Conflict) => self.hears("a conflict", || op),
+                    Err(_) => self.hears("a write fails", || op),
+                }
+                return written;
+            }
+            Fate::Lost => self.hears("a write fails", || op),
+            Fate::AnswerLost => {
+                // Whether it is a conflict is lost with the answer.
+                let _ = work.await;
+                self.hears("a write fails after it", || op);
+            }
+            Fate::Late => {
+                self.write_later(draws, work);
+                self.hears("a write fails before it", || op);
+            }
+        }
+        Err(Self::failed())
+    }
+
+    fn write_later<T: Send + 'static>(
+        &self,
+        mut draws: Draws,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) {
+        let far = self.clone();
+        self.there.spawn(Box::pin(async move {
+            nap(&far.there, draws.dice.up_to(12 * SECOND)).await;
+            // Nobody waits for it any more.
+            let _ = work.await;
+            far.trace.note(Who::Store, Who::World, "writes late", || {
+                draws.op.to_string()
+            });
+        }));
+    }
+}
+
+/// The beginning of a record's name, and what its payload says of its state.
+fn seen(key: &RecordKey, payload: &[u8]) -> String {
+    let text = String::from_utf8_lossy(payload);
+    let state = [
+        "idle",
+        "refreshing",
+        "signed_out",
+        "ended",
+        "used",
+        "members",
+    ];
+    let state = state
+        .into_iter()
+        .find(|state| text.contains(&format!("\"{state}\"")));
+    let [first, second, ..] = *key.as_bytes();
+    format!("{first:02x}{second:02x} {}", state.unwrap_or_default())
+}
+
+impl TokenStore for FarStore {
+    fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+        let (store, key) = (self.store.clone(), *key);
+        Box::pin(self.read("load", async move { store.load(&key).await }))
+    }
+
+    fn save<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        payload: &'a [u8],
+        due: Option<DueAt>,
+        expect: Expect,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        let (store, key, payload) = (self.store.clone(), *key, payload.to_vec());
+        let seen = seen(&key, &payload);
+        let work = async move { store.save(&key, &payload, due, expect).await };
+        Box::pin(self.write("save", seen, work))
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a RecordKey,
+        expect: Version,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let (store, key) = (self.store.clone(), *key);
+        let seen = seen(&key, &[]);
+        let work = async move { store.delete(&key, expect).await };
+        Box::pin(self.write("delete", seen, work))
+    }
+
+    fn due<'a>(
+        &'a self,
+        after: Option<DueCursor>,
+        before: DueAt,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>> {
+        let store = self.store.clone();
+        Box::pin(self.read("list what is due", async move {
+            store.due(after, before, limit).await
+        }))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        after: Option<RecordKey>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
+        let store = self.store.clone();
+        Box::pin(self.read("scan", async move { store.scan(after, limit).await }))
+    }
+
+    fn versions<'a>(
+        &'a self,
+        keys: &'a [RecordKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>> {
+        let (store, keys) = (self.store.clone(), keys.to_vec());
+        Box::pin(self.read(
+            "ask for versions",
+            async move { store.versions(&keys).await },
+        ))
+    }
+
+    fn changes(&self) -> Option<ChangeStream> {
+        self.store.changes().filter(|_| self.chance.tells_changes)
+    }
+
+    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.health()
+    }
+}
