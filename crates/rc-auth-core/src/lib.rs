@@ -30,6 +30,8 @@ mod wire;
 
 pub use app::{InvalidApp, OAuthApp};
 pub use error_body::{ErrorCode, Refusal};
+#[doc(hidden)]
+pub use grant::Lens;
 pub use grant::{
     About, AttemptId, ChainId, EndReason, Gate, Generation, GrantMachine, GrantRecord, Held, Input,
     Intent, InvalidPolicy, KnownVersion, LoadFailure, Loaded, Output, PairId, Pause, Person, Phase,
