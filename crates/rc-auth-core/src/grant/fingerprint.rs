@@ -24,6 +24,8 @@ pub struct Lens<'a> {
     pub is_alive: &'a dyn Fn(AttemptId) -> bool,
     /// Ages beyond this one are all the same.
     pub oldest: Duration,
+    /// The clock only stands at multiples of this.
+    pub grid: Duration,
 }
 
 impl GrantMachine {
@@ -96,7 +98,10 @@ impl Lens<'_> {
             State::Settled(held) => self.held(3, held, out),
             State::NotingUse(held) => self.held(4, held, out),
             State::AtGate(held) => self.held(5, held, out),
-            State::Claiming(claim) => self.claim(6, claim, out),
+            State::Claiming(claim) => {
+                self.claim(6, claim, out);
+                self.age(claim.since.mono, out);
+            }
             State::Sending(flight) => self.flight(7, flight, out),
             State::Arrived(flight, reply) => {
                 self.flight(8, flight, out);
@@ -124,7 +129,10 @@ impl Lens<'_> {
             Purpose::Look => out.push(0),
             Purpose::Recheck(wait) => self.wait(1, wait, out),
             Purpose::Poll(observed) => self.observed(2, observed, out),
-            Purpose::ConfirmClaim(claim) => self.claim(3, claim, out),
+            Purpose::ConfirmClaim(claim) => {
+                self.claim(3, claim, out);
+                self.age(claim.since.mono, out);
+            }
             Purpose::ConfirmCommit(commit) => self.commit(4, commit, out),
             Purpose::ConfirmEnd(end) => self.end(5, end, out),
         }
@@ -150,15 +158,16 @@ impl Lens<'_> {
     fn claim(&self, tag: u8, claim: &Claim, out: &mut Vec<u8>) {
         self.held(tag, &claim.base, out);
         out.push((self.attempt)(claim.attempt));
-        self.age(claim.since.mono, out);
     }
 
     fn flight(&self, tag: u8, flight: &Flight, out: &mut Vec<u8>) {
         self.claim(tag, &flight.claim, out);
         out.push((self.version)(flight.version));
-        self.age(flight.written, out);
         match flight.renewal {
-            Renewal::Idle => out.push(0),
+            Renewal::Idle => {
+                out.push(0);
+                self.age(flight.written, out);
+            }
             Renewal::Stopped => out.push(1),
             Renewal::Saving(began) => {
                 out.push(2);
@@ -201,7 +210,8 @@ impl Lens<'_> {
         ]);
         if let Some(pause) = intent.pause {
             out.extend((pause.length().as_millis() as u32).to_le_bytes());
-            out.extend((Pause::left(pause, self.now.wall).as_millis() as u32).to_le_bytes());
+            let left = Pause::left(pause, self.now.wall).as_millis();
+            self.steps(left.div_ceil(self.grid.as_millis()), out);
         }
     }
 
@@ -219,13 +229,17 @@ impl Lens<'_> {
     }
 
     fn until(&self, at: Duration, out: &mut Vec<u8>) {
-        let left = at.saturating_sub(self.now.mono).as_millis() as u32;
-        out.extend(left.to_le_bytes());
+        let left = at.saturating_sub(self.now.mono);
+        self.steps(left.as_millis().div_ceil(self.grid.as_millis()), out);
     }
 
     fn age(&self, since: Duration, out: &mut Vec<u8>) {
         let age = self.now.mono.saturating_sub(since).min(self.oldest);
-        out.extend((age.as_millis() as u32).to_le_bytes());
+        self.steps(age.as_millis() / self.grid.as_millis(), out);
+    }
+
+    fn steps(&self, steps: u128, out: &mut Vec<u8>) {
+        out.push(u8::try_from(steps).unwrap_or(u8::MAX));
     }
 }
 

@@ -11,7 +11,9 @@ use crate::{
     events::{Delivery, Event, Outcome},
     invariants::{Broken, broken},
     platform::{Chain, refusal},
-    world::{Answer, LIFE, News, Process, Read, Request, StoreCall, Stray, World, chain_of, to_version},
+    world::{
+        Answer, LIFE, News, Process, Read, Request, StoreCall, Stray, World, chain_of, to_version,
+    },
 };
 
 impl World {
@@ -113,11 +115,14 @@ impl World {
 
     fn note_write(&mut self, p: Option<u8>, record: &GrantRecord) {
         let now = self.now.mono;
-        let Some(p) = p else { return };
-        self.process(p).wrote = match &record.state {
-            RecordState::Refreshing { intent, .. } => Some((intent.attempt, now)),
-            _ => None,
-        };
+        if let RecordState::Refreshing { intent, .. } = &record.state {
+            let owner = |process: &&mut Process| process.claimed == Some(intent.attempt);
+            if let Some(process) = self.processes.iter_mut().find(owner) {
+                process.wrote = Some((intent.attempt, now));
+            }
+        } else if let Some(p) = p {
+            self.process(p).wrote = None;
+        }
     }
 
     fn hear_store(&mut self, p: u8) -> Result<(), Broken> {
@@ -182,7 +187,11 @@ impl World {
                 Answer::MaybeSent
             }
         };
-        let back = Request::Back { chain, refresh, answer };
+        let back = Request::Back {
+            chain,
+            refresh,
+            answer,
+        };
         self.process(p).request = Some(back);
         Ok(())
     }
@@ -316,9 +325,16 @@ impl World {
         };
         self.feed(p, Input::Refused(older))?;
         if self.process(p).machine.has_output()
-            || self.processes[usize::from(p)].machine.view(self.now).refused != before
+            || self.processes[usize::from(p)]
+                .machine
+                .view(self.now)
+                .refused
+                != before
         {
-            return Err(broken("4 a 401 names its pair", "an older pair's 401 counted"));
+            return Err(broken(
+                "4 a 401 names its pair",
+                "an older pair's 401 counted",
+            ));
         }
         self.feed(p, Input::Want(Want::NewerThan(older)))
     }

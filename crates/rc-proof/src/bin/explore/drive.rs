@@ -1,6 +1,6 @@
 //! Gives a machine its inputs and carries out what it wants, as the driver of production does.
 
-use rc_auth_core::{Entropy, Gate, GrantRecord, Input, Output, Secret};
+use rc_auth_core::{Entropy, Gate, GrantRecord, Input, Output, RecordState, Secret};
 
 use crate::{
     bounds::Defect,
@@ -16,7 +16,10 @@ impl World {
         let now = self.now;
         while let Some(input) = next.take() {
             if self.process(p).machine.handle_input(input, now).is_err() {
-                return Err(broken("the driver's contract", "an answer was not expected"));
+                return Err(broken(
+                    "the driver's contract",
+                    "an answer was not expected",
+                ));
             }
             while let Some(output) = self.process(p).machine.poll_output() {
                 if let Some(input) = self.carry_out(p, output)? {
@@ -35,6 +38,9 @@ impl World {
                 self.call(p, StoreCall::Load)?;
             }
             Output::Save { record, expect, .. } => {
+                if let RecordState::Refreshing { intent, .. } = &record.state {
+                    self.process(p).claimed = Some(intent.attempt);
+                }
                 let record = std::rc::Rc::new(*record);
                 let expect = version_of(expect);
                 self.call(p, StoreCall::Save { record, expect })?;
@@ -55,20 +61,29 @@ impl World {
         let before = self.process(p).call.replace(call);
         match before {
             None => Ok(()),
-            Some(_) => Err(broken("the driver's contract", "two calls of the store at once")),
+            Some(_) => Err(broken(
+                "the driver's contract",
+                "two calls of the store at once",
+            )),
         }
     }
 
     fn send(&mut self, p: u8, body: &[u8]) -> Result<(), Broken> {
         let Some((chain, refresh)) = presented(body) else {
-            return Err(broken("the model itself", "a request without a refresh token"));
+            return Err(broken(
+                "the model itself",
+                "a request without a refresh token",
+            ));
         };
         self.check_send(p, chain, refresh)?;
         let request = Request::Out { chain, refresh };
         self.process(p).was_refused = false;
         match self.process(p).request.replace(request) {
             None => Ok(()),
-            Some(_) => Err(broken("7 one refresh in flight", "two requests of one process")),
+            Some(_) => Err(broken(
+                "7 one refresh in flight",
+                "two requests of one process",
+            )),
         }
     }
 
@@ -78,7 +93,10 @@ impl World {
         };
         let holds = self.record.as_ref().is_some_and(|it| it.pair().is_some());
         if self.process(p).must_read || (holds && self.current_chain() == Some(chain)) {
-            return Err(broken("3 losers only read", "the chain of the record is revoked"));
+            return Err(broken(
+                "3 losers only read",
+                "the chain of the record is revoked",
+            ));
         }
         if self.chains[usize::from(chain)].alive {
             self.to_revoke |= 1 << chain;
@@ -88,10 +106,7 @@ impl World {
 
     /// An intent that a defect only pretends to write.
     pub(crate) fn forges(&self, record: &GrantRecord) -> bool {
-        let is_intent = matches!(
-            record.state,
-            rc_auth_core::RecordState::Refreshing { .. }
-        );
+        let is_intent = matches!(record.state, RecordState::Refreshing { .. });
         is_intent && self.defect.skips_the_intent()
     }
 

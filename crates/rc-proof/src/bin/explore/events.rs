@@ -6,7 +6,7 @@ use rc_auth_core::{Generation, PairId, Phase, RecordState};
 
 use crate::{
     platform::name_of_secret,
-    world::{Process, Request, Stray, StoreCall, World, chain_of},
+    world::{GRID, Process, Request, StoreCall, Stray, World, chain_of},
 };
 
 /// Something that happens. Processes, chains and strays are named by their place.
@@ -268,20 +268,27 @@ impl World {
     fn sweeps(&self, process: &Process) -> bool {
         let stands = self.is_state(|state| matches!(state, RecordState::Refreshing { .. }));
         let calm = process.call.is_none() && process.machine.next_timeout().is_none();
-        let seen = process.sight.is_some_and(|(version, _)| version == self.version);
+        let seen = process
+            .sight
+            .is_some_and(|(version, _)| version == self.version);
         stands && calm && !process.machine.owns_an_intent() && (!seen || self.is_gone(process))
     }
 
     /// The next moment at which a timer ends, if none has ended yet.
     pub(crate) fn next_moment(&self) -> Option<Duration> {
         let timers = self.processes.iter().flat_map(|process| {
-            let timer = process.machine.next_timeout().filter(|_| process.call.is_none());
+            let timer = process
+                .machine
+                .next_timeout()
+                .filter(|_| process.call.is_none());
             let owns = process.machine.owns_an_intent();
             let gone = self.gone_at(process).filter(|_| timer.is_none() && !owns);
             [timer, gone]
         });
         let next = timers.flatten().min()?;
-        (next > self.now.mono).then_some(next)
+        let steps = next.as_millis().div_ceil(GRID.as_millis());
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        (next > self.now.mono).then_some(GRID * steps)
     }
 
     /// Nothing is under way, and nobody waits for a moment.

@@ -25,10 +25,17 @@ const OUT: &str = "6 sign-out is final";
 
 impl World {
     /// Before a write is carried out; `None`: its process does not hear of it.
-    pub(crate) fn check_write(&mut self, p: Option<u8>, record: &GrantRecord) -> Result<(), Broken> {
+    pub(crate) fn check_write(
+        &mut self,
+        p: Option<u8>,
+        record: &GrantRecord,
+    ) -> Result<(), Broken> {
         let chain = chain_of(record);
         if p.is_some_and(|p| self.process(p).must_read) {
-            return Err(broken("3 losers only read", "written after a conflict without a read"));
+            return Err(broken(
+                "3 losers only read",
+                "written after a conflict without a read",
+            ));
         }
         if self.signed_out >> chain & 1 == 1 && record.pair().is_some() {
             return Err(broken(OUT, "a pair of a signed-out chain is put back"));
@@ -61,7 +68,10 @@ impl World {
         if let Some((chain, access)) = access {
             // Every generation has one pair, unless an answer that omitted a token was lost.
             if u64::from(access) != record.generation.get() && known.access == known.refresh {
-                return Err(broken("7 one refresh in flight", "two successors of one pair"));
+                return Err(broken(
+                    "7 one refresh in flight",
+                    "two successors of one pair",
+                ));
             }
             self.saved |= bit(chain, access);
         }
@@ -85,15 +95,26 @@ impl World {
         }
         for (other, process) in (0..).zip(&self.processes) {
             let flies = match process.request {
-                Some(Request::Out { chain: c, refresh: r } | Request::Back { chain: c, refresh: r, .. }) => {
-                    (c, r) == (chain, refresh)
-                }
+                Some(
+                    Request::Out {
+                        chain: c,
+                        refresh: r,
+                    }
+                    | Request::Back {
+                        chain: c,
+                        refresh: r,
+                        ..
+                    },
+                ) => (c, r) == (chain, refresh),
                 None => false,
             };
             let silence = process.wrote.map(|(_, at)| self.now.mono - at);
             let patience = self.rules.policy.patience();
             if other != p && flies && silence.is_some_and(|silence| silence < patience) {
-                return Err(broken("7 one refresh in flight", "sent beside an owner at work"));
+                return Err(broken(
+                    "7 one refresh in flight",
+                    "sent beside an owner at work",
+                ));
             }
         }
         Ok(())
@@ -106,7 +127,10 @@ impl World {
             return Ok(());
         };
         if self.saved & bit(chain, access) == 0 {
-            return Err(broken("1 saved before used", "a pair is shown that was never stored"));
+            return Err(broken(
+                "1 saved before used",
+                "a pair is shown that was never stored",
+            ));
         }
         if process.knows_out >> chain & 1 == 1 {
             return Err(broken(OUT, "a pair of a signed-out chain is shown"));
@@ -122,7 +146,10 @@ impl World {
             return Err(broken(STUCK, "an intent stands and nobody will act"));
         }
         let busy = |phase| matches!(phase, Phase::Busy | Phase::Waiting { .. });
-        let mut machines = self.processes.iter().map(|it| it.machine.view(self.now).phase);
+        let mut machines = self
+            .processes
+            .iter()
+            .map(|it| it.machine.view(self.now).phase);
         if machines.any(busy) {
             return Err(broken(STUCK, "a machine waits for nothing"));
         }
@@ -132,10 +159,16 @@ impl World {
             .and_then(name_of_secret);
         for (chain, known) in (0..).zip(&self.chains).filter(|(_, known)| known.alive) {
             let Some((_, refresh)) = held.filter(|(of, _)| *of == chain) else {
-                return Err(broken(LOST, format!("chain {chain} lives and no record knows it")));
+                return Err(broken(
+                    LOST,
+                    format!("chain {chain} lives and no record knows it"),
+                ));
             };
             if !known.takes(refresh) {
-                return Err(broken(LOST, format!("the refresh token of chain {chain} is spent")));
+                return Err(broken(
+                    LOST,
+                    format!("the refresh token of chain {chain} is spent"),
+                ));
             }
         }
         Ok(())

@@ -8,8 +8,8 @@ use std::{
 
 use rc_auth_core::{AttemptId, GrantRecord, Lens, RecordState};
 
-use crate::{
-    world::{Answer, News, Process, Read, Request, StoreCall, Stray, World, version_of},
+use crate::world::{
+    Answer, GRID, News, Process, Read, Request, StoreCall, Stray, World, version_of,
 };
 
 /// Ages beyond this one are all the same: a silence and a pause together are shorter.
@@ -21,10 +21,11 @@ impl World {
         let alive = self.living_attempts();
         let lens = Lens {
             now: self.now,
-            version: &|version| self.version.wrapping_sub(version_of(version)),
-            attempt: &|attempt| self.attempts.wrapping_sub(attempt.as_bytes()[0]),
+            version: &|version| self.short(version_of(version)),
+            attempt: &|attempt| short(&alive, attempt),
             is_alive: &|attempt| alive.contains(&attempt),
             oldest: OLDEST,
+            grid: GRID,
         };
         let mut processes: Vec<Vec<u8>> = self
             .processes
@@ -78,13 +79,13 @@ impl World {
             None => out.push(0),
             Some(StoreCall::Load) => out.push(1),
             Some(StoreCall::Save { record, expect }) => {
-                out.extend([2, self.version.wrapping_sub(*expect)]);
+                out.extend([2, self.short(*expect)]);
                 lens.record(record, &mut out);
             }
             Some(StoreCall::Loaded(read)) => self.read_key(read, lens, &mut out),
             Some(StoreCall::LoadFailed) => out.push(4),
             Some(StoreCall::Saved(Ok(version))) => {
-                out.extend([5, self.version.wrapping_sub(*version)]);
+                out.extend([5, self.short(*version)]);
             }
             Some(StoreCall::Saved(Err(failure))) => out.extend([6, *failure as u8]),
         }
@@ -102,7 +103,7 @@ impl World {
     fn memory_key(&self, process: &Process, lens: &Lens<'_>, out: &mut Vec<u8>) {
         let age = |since| (self.now.mono - since).min(OLDEST).as_millis() as u32;
         if let Some((version, since)) = process.sight.filter(|(seen, _)| self.may_be_read(*seen)) {
-            out.extend([1, self.version.wrapping_sub(version)]);
+            out.extend([1, self.short(version)]);
             out.extend(age(since).to_le_bytes());
         }
         let flags = u8::from(process.must_read) | u8::from(process.was_refused) << 1;
@@ -110,23 +111,36 @@ impl World {
         let matters = process.request.is_some() || process.call.is_some();
         if let Some((attempt, at)) = process.wrote.filter(|_| matters) {
             out.extend([3, (lens.attempt)(attempt)]);
-            out.extend(age(at).to_le_bytes());
+            let flies = process.request.is_some();
+            out.extend(if flies { age(at) } else { 0 }.to_le_bytes());
         }
+    }
+
+    /// The short name of a version: a version that nobody can meet any more is like any other.
+    fn short(&self, version: u8) -> u8 {
+        if version == self.version && self.record.is_some() {
+            return 0;
+        }
+        let mut read: Vec<u8> = self.processes.iter().filter_map(read_version).collect();
+        read.sort_unstable_by_key(|read| self.version.wrapping_sub(*read));
+        read.dedup();
+        let place = read.iter().position(|read| *read == version);
+        place
+            .and_then(|place| u8::try_from(place + 1).ok())
+            .unwrap_or(255)
     }
 
     /// Whether this version stands, or was read by somebody who has not heard of it yet.
     fn may_be_read(&self, version: u8) -> bool {
-        let pending = |process: &Process| match &process.call {
-            Some(StoreCall::Loaded(Some((_, read)))) => *read == version,
-            _ => false,
-        };
-        version == self.version || self.processes.iter().any(pending)
+        let pending = |process: &Process| read_version(process) == Some(version);
+        let stands = self.is_state(|state| matches!(state, RecordState::Refreshing { .. }));
+        (stands && version == self.version) || self.processes.iter().any(pending)
     }
 
     fn read_key(&self, read: &Read, lens: &Lens<'_>, out: &mut Vec<u8>) {
         out.push(3);
         if let Some((record, version)) = read {
-            out.push(self.version.wrapping_sub(*version));
+            out.push(self.short(*version));
             lens.record(record, out);
         }
     }
@@ -135,7 +149,7 @@ impl World {
         let mut out = Vec::new();
         match stray {
             Stray::Save { record, expect } => {
-                out.extend([1, self.version.wrapping_sub(*expect)]);
+                out.extend([1, self.short(*expect)]);
                 lens.record(record, &mut out);
             }
             Stray::Request { chain, refresh } => out.extend([2, *chain, *refresh]),
@@ -165,8 +179,32 @@ impl World {
                 note(record);
             }
         }
+        for process in &self.processes {
+            let may_write = process.call.is_some() || process.machine.owns_an_intent();
+            alive.extend(
+                process
+                    .claimed
+                    .filter(|_| may_write || process.request.is_some()),
+            );
+        }
+        alive.sort_unstable_by_key(|attempt| self.attempts.wrapping_sub(attempt.as_bytes()[0]));
+        alive.dedup();
         alive
     }
+}
+
+fn read_version(process: &Process) -> Option<u8> {
+    match &process.call {
+        Some(StoreCall::Loaded(Some((_, read)))) => Some(*read),
+        _ => None,
+    }
+}
+
+fn short(alive: &[AttemptId], attempt: AttemptId) -> u8 {
+    let place = alive.iter().position(|known| *known == attempt);
+    place
+        .and_then(|place| u8::try_from(place).ok())
+        .unwrap_or(254)
 }
 
 fn request_key(request: Option<Request>, out: &mut Vec<u8>) {

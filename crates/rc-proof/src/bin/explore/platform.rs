@@ -66,8 +66,7 @@ impl Tokens {
         let refresh = self.refresh.map_or(String::new(), |number| {
             format!(r#","refresh_token":"r{chain}.{number}""#)
         });
-        let body =
-            format!(r#"{{"access_token":"a{chain}.{access}","expires_in":3600{refresh}}}"#);
+        let body = format!(r#"{{"access_token":"a{chain}.{access}","expires_in":3600{refresh}}}"#);
         Response::new(Bytes::from(body))
     }
 }

@@ -56,7 +56,12 @@ impl World {
         });
         let calls = self.processes.iter().map(|process| {
             let view = process.machine.view(self.now);
-            format!("{:?} {:?} {:?}", view.phase, process.call.is_some(), process.request)
+            format!(
+                "{:?} {:?} {:?}",
+                view.phase,
+                process.call.is_some(),
+                process.request
+            )
         });
         let calls: Vec<String> = calls.collect();
         format!(

@@ -15,6 +15,9 @@ use crate::{
 /// How long access tokens live.
 pub(crate) const LIFE: Duration = Duration::from_secs(3600);
 
+/// The clock stands at multiples of this only: timers end on it, or late by less.
+pub(crate) const GRID: Duration = Duration::from_secs(5);
+
 /// A record and its version, as it was read.
 pub(crate) type Read = Option<(Rc<GrantRecord>, u8)>;
 
@@ -22,7 +25,10 @@ pub(crate) type Read = Option<(Rc<GrantRecord>, u8)>;
 #[derive(Clone, Debug)]
 pub(crate) enum StoreCall {
     Load,
-    Save { record: Rc<GrantRecord>, expect: u8 },
+    Save {
+        record: Rc<GrantRecord>,
+        expect: u8,
+    },
     /// Read, and not heard yet.
     Loaded(Read),
     LoadFailed,
@@ -36,7 +42,11 @@ pub(crate) enum Request {
     /// On its way: this refresh token of this chain.
     Out { chain: u8, refresh: u8 },
     /// Answered, and not heard yet.
-    Back { chain: u8, refresh: u8, answer: Answer },
+    Back {
+        chain: u8,
+        refresh: u8,
+        answer: Answer,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -77,6 +87,8 @@ pub(crate) struct Process {
     pub(crate) was_refused: bool,
     /// Chains that it knows to be signed out, one bit each.
     pub(crate) knows_out: u8,
+    /// The intent that it asked to write last.
+    pub(crate) claimed: Option<AttemptId>,
     /// The intent that it wrote last, if nothing of its own came after that, and when.
     pub(crate) wrote: Option<(AttemptId, Duration)>,
 }
@@ -116,12 +128,14 @@ impl Rules {
         let app = OAuthApp::new("explored", None, uri, OAuthApp::DEFAULT_SERVER)
             .map_err(|error| error.to_string())?;
         let mut policy = RefreshPolicy::default();
-        policy.poll_first = Duration::from_secs(5);
+        policy.renew_every = GRID;
+        policy.owner_silence = GRID * 3;
+        policy.poll_first = GRID;
         policy.poll_max = policy.poll_first;
         policy.look_again = Duration::ZERO;
         policy.budget = AuthBudget::Off;
         if pauses {
-            policy.retry_first = Duration::from_secs(4);
+            policy.retry_first = Duration::from_secs(6);
         }
         policy.check().map_err(|error| error.to_string())?;
         Ok(Self {
@@ -146,6 +160,7 @@ impl Process {
             must_read: false,
             was_refused: false,
             knows_out: 0,
+            claimed: None,
             wrote: None,
         }
     }
