@@ -12,7 +12,8 @@ use crate::{Now, Timestamp};
 /// How a search looks at machines: times are relative to now, versions and attempts have short names.
 ///
 /// Left out: when a token was first presented (only whether it was), when a grant was made and used, how
-/// often an intent was renewed, and what was heard by reports.
+/// often an intent was renewed, how often beyond twice a token was presented or
+/// a write was doubtful, how many tries failed (where no delay grows), and what was heard by reports.
 pub struct Lens<'a> {
     /// The present.
     pub now: Now,
@@ -58,7 +59,7 @@ impl GrantMachine {
                 out.extend([(lens.attempt)(own.id), u8::from(own.was_sent)]);
             }
         }
-        out.extend([254, self.failures as u8, self.doubtful as u8]);
+        out.extend([254, self.doubtful.min(2) as u8]);
     }
 }
 
@@ -145,7 +146,7 @@ impl Lens<'_> {
             held.id.generation.get() as u8,
             (self.version)(held.version),
             held.about.forced_refreshes.len() as u8,
-            held.unanswered,
+            held.unanswered.min(2),
             u8::from(held.first_presented_at.is_some()),
             u8::from(held.first_presented_mono.is_some()),
             u8::from(held.owns_intent),
@@ -204,7 +205,7 @@ impl Lens<'_> {
     fn intent(&self, intent: &Intent, out: &mut Vec<u8>) {
         out.extend([
             (self.attempt)(intent.attempt),
-            intent.unanswered,
+            intent.unanswered.min(2),
             u8::from(intent.answered),
             u8::from(intent.first_presented_at.is_some()),
         ]);

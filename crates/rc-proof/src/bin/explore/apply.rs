@@ -36,6 +36,8 @@ impl World {
             Event::RefuseOlder(p) => self.refuse_older(p),
             Event::Jump => {
                 let next = self.next_moment().unwrap_or(self.now.mono);
+                let costs = self.left.slow < u8::MAX && self.is_under_way();
+                self.left.slow -= u8::from(costs);
                 self.pass(next - self.now.mono);
                 Ok(())
             }

@@ -26,6 +26,8 @@ pub(crate) struct Left {
     pub(crate) refusals: u8,
     /// Answers that leave out the refresh token.
     pub(crate) omissions: u8,
+    /// Steps of the clock while a call or a request is under way; 255: any number.
+    pub(crate) slow: u8,
 }
 
 /// A mistake put in on purpose, to show that the search finds it.
@@ -55,6 +57,7 @@ impl Default for Bounds {
                 sign_ins: 1,
                 refusals: 0,
                 omissions: 0,
+                slow: 4,
             },
             seconds: 1200,
             pauses: false,
@@ -95,6 +98,7 @@ impl Bounds {
             "--sign-ins" => left.sign_ins = small,
             "--refusals" => left.refusals = small,
             "--omissions" => left.omissions = small,
+            "--slow" => left.slow = small,
             "--seconds" => self.seconds = u64::from(number),
             "--pauses" => self.pauses = number > 0,
             _ => return Err(format!("{name} is not known")),

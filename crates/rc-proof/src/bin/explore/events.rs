@@ -138,7 +138,8 @@ impl World {
         if self.is_state(|state| matches!(state, RecordState::SignedOut { .. })) {
             events.push(Event::Finish);
         }
-        if self.next_moment().is_some() {
+        let may_be_slow = self.left.slow > 0 || !self.is_under_way();
+        if self.next_moment().is_some() && may_be_slow {
             events.push(Event::Jump);
         }
         let idle = self.is_state(|state| matches!(state, RecordState::Idle { .. }));
@@ -303,6 +304,12 @@ impl World {
         };
         let out = self.is_state(|state| matches!(state, RecordState::SignedOut { .. }));
         self.strays.is_empty() && self.to_revoke == 0 && !out && self.processes.iter().all(calm)
+    }
+
+    /// Somebody waits for the store or the platform.
+    pub(crate) fn is_under_way(&self) -> bool {
+        let waits = |process: &Process| process.call.is_some() || process.request.is_some();
+        self.processes.iter().any(waits)
     }
 
     /// The chain of the record.

@@ -58,6 +58,7 @@ impl World {
             left.sign_ins,
             left.refusals,
             left.omissions,
+            left.slow,
             self.to_revoke,
             self.signed_out,
         ];

@@ -16,6 +16,7 @@ fn small(defect: Defect) -> Bounds {
             sign_ins: 0,
             refusals: 0,
             omissions: 0,
+            slow: 4,
         },
         seconds: 300,
         pauses: false,

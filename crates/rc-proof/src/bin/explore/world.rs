@@ -132,10 +132,12 @@ impl Rules {
         policy.owner_silence = GRID * 3;
         policy.poll_first = GRID;
         policy.poll_max = policy.poll_first;
+        policy.retry_max = policy.trouble_first;
         policy.look_again = Duration::ZERO;
         policy.budget = AuthBudget::Off;
         if pauses {
             policy.retry_first = Duration::from_secs(6);
+            policy.retry_max = policy.retry_first;
         }
         policy.check().map_err(|error| error.to_string())?;
         Ok(Self {
