@@ -168,11 +168,10 @@ impl World {
         };
         self.record.iter().for_each(|record| note(record));
         for process in &self.processes {
-            match &process.call {
-                Some(StoreCall::Save { record, .. } | StoreCall::Loaded(Some((record, _)))) => {
-                    note(record);
-                }
-                _ => {}
+            if let Some(StoreCall::Save { record, .. } | StoreCall::Loaded(Some((record, _)))) =
+                &process.call
+            {
+                note(record);
             }
         }
         for stray in &self.strays {
