@@ -20,44 +20,58 @@ impl World {
     /// Lets an event happen.
     pub(crate) fn apply(&mut self, event: Event) -> Result<(), Broken> {
         match event {
-            Event::Want(p) => self.feed(p, Input::Want(Want::Usable)),
-            Event::Store(p, outcome) => self.store(p, outcome),
-            Event::HearStore(p) => self.hear_store(p),
+            Event::Want(p) => self.feed(p, Input::Want(Want::Usable))?,
+            Event::Store(p, outcome) => self.store(p, outcome)?,
+            Event::HearStore(p) => self.hear_store(p)?,
             Event::Platform(p, delivery) => self.platform(p, delivery),
-            Event::HearPlatform(p) => self.hear_platform(p),
-            Event::HearNews(p) => self.hear_news(p),
-            Event::Timer(p) => self.feed(p, Input::Timeout),
-            Event::Sweep(p) => self.sweep(p),
+            Event::HearPlatform(p) => self.hear_platform(p)?,
+            Event::HearNews(p) => self.hear_news(p)?,
+            Event::Timer(p) => self.feed(p, Input::Timeout)?,
+            Event::Sweep(p) => self.sweep(p)?,
             Event::Crash(p) => self.crash(p),
             Event::SignOut(p) => self.sign_out(p),
-            Event::SignIn(p) => self.sign_in(p),
+            Event::SignIn(p) => self.sign_in(p)?,
             Event::Use(p) => self.first_use(p),
-            Event::Refuse(p) => self.refuse(p),
-            Event::RefuseOlder(p) => self.refuse_older(p),
-            Event::Jump => {
-                let next = self.next_moment().unwrap_or(self.now.mono);
-                let costs = self.left.slow < u8::MAX && self.is_under_way();
-                self.left.slow -= u8::from(costs);
-                self.pass(next - self.now.mono);
-                Ok(())
-            }
-            Event::Expire => {
-                self.left.rotations -= 1;
-                self.pass(LIFE);
-                Ok(())
-            }
+            Event::Refuse(p) => self.refuse(p)?,
+            Event::RefuseOlder(p) => self.refuse_older(p)?,
+            Event::Jump => self.jump(),
+            Event::Expire => self.expire(),
             Event::Finish => self.finish(),
-            Event::Revoke(chain) => {
-                self.to_revoke &= !(1 << chain);
-                self.chains[usize::from(chain)].alive = false;
-                Ok(())
-            }
-            Event::Stray(n) => self.stray(n),
-            Event::StrayLost(n) => {
-                self.strays.remove(usize::from(n));
-                Ok(())
-            }
+            Event::Revoke(chain) => self.revoke_chain(chain),
+            Event::Stray(n) => self.stray(n)?,
         }
+        self.forget_strays();
+        Ok(())
+    }
+
+    fn jump(&mut self) {
+        let next = self.next_moment().unwrap_or(self.now.mono);
+        let costs = self.left.slow < u8::MAX && self.is_under_way();
+        self.left.slow -= u8::from(costs);
+        self.pass(next - self.now.mono);
+    }
+
+    fn expire(&mut self) {
+        self.left.rotations -= 1;
+        self.pass(LIFE);
+    }
+
+    fn revoke_chain(&mut self, chain: u8) {
+        self.to_revoke &= !(1 << chain);
+        self.chains[usize::from(chain)].alive = false;
+    }
+
+    /// Forgets what can change nothing any more: writes that expect a version that is gone, and tokens
+    /// that would only get the same answer again.
+    fn forget_strays(&mut self) {
+        let (stands, version, chains) = (self.record.is_some(), self.version, &self.chains);
+        self.strays.retain(|stray| match stray {
+            Stray::Save { expect, .. } => stands && *expect == version,
+            Stray::Request { chain, refresh } => {
+                let known = chains[usize::from(*chain)];
+                known.alive && known.refresh == *refresh
+            }
+        });
     }
 
     pub(crate) fn process(&mut self, p: u8) -> &mut Process {
@@ -168,9 +182,9 @@ impl World {
         self.feed(p, Input::Loaded(Ok(Loaded { held, silent_for })))
     }
 
-    fn platform(&mut self, p: u8, delivery: Delivery) -> Result<(), Broken> {
+    fn platform(&mut self, p: u8, delivery: Delivery) {
         let Some(Request::Out { chain, refresh }) = self.process(p).request else {
-            return Ok(());
+            return;
         };
         let omits = delivery == Delivery::WithoutRefreshToken;
         self.left.omissions -= u8::from(omits);
@@ -195,7 +209,6 @@ impl World {
             answer,
         };
         self.process(p).request = Some(back);
-        Ok(())
     }
 
     fn present(&mut self, chain: u8, refresh: u8, omits: bool) -> Option<crate::platform::Tokens> {
@@ -241,7 +254,7 @@ impl World {
     }
 
     /// What was on its way may still arrive.
-    fn crash(&mut self, p: u8) -> Result<(), Broken> {
+    fn crash(&mut self, p: u8) {
         self.left.crashes -= 1;
         let fresh = Process::new(&self.rules);
         let gone = std::mem::replace(self.process(p), fresh);
@@ -249,7 +262,6 @@ impl World {
         if let Some(Request::Out { chain, refresh }) = gone.request {
             self.strays.push(Stray::Request { chain, refresh });
         }
-        Ok(())
     }
 
     fn stray(&mut self, n: u8) -> Result<(), Broken> {
@@ -265,9 +277,9 @@ impl World {
         Ok(())
     }
 
-    fn sign_out(&mut self, p: u8) -> Result<(), Broken> {
+    fn sign_out(&mut self, p: u8) {
         let Some(record) = self.record.as_ref().and_then(|it| it.signed_out(None)) else {
-            return Ok(());
+            return;
         };
         let chain = chain_of(&record);
         self.left.sign_outs -= 1;
@@ -275,7 +287,6 @@ impl World {
         self.version = self.version.wrapping_add(1);
         self.signed_out |= 1 << chain;
         self.process(p).news = Some(News::SignedOut(chain));
-        Ok(())
     }
 
     fn sign_in(&mut self, p: u8) -> Result<(), Broken> {
@@ -296,12 +307,11 @@ impl World {
         Ok(())
     }
 
-    fn first_use(&mut self, p: u8) -> Result<(), Broken> {
+    fn first_use(&mut self, p: u8) {
         let shown = self.shown(&self.processes[usize::from(p)]);
         if let Some((_, chain, _)) = shown {
             self.chains[usize::from(chain)].used = true;
         }
-        Ok(())
     }
 
     fn refuse(&mut self, p: u8) -> Result<(), Broken> {
@@ -341,11 +351,10 @@ impl World {
         self.feed(p, Input::Want(Want::NewerThan(older)))
     }
 
-    fn finish(&mut self) -> Result<(), Broken> {
+    fn finish(&mut self) {
         if let Some(chain) = self.current_chain() {
             self.chains[usize::from(chain)].alive = false;
         }
         self.record = None;
-        Ok(())
     }
 }

@@ -35,7 +35,6 @@ pub(crate) enum Event {
     Finish,
     Revoke(u8),
     Stray(u8),
-    StrayLost(u8),
 }
 
 /// What the store makes of a call.
@@ -88,7 +87,6 @@ impl Event {
             Self::Finish => "a signed-out chain is revoked",
             Self::Revoke(_) => "a replaced chain is revoked",
             Self::Stray(_) => "what nobody waits for is carried out",
-            Self::StrayLost(_) => "what nobody waits for is lost",
         }
     }
 
@@ -130,7 +128,7 @@ impl World {
             self.of_process(p, process, &mut events);
         }
         for (n, _) in (0..).zip(&self.strays) {
-            events.extend([Event::Stray(n), Event::StrayLost(n)]);
+            events.push(Event::Stray(n));
         }
         for chain in (0..8).filter(|chain| self.to_revoke >> chain & 1 == 1) {
             events.push(Event::Revoke(chain));
@@ -303,7 +301,7 @@ impl World {
                 && self.gone_at(process).is_none()
         };
         let out = self.is_state(|state| matches!(state, RecordState::SignedOut { .. }));
-        self.strays.is_empty() && self.to_revoke == 0 && !out && self.processes.iter().all(calm)
+        self.to_revoke == 0 && !out && self.processes.iter().all(calm)
     }
 
     /// Somebody waits for the store or the platform.

@@ -64,8 +64,11 @@ impl World {
         ];
         out.extend(self.saved.to_le_bytes());
         for chain in &self.chains {
-            out.extend([chain.access, chain.refresh]);
-            out.extend([u8::from(chain.used), u8::from(chain.alive)]);
+            // Of a dead chain nothing matters but that it is dead.
+            out.extend(match chain.alive {
+                true => [1, chain.access, chain.refresh, u8::from(chain.used)],
+                false => [0; 4],
+            });
         }
         if let Some(record) = &self.record {
             lens.record(record, &mut out);

@@ -124,9 +124,7 @@ impl Event {
             | Self::Sweep(_)
             | Self::Jump
             | Self::Finish
-            | Self::Revoke(_)
-            | Self::Stray(_)
-            | Self::StrayLost(_) => true,
+            | Self::Revoke(_) => true,
             Self::Want(_)
             | Self::Store(..)
             | Self::Platform(..)
@@ -136,6 +134,8 @@ impl Event {
             | Self::Use(_)
             | Self::Refuse(_)
             | Self::RefuseOlder(_)
+            // What nobody waits for may as well be lost.
+            | Self::Stray(_)
             | Self::Expire => false,
         }
     }
