@@ -148,21 +148,7 @@ impl World {
     }
 
     fn of_process(&self, p: u8, process: &Process, events: &mut Vec<Event>) {
-        let faults = self.left.faults > 0;
-        match &process.call {
-            Some(StoreCall::Load) => {
-                events.push(Event::Store(p, Outcome::Done));
-                events.extend(faults.then_some(Event::Store(p, Outcome::Failed)));
-            }
-            Some(StoreCall::Save { .. }) => {
-                events.push(Event::Store(p, Outcome::Done));
-                let failures = [Outcome::Failed, Outcome::DoneUnanswered, Outcome::Late];
-                let failures = failures.map(|outcome| Event::Store(p, outcome));
-                events.extend(failures.into_iter().filter(|_| faults));
-            }
-            Some(_) => events.push(Event::HearStore(p)),
-            None => {}
-        }
+        self.of_store(p, process.call.as_ref(), events);
         match process.request {
             Some(Request::Out { .. }) => self.deliveries(p, events),
             Some(Request::Back { .. }) => events.push(Event::HearPlatform(p)),
@@ -178,6 +164,21 @@ impl World {
             events.push(Event::Sweep(p));
         }
         self.by_people(p, process, events);
+    }
+
+    fn of_store(&self, p: u8, call: Option<&StoreCall>, events: &mut Vec<Event>) {
+        let failures: &[Outcome] = match call {
+            None => return,
+            Some(StoreCall::Load) => &[Outcome::Failed],
+            Some(StoreCall::Save { .. }) => {
+                &[Outcome::Failed, Outcome::DoneUnanswered, Outcome::Late]
+            }
+            Some(_) => return events.push(Event::HearStore(p)),
+        };
+        events.push(Event::Store(p, Outcome::Done));
+        if self.left.faults > 0 {
+            events.extend(failures.iter().map(|outcome| Event::Store(p, *outcome)));
+        }
     }
 
     fn deliveries(&self, p: u8, events: &mut Vec<Event>) {

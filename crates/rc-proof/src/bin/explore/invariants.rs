@@ -93,24 +93,22 @@ impl World {
             }
             Some(RecordState::SignedOut { .. } | RecordState::Ended { .. }) | None => {}
         }
-        for (other, process) in (0..).zip(&self.processes) {
-            let flies = match process.request {
-                Some(
-                    Request::Out {
-                        chain: c,
-                        refresh: r,
-                    }
-                    | Request::Back {
-                        chain: c,
-                        refresh: r,
-                        ..
-                    },
-                ) => (c, r) == (chain, refresh),
-                None => false,
+        self.check_alone(p, chain, refresh)
+    }
+
+    /// Nobody else who is at work has the same token out.
+    fn check_alone(&self, p: u8, chain: u8, refresh: u8) -> Result<(), Broken> {
+        let patience = self.rules.policy.patience();
+        for (_, process) in (0..).zip(&self.processes).filter(|(other, _)| *other != p) {
+            let out = match process.request {
+                Some(Request::Out { chain, refresh } | Request::Back { chain, refresh, .. }) => {
+                    Some((chain, refresh))
+                }
+                None => None,
             };
             let silence = process.wrote.map(|(_, at)| self.now.mono - at);
-            let patience = self.rules.policy.patience();
-            if other != p && flies && silence.is_some_and(|silence| silence < patience) {
+            let at_work = silence.is_some_and(|silence| silence < patience);
+            if out == Some((chain, refresh)) && at_work {
                 return Err(broken(
                     "7 one refresh in flight",
                     "sent beside an owner at work",
