@@ -75,6 +75,10 @@ const LAYERS: &[Layer] = &[
         uses: &[with_feature("rc-http", "client")],
     },
     Layer {
+        name: "rc-proof",
+        uses: &[always("rc-auth-core")],
+    },
+    Layer {
         name: "rc-web",
         uses: &[
             always("rc-auth"),

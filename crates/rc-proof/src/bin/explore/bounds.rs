@@ -1,6 +1,6 @@
 //! What a search may do at most, and how it reads that from the command line.
 
-/// How much of everything may happen.
+/// How much of everything may happen. The default is what one core looks at in half a minute.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) processes: u8,
@@ -48,16 +48,16 @@ pub(crate) enum Defect {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            processes: 3,
+            processes: 2,
             left: Left {
                 rotations: 2,
                 crashes: 1,
-                faults: 1,
-                sign_outs: 1,
-                sign_ins: 1,
+                faults: 0,
+                sign_outs: 0,
+                sign_ins: 0,
                 refusals: 0,
                 omissions: 0,
-                slow: 4,
+                slow: 3,
             },
             seconds: 1200,
             pauses: false,
