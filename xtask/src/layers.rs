@@ -75,6 +75,10 @@ const LAYERS: &[Layer] = &[
         uses: &[with_feature("rc-http", "client")],
     },
     Layer {
+        name: "rc-proof",
+        uses: &[always("rc-auth"), always("rc-auth-core"), always("rc-sim")],
+    },
+    Layer {
         name: "rc-web",
         uses: &[
             always("rc-auth"),

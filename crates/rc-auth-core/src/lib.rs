@@ -30,6 +30,9 @@ mod wire;
 
 pub use app::{InvalidApp, OAuthApp};
 pub use error_body::{ErrorCode, Refusal};
+#[doc(hidden)]
+#[cfg(feature = "fingerprint")]
+pub use grant::Lens;
 pub use grant::{
     About, AttemptId, ChainId, EndReason, Gate, Generation, GrantMachine, GrantRecord, Held, Input,
     Intent, InvalidPolicy, KnownVersion, LoadFailure, Loaded, Output, PairId, Pause, Person, Phase,

@@ -29,7 +29,7 @@ use crate::{Entropy, Now, OAuthApp};
 /// 6. *Sign-out is final.* No input brings back a record that says it is signed out.
 /// 7. *One refresh in flight.* There is one outstanding request at most.
 /// 8. *The old refresh token stays* when an answer omits a new one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct GrantMachine {
     pub(super) app: Arc<OAuthApp>,
     pub(super) policy: Arc<RefreshPolicy>,
@@ -62,7 +62,7 @@ pub struct GrantMachine {
     pub(super) seed: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Wants {
     pub(super) usable: bool,
     pub(super) care: bool,

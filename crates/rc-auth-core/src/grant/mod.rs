@@ -1,6 +1,8 @@
 //! The life of a grant: one state machine, driven from outside. Its rules stand at [`GrantMachine`].
 
 mod about;
+#[cfg(feature = "fingerprint")]
+mod fingerprint;
 mod ids;
 mod machine;
 mod output;
@@ -14,6 +16,8 @@ mod view;
 mod visible;
 
 pub use about::{About, Person, UnknownMembers};
+#[cfg(feature = "fingerprint")]
+pub use fingerprint::Lens;
 pub use ids::{AttemptId, ChainId, Generation, PairId, RecordVersion};
 pub use machine::{GrantMachine, KnownVersion, UnexpectedInput};
 pub use output::{

@@ -86,6 +86,7 @@ pub enum Gate {
 }
 
 /// What came of a token request. `Debug` leaves out the answer, which holds tokens.
+#[derive(Clone)]
 pub enum Reply {
     /// A whole answer.
     Response(Response<Bytes>),
@@ -96,6 +97,7 @@ pub enum Reply {
 }
 
 /// Something to do. `Debug` leaves out requests, which hold tokens.
+#[derive(Clone)]
 #[must_use = "an output that is not carried out stops the grant for ever"]
 pub enum Output {
     /// Read the record, and answer with [`Input::Loaded`].

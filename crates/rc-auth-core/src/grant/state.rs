@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{Now, Timestamp};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum State {
     /// Nothing has been read yet.
     Unknown,
@@ -51,7 +51,7 @@ pub(super) enum State {
 }
 
 /// Why the record is being read, and with it what must not be forgotten meanwhile.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Purpose {
     /// To know it.
     Look,
@@ -178,7 +178,7 @@ impl Claim {
 }
 
 /// A token request that is out, and the intent it stands on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Flight {
     pub(super) claim: Claim,
     /// The last version of the intent that is known to be ours.
