@@ -51,10 +51,7 @@ pub(crate) async fn resume(
 ) -> bool {
     match was_replaced(client, &stone.record).await {
         Some(true) => stone.record.about.replaced_under = None,
-        Some(false) => {
-            client.records.delete(key, stone.version).await;
-            return true;
-        }
+        Some(false) => return give_up_announced(client, key, stone).await,
         // Still due: the next sweep looks again.
         None => return false,
     }
@@ -103,6 +100,21 @@ pub(crate) async fn resume(
     false
 }
 
+/// A chain was announced to be replaced, and still stands: whoever announced it has died, or its clock is behind
+/// this one and it is still at it. Looked at once more before the announcement is deleted. `true`: it is.
+async fn give_up_announced(client: &ClientState, key: &RecordKey, mut stone: Tombstone) -> bool {
+    let RecordState::SignedOut { failures, .. } = &mut stone.record.state else {
+        return true;
+    };
+    if *failures > 0 {
+        client.records.delete(key, stone.version).await;
+        return true;
+    }
+    *failures = 1;
+    put_off(client, key, stone, ANNOUNCED_FOR, None).await;
+    false
+}
+
 /// Whether the chain of a tombstone is out of use: where it names the record that it stood under, that is
 /// another one now. `None`: the store does not say.
 async fn was_replaced(client: &ClientState, stone: &GrantRecord) -> Option<bool> {
@@ -140,7 +152,15 @@ async fn put_off(
     let due = chance.map_or(due, |chance| chance.min(due));
     let stored = StoredRecord::Grant(stone.record);
     let expect = Expect::Version(stone.version);
-    if let Err(failure) = client.records.write(key, &stored, due, expect).await {
+    let mut written = client.records.write(key, &stored, due, expect).await;
+    if let Err(SaveFailure::Conflict) = written
+        && let Ok(None) = client.records.read(key).await
+    {
+        // Somebody took the chain for one that is in use, and it has come out of use since.
+        let again = client.records.write(key, &stored, due, Expect::Absent);
+        written = again.await;
+    }
+    if let Err(failure) = written {
         // Still due: the next sweep finds it as it is.
         tracing::warn!(record = ?key, ?failure, "a failed revocation could not be noted");
     }

@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rc_auth_core::{ChainId, EndReason, GrantRecord, Input, RecordState, SaveFailure, Trouble};
-use rc_store::{Expect, RecordKey};
+use rc_auth_core::{
+    ChainId, EndReason, GrantRecord, Input, RecordState, RecordVersion, SaveFailure, Trouble,
+};
+use rc_store::{Expect, RecordKey, Version};
 use tokio::sync::watch;
 
 use crate::{
@@ -148,7 +150,7 @@ pub(crate) async fn begin(
             }
         };
         if matches!(record.state, RecordState::SignedOut { .. }) {
-            waiting::input(client, &client.live(key), Input::SignedOut);
+            hear(client, key, &version);
             return Ok(Begun::Stone(Box::new(Tombstone { record, version })));
         }
         let again = *chain.get_or_insert(record.chain) != record.chain;
@@ -169,7 +171,7 @@ pub(crate) async fn begin(
             .await
         {
             Ok(version) => {
-                waiting::input(client, &client.live(key), Input::SignedOut);
+                hear(client, key, &version);
                 tracing::info!(record = ?key, ?reason, "signed out");
                 leave_index(client, key, &before, ending);
                 return Ok(Begun::Stone(Box::new(Tombstone { record, version })));
@@ -183,6 +185,12 @@ pub(crate) async fn begin(
         }
     }
     Err(unavailable(Trouble::Store))
+}
+
+/// The grant of this process hears that it is signed out.
+fn hear(client: &Arc<ClientState>, key: RecordKey, version: &Version) {
+    let version = RecordVersion::new(*version.as_bytes());
+    waiting::input(client, &client.live(key), Input::SignedOut(version));
 }
 
 /// Takes a grant that has just been ended out of the index of its owner.

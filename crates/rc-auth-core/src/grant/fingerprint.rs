@@ -46,7 +46,8 @@ impl GrantMachine {
         } = &self.wants;
         let newer_than = newer_than.map_or(0, |id| id.generation.get() as u8 + 1);
         out.extend([refused, u8::from(*usable), u8::from(*care), newer_than]);
-        out.extend([u8::from(self.signed_out), self.outputs.len() as u8]);
+        let signed_out = self.signed_out.map_or(0, |it| 1 + u8::from(it.is_doubted));
+        out.extend([signed_out, self.outputs.len() as u8]);
         match self.heard {
             Heard::Nothing => out.push(0),
             Heard::Changed => out.push(1),

@@ -43,8 +43,8 @@ pub struct GrantMachine {
     pub(super) refused: Option<PairId>,
     /// What is wanted and not yet begun.
     pub(super) wants: Wants,
-    /// This process has signed the grant out.
-    pub(super) signed_out: bool,
+    /// This process has signed the grant out, and nothing newer was read.
+    pub(super) signed_out: Option<SignOut>,
     /// What was heard of the record while something else was in the air.
     pub(super) heard: Heard,
     /// The last intents that this machine may have written, newest last.
@@ -75,6 +75,16 @@ pub(super) struct OwnAttempt {
     pub(super) id: AttemptId,
     /// Its request was put out.
     pub(super) was_sent: bool,
+}
+
+/// A sign-out of this process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SignOut {
+    /// What it was written as.
+    pub(super) version: RecordVersion,
+    /// Another version was heard of, perhaps of a newer sign-in: nothing is shown before it is read, and nobody is
+    /// told that the user has signed out.
+    pub(super) is_doubted: bool,
 }
 
 /// What was heard of the record while the machine could not look.
@@ -118,7 +128,7 @@ impl GrantMachine {
             shown_about: None,
             refused: None,
             wants: Wants::default(),
-            signed_out: false,
+            signed_out: None,
             heard: Heard::Nothing,
             own_attempts: VecDeque::new(),
             reported_end: None,
@@ -140,10 +150,25 @@ impl GrantMachine {
             Input::Want(want) => self.want(want, now),
             Input::Refused(pair) => self.note_refusal(pair),
             Input::Changed => self.changed(Heard::Changed, now),
-            Input::ChangedTo(version) => self.changed(Heard::Version(version), now),
-            Input::SignedOut => {
+            Input::ChangedTo(version) => {
+                if let (Some(signed_out), Some(version)) = (&mut self.signed_out, version) {
+                    signed_out.is_doubted |= signed_out.version != version;
+                }
+                self.changed(Heard::Version(version), now);
+            }
+            Input::SignedIn => {
+                if let Some(signed_out) = &mut self.signed_out {
+                    signed_out.is_doubted = true;
+                }
+                self.changed(Heard::Changed, now);
+            }
+            Input::SignedOut(version) => {
                 // What was never read is not shown, and is read before it is.
-                self.signed_out = !matches!(self.state, State::Unknown);
+                let was_read = !matches!(self.state, State::Unknown);
+                self.signed_out = was_read.then_some(SignOut {
+                    version,
+                    is_doubted: false,
+                });
                 self.changed(Heard::Changed, now);
             }
             Input::Timeout => self.timeout(now),
@@ -297,6 +322,8 @@ impl GrantMachine {
         self.shown_about = Some(held.about.clone());
         self.reported_end = None;
         // What was read or written before the sign-out does not take it back.
-        self.signed_out &= self.heard == Heard::Changed;
+        if self.heard != Heard::Changed {
+            self.signed_out = None;
+        }
     }
 }

@@ -15,14 +15,15 @@ pub enum Input {
     Want(Want),
     /// A resource answered that it does not take the access token of this pair.
     Refused(PairId),
-    /// Somebody wrote another record in place of the one held: this process, by a sign-in under the same
-    /// key, or another one, as the store tells.
+    /// Somebody wrote another record in place of the one held, as the store tells.
     Changed,
+    /// This process has written another sign-in in place of the record held.
+    SignedIn,
     /// The store tells that the record has this version now; none: that it is gone. Costs nothing if that
     /// is known already.
     ChangedTo(Option<RecordVersion>),
-    /// This process has written that the grant is signed out.
-    SignedOut,
+    /// This process has written that the grant is signed out, as this version.
+    SignedOut(RecordVersion),
     /// The answer to [`Output::Load`].
     Loaded(Result<Loaded, LoadFailure>),
     /// The answer to [`Output::Save`].

@@ -9,6 +9,10 @@ use super::{
 };
 use crate::Now;
 
+/// The longest pause between two reads of a store that does not answer: a read costs it little, and until it
+/// succeeds whoever has no live token is turned away.
+const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(5);
+
 impl GrantMachine {
     pub(super) fn loaded(
         &mut self,
@@ -53,7 +57,11 @@ impl GrantMachine {
         self.report(Report::Delayed {
             trouble: trouble.clone(),
         });
-        let until = now.mono + self.next_delay(self.policy.retry_first);
+        let mut delay = self.next_delay(self.policy.retry_first);
+        if failure == LoadFailure::Unavailable {
+            delay = delay.min(LONGEST_STORE_PAUSE);
+        }
+        let until = now.mono + delay;
         State::StoreDown {
             resume,
             until,

@@ -94,7 +94,7 @@ impl GrantMachine {
     /// What can be seen of the grant.
     #[must_use]
     pub fn view(&self, now: Now) -> View<'_> {
-        let shown = self.shown.as_ref().filter(|_| !self.signed_out);
+        let shown = self.shown.as_ref().filter(|_| self.signed_out.is_none());
         let pair = shown.map(|(pair, id)| (pair, *id));
         let refused = pair.is_some_and(|(_, id)| self.refused == Some(id));
         View {
@@ -131,8 +131,12 @@ impl GrantMachine {
             self.state,
             State::Unknown | State::Loading(_) | State::StoreDown { .. }
         );
-        if self.signed_out && !unread {
-            return Phase::Over(EndReason::SignedOut);
+        if let Some(signed_out) = self.signed_out.filter(|_| !unread) {
+            return if signed_out.is_doubted && !matches!(self.state, State::Over { .. }) {
+                Phase::Busy
+            } else {
+                Phase::Over(EndReason::SignedOut)
+            };
         }
         match &self.state {
             State::Unknown => Phase::Unknown,

@@ -144,7 +144,7 @@ fn sign_out_is_final() {
     let send = a.run_to(&mut world, is_send);
     let answer = a.perform(&mut world, send).expect("an answer");
     world.sign_out();
-    a.input(&world, Input::SignedOut);
+    a.input(&world, Input::SignedOut(world.store.version()));
     a.deliver(&world, answer);
     a.run(&mut world);
     a.want(&mut world, Want::Usable);

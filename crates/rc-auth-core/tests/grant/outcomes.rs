@@ -289,3 +289,20 @@ fn answers_to_nothing_are_refused_and_change_nothing() {
     a.want(&mut world, Want::Usable);
     assert_eq!(a.generation(&world), Some(SECOND));
 }
+
+#[test]
+fn a_store_that_was_down_for_long_is_read_again_within_seconds() {
+    let (mut world, mut a) = expired();
+    world
+        .store
+        .load_faults
+        .extend([LoadFailure::Unavailable; 12]);
+    a.input(&world, Input::Changed);
+    a.want(&mut world, Want::Usable);
+    while !world.store.load_faults.is_empty() {
+        let (pause, _) = a.waits(&world).expect("a pause");
+        assert!(pause <= Duration::from_secs(5), "{pause:?}");
+        a.sleep(&mut world);
+    }
+    assert!(a.access_token(&world).is_some());
+}

@@ -133,7 +133,7 @@ impl Run {
             Step::SignOut(who) => {
                 self.world.sign_out();
                 self.ended_by_user = true;
-                self.input(who, Input::SignedOut);
+                self.input(who, Input::SignedOut(self.world.store.version()));
             }
             Step::SignInAgain(who) => {
                 self.chains += 1;

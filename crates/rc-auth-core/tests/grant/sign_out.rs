@@ -62,7 +62,7 @@ fn nothing_read_or_written_before_the_sign_out_takes_it_back() {
         // What comes of it is from before; the machine hears of it after.
         let before = a.perform(&mut world, output).expect("an answer");
         world.sign_out();
-        a.input(&world, Input::SignedOut);
+        a.input(&world, Input::SignedOut(world.store.version()));
         a.deliver(&world, before);
         assert_eq!(a.access_token(&world), None, "{nth}");
         a.run(&mut world);
@@ -86,7 +86,7 @@ fn a_commit_that_was_first_is_signed_out_all_the_same() {
     let save = a.run_to(&mut world, is_save);
     let saved = a.perform(&mut world, save).expect("a version");
     world.sign_out();
-    a.input(&world, Input::SignedOut);
+    a.input(&world, Input::SignedOut(world.store.version()));
     a.deliver(&world, saved);
     assert_eq!(a.access_token(&world), None);
     a.run(&mut world);
@@ -108,7 +108,7 @@ fn an_intent_read_before_a_sign_out_and_heard_of_after_it_is_looked_at_again() {
     let load = a.run_to(&mut world, |output| matches!(output, Output::Load));
     let before = a.perform(&mut world, load).expect("an answer");
     world.sign_out();
-    a.input(&world, Input::SignedOut);
+    a.input(&world, Input::SignedOut(world.store.version()));
     world.sign_in_again(2);
     a.input(&world, Input::Changed);
     a.deliver(&world, before);
@@ -135,11 +135,36 @@ fn a_newer_pair_of_another_sign_in_that_has_ended_too_is_refreshed() {
     );
 }
 
+/// Signed out and in again while a request is out whose answer takes long.
+#[test]
+fn a_sign_in_after_a_sign_out_is_not_told_to_be_over_while_a_request_is_out() {
+    let news: [fn(&crate::world::World) -> Input; 2] = [
+        |_| Input::SignedIn,
+        |world| Input::ChangedTo(Some(world.store.version())),
+    ];
+    for news in news {
+        let (mut world, mut a) = expired();
+        a.input(&world, Input::Want(Want::Usable));
+        let send = a.run_to(&mut world, is_send);
+        let answer = a.perform(&mut world, send).expect("an answer");
+        world.sign_out();
+        a.input(&world, Input::SignedOut(world.store.version()));
+        a.input(&world, Input::ChangedTo(Some(world.store.version())));
+        assert_eq!(a.end(&world), OUT);
+        world.sign_in_again(2);
+        a.input(&world, news(&world));
+        assert_eq!((a.end(&world), a.access_token(&world)), (None, None));
+        a.deliver(&world, answer);
+        a.run(&mut world);
+        assert_eq!(a.access_token(&world).as_deref(), Some("access-102"));
+    }
+}
+
 #[test]
 fn signing_in_again_after_signing_out_is_seen() {
     let (mut world, mut a) = expired();
     world.sign_out();
-    a.input(&world, Input::SignedOut);
+    a.input(&world, Input::SignedOut(world.store.version()));
     a.run(&mut world);
     assert_eq!(a.end(&world), OUT);
     world.sign_in_again(2);
@@ -169,7 +194,7 @@ fn a_stale_read_does_not_lock_out_who_has_signed_in_again() {
 fn a_sign_out_that_is_heard_of_before_anything_was_read_locks_nobody_out() {
     let mut world = crate::world::World::new(rc_auth_core::RefreshPolicy::default());
     let mut a = world.process();
-    a.input(&world, Input::SignedOut);
+    a.input(&world, Input::SignedOut(world.store.version()));
     a.want(&mut world, Want::Usable);
     assert_eq!(a.end(&world), None);
 }

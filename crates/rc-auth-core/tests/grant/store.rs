@@ -94,7 +94,8 @@ impl Store {
         &self.record.as_ref().expect("there is a record").state
     }
 
-    fn version(&self) -> RecordVersion {
+    /// The version of what is there.
+    pub(crate) fn version(&self) -> RecordVersion {
         RecordVersion::new(self.version.to_be_bytes())
     }
 }

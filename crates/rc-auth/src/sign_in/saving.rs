@@ -51,7 +51,7 @@ pub(crate) async fn save_grant(
     };
     let live = client.live(record_key);
     live.set_leaving(false, client.now());
-    waiting::input(client, &live, Input::Changed);
+    waiting::input(client, &live, Input::SignedIn);
     tracing::info!(record = ?record_key, "signed in");
     client.emit(record_key, EventKind::SignedIn);
     if let Some((owner_id, chain)) = replaced.sign_in {

@@ -236,9 +236,10 @@ impl World {
         match self.process(p).news.take() {
             Some(News::SignedOut(chain)) => {
                 self.process(p).knows_out |= 1 << chain;
-                self.feed(p, Input::SignedOut)
+                // Nobody here is told of versions, so any will do.
+                self.feed(p, Input::SignedOut(to_version(255)))
             }
-            Some(News::SignedIn) => self.feed(p, Input::Changed),
+            Some(News::SignedIn) => self.feed(p, Input::SignedIn),
             None => Ok(()),
         }
     }
