@@ -18,6 +18,7 @@ mod libraries;
 mod mutants;
 mod new_store;
 mod processes;
+mod proof;
 mod services;
 mod stores;
 mod stress;
@@ -38,7 +39,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 16] = [
+const CHORES: [Chore; 18] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -98,6 +99,18 @@ const CHORES: [Chore; 16] = [
         arguments: "[CRATE..]",
         purpose: "changes the code of a library and runs its tests, for a sample of changes; --sample N, --seed S, --resume (minutes to hours; not part of ci)",
         run: mutants::run,
+    },
+    Chore {
+        name: "simulate",
+        arguments: "[zoo]",
+        purpose: "runs stories of processes, a store and a platform that fail, in virtual time; --seeds N, --seed N, --help; zoo: looks for bugs put in on purpose",
+        run: proof::simulate,
+    },
+    Chore {
+        name: "explore",
+        arguments: "",
+        purpose: "visits every order of events around the state machine of a grant, within bounds; --processes N, --rotations N, --crashes N",
+        run: proof::explore,
     },
     Chore {
         name: "new-store",

@@ -202,6 +202,10 @@ impl GrantMachine {
         if self.heard_otherwise(version) {
             return self.look();
         }
+        if reason != EndReason::Absent {
+            // The record says it better.
+            self.signed_out = None;
+        }
         if self.reported_end.replace(reason) != Some(reason) && reason != EndReason::Absent {
             self.report(Report::Ended { reason });
         }

@@ -160,6 +160,23 @@ fn a_sign_in_after_a_sign_out_is_not_told_to_be_over_while_a_request_is_out() {
     }
 }
 
+/// Signed out here and in elsewhere, and that sign-in has ended by itself before this process looked.
+#[test]
+fn what_ended_after_a_sign_out_is_told_by_its_own_reason() {
+    let (mut world, mut a) = expired();
+    a.want(&mut world, Want::Usable);
+    world.sign_out();
+    a.input(&world, Input::SignedOut(world.store.version()));
+    world.sign_in_again(2);
+    let mut record = world.store.record.clone().expect("a record");
+    record.state = RecordState::Ended {
+        reason: EndReason::TokenDead,
+    };
+    world.store.put(record);
+    a.run(&mut world);
+    assert_eq!(a.end(&world), Some(EndReason::TokenDead));
+}
+
 #[test]
 fn signing_in_again_after_signing_out_is_seen() {
     let (mut world, mut a) = expired();

@@ -1,0 +1,23 @@
+//! `simulate` and `explore`: the proofs that no sign-in is lost, as docs/proof.md describes them.
+
+mod zoo;
+
+use crate::{Outcome, cargo};
+
+/// `simulate [ARGUMENTS..]`, and `simulate zoo` for the build with bugs in it.
+pub(crate) fn simulate(arguments: &[String]) -> Outcome {
+    match arguments.split_first() {
+        Some((first, rest)) if first == "zoo" => zoo::run(rest),
+        _ => run("simulate", arguments),
+    }
+}
+
+/// `explore [ARGUMENTS..]`
+pub(crate) fn explore(arguments: &[String]) -> Outcome {
+    run("explore", arguments)
+}
+
+fn run(program: &str, arguments: &[String]) -> Outcome {
+    let run = ["run", "--release", "--quiet", "--package=rc-proof", "--bin"];
+    cargo::run(cargo::cargo(&run).args([program, "--"]).args(arguments))
+}
