@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, cargo, deny, e2e, guide, interop, layers, new_store, stores};
+use crate::{Outcome, api, cargo, deny, e2e, guide, interop, layers, new_store, proof, stores};
 
 struct Step {
     name: &'static str,
@@ -17,7 +17,7 @@ const fn step(name: &'static str, budget: u64, run: fn() -> Outcome) -> Step {
 
 /// `test`, `e2e` and `doc` all select the whole workspace with its default features, so that no
 /// dependency is compiled twice.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 13] = [
     step("fmt", 1, || {
         cargo::run(&mut cargo::cargo(&["fmt", "--all", "--check"]))
     }),
@@ -28,6 +28,8 @@ const STEPS: [Step; 11] = [
         cargo::run(&mut cargo::cargo(&["test", "--workspace"]))
     }),
     step("doc", 2, doc),
+    step("api", 3, || api::run(&[])),
+    step("proof", 8, proof::check),
     step("new-store", 2, new_store::check),
     step("e2e", 5, || e2e::run(&[])),
     step("interop", 4, interop::check),

@@ -214,7 +214,7 @@ fn a_crash_between_index_and_grant_leaves_nothing_that_is_listed() {
 
 #[test]
 fn sign_ins_that_three_processes_finish_at_once_are_all_listed() {
-    let (town, store, owner_id) = watched_town(6);
+    let (town, store, owner_id) = watched_town(12);
     let processes = [town.process(), town.process(), town.process()];
     let done = Arc::new(Mutex::new(0));
     for (number, process) in processes.iter().enumerate() {

@@ -27,6 +27,11 @@ pub(super) fn sets(library: &Package) -> Vec<Set> {
         sets.push(set("the default features".to_owned(), &default));
     }
     sets.push(set("all features".to_owned(), &named));
+    for set in &mut sets {
+        set.features.extend(needs(library));
+        set.features.sort_unstable();
+        set.features.dedup();
+    }
     let mut seen = BTreeSet::new();
     sets.retain(|set| seen.insert(set.features.clone()));
     sets
@@ -36,6 +41,14 @@ fn set(label: String, features: &[&str]) -> Set {
     let mut features: Vec<String> = features.iter().map(|name| (*name).to_owned()).collect();
     features.sort();
     Set { label, features }
+}
+
+/// Features without which the library says itself that it does not compile: `needs` of
+/// `[package.metadata.alone]`.
+fn needs(library: &Package) -> Vec<String> {
+    let needs = library.metadata["alone"]["needs"].as_array();
+    let needs = needs.into_iter().flatten().filter_map(|name| name.as_str());
+    needs.map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -17,6 +17,17 @@ pub(crate) fn explore(arguments: &[String]) -> Outcome {
     run("explore", arguments)
 }
 
+/// All proofs at a reduced size, and the bug that has to be found.
+pub(crate) fn check() -> Outcome {
+    run("simulate", &words(&["--seeds", "20000"]))?;
+    run("explore", &[])?;
+    zoo::run(&words(&["--bug", "canary"]))
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
 fn run(program: &str, arguments: &[String]) -> Outcome {
     let run = ["run", "--release", "--quiet", "--package=rc-proof", "--bin"];
     cargo::run(cargo::cargo(&run).args([program, "--"]).args(arguments))

@@ -178,7 +178,6 @@ fn build(zoo: &Zoo) -> Fallible<PathBuf> {
         .collect();
     write(&copy.join("Cargo.toml"), &manifest)?;
     write(&copy.join("Cargo.lock"), &read(Path::new("Cargo.lock"))?)?;
-    let target = copy.join("target");
     let build = [
         "build",
         "--release",
@@ -186,12 +185,17 @@ fn build(zoo: &Zoo) -> Fallible<PathBuf> {
         "--package=rc-proof",
         "--bin=simulate",
     ];
+    // What does not differ is built once for both.
+    let target = cargo::root().join("target");
     cargo::run(
         cargo::cargo(&build)
             .current_dir(&copy)
             .env("CARGO_TARGET_DIR", &target),
     )?;
-    Ok(target.join("release/simulate"))
+    let program = copy.join("simulate");
+    fs::copy(target.join("release/simulate"), &program)
+        .map_err(|error| format!("{}: {error}", program.display()))?;
+    Ok(program)
 }
 
 /// Copies what differs, with the bugs put in.
