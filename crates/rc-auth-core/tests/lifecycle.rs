@@ -1,5 +1,6 @@
 //! `docs/lifecycle.md` says what the code says: its states, inputs, policy fields and names of tests.
 #![allow(clippy::unwrap_used, reason = "a file of tests")]
+#![allow(clippy::disallowed_methods, reason = "it reads the tests beside it")]
 
 use std::{collections::BTreeSet, fs, path::Path};
 

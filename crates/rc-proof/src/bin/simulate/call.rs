@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rc_auth::{CallError, EndReason, Grant, GrantError};
+use rc_auth::{CallError, EndReason, Grant, GrantError, Trouble};
 
 use crate::{
     SECOND,
@@ -90,6 +90,13 @@ impl Call {
                     self.complain(&format!("SERVED AFTER SIGN-OUT: {lag:?}"));
                 }
             }
+            (Expected::In, Err(CallError::Grant(error @ GrantError::Unavailable { .. })))
+                if self.chance.is_perfect()
+                    && !self.ledger.has_wrong_clocks()
+                    && !is_forced_too_often(error) =>
+            {
+                self.complain(&format!("TURNED AWAY although nothing fails: {error}"));
+            }
             _ => {}
         }
     }
@@ -106,4 +113,12 @@ pub(crate) fn may_end(reason: EndReason, chance: &Chance) -> bool {
         _ => false,
     };
     chance.is_strict && unknowable
+}
+
+/// An API that refuses every token is not given a new one for each call: that pause is meant.
+fn is_forced_too_often(error: &GrantError) -> bool {
+    matches!(
+        error,
+        GrantError::Unavailable { trouble: Some(trouble), .. } if **trouble == Trouble::AccessTokenRefused
+    )
 }

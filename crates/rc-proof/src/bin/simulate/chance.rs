@@ -170,6 +170,11 @@ impl Chance {
         strikes
     }
 
+    /// Whether neither store nor platform ever fails with this seed.
+    pub(crate) fn is_perfect(&self) -> bool {
+        self.store == 0 && self.platform == 0
+    }
+
     pub(crate) fn is_bad(&self) -> bool {
         self.is_bad.load(Ordering::Relaxed)
     }

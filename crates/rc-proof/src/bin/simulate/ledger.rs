@@ -1,6 +1,13 @@
 //! What users know of their grants, which calls are open, and what was wrong.
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use rc_auth::{GrantKey, SimulatedWorld};
 
@@ -78,6 +85,8 @@ pub(crate) struct Ledger {
     known: Mutex<Vec<Known>>,
     complaints: Mutex<Vec<String>>,
     open: Mutex<BTreeMap<u64, OpenCall>>,
+    /// Somebody has set a clock.
+    has_wrong_clocks: AtomicBool,
     /// Until when each process was suspended at last.
     suspended: Mutex<BTreeMap<u64, Duration>>,
 }
@@ -97,6 +106,7 @@ impl Ledger {
             known: Mutex::new(vec![known; users]),
             complaints: Mutex::default(),
             open: Mutex::default(),
+            has_wrong_clocks: AtomicBool::new(false),
             suspended: Mutex::default(),
         }
     }
@@ -156,6 +166,14 @@ impl Ledger {
     /// Writes down that a call was answered.
     pub(crate) fn answered(&self, id: u64) {
         lock(&self.open).remove(&id);
+    }
+
+    pub(crate) fn note_wrong_clock(&self) {
+        self.has_wrong_clocks.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_wrong_clocks(&self) -> bool {
+        self.has_wrong_clocks.load(Ordering::Relaxed)
     }
 
     /// A process stands still until then; `Duration::MAX`: nobody knows for how long.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderValue, StatusCode, header};
 use rc_auth::{
     Environment as _, SimulatedProcess,
-    transport::{BoxFuture, HttpClient, Incoming, Outgoing, TransportError},
+    transport::{BoxFuture, Delivery, FailureKind, HttpClient, Incoming, Outgoing, TransportError},
 };
 use rc_sim::{Fault, Replacement, Target};
 use tokio::sync::oneshot;
@@ -71,9 +71,16 @@ fn purpose(outgoing: &Outgoing) -> (&'static str, Option<Target>) {
     }
 }
 
+/// What goes wrong with a request.
+enum Wrong {
+    At(Target, Fault),
+    /// No connection: not one byte leaves.
+    Unreachable,
+}
+
 fn any_fault(dice: &mut Dice) -> (&'static str, Fault) {
-    match dice.roll(7) {
-        0 => ("not sent", Fault::DropBefore),
+    match dice.roll(8) {
+        0 => ("lost on the way there", Fault::DropBefore),
         1 => ("the answer is lost", Fault::DropAfter),
         2 => ("the answer is late", Fault::Delay(dice.up_to(45 * SECOND))),
         3 => (
@@ -89,8 +96,16 @@ fn any_fault(dice: &mut Dice) -> (&'static str, Fault) {
             let limited = limited.header(header::RETRY_AFTER, HeaderValue::from_static("20"));
             ("429", Fault::Replace(limited))
         }
+        6 => {
+            let page = Replacement::new(StatusCode::OK, "<html>").carried_out();
+            ("a page instead of the answer", Fault::Replace(page))
+        }
         _ => ("the answer is cut short", Fault::Truncate(40)),
     }
+}
+
+fn unreachable() -> TransportError {
+    TransportError::new(Delivery::NotSent, FailureKind::Connect, "the platform")
 }
 
 fn answer(status: StatusCode) -> Replacement {
@@ -98,20 +113,29 @@ fn answer(status: StatusCode) -> Replacement {
 }
 
 impl Network {
-    fn fault(&self, draws: &mut Draws, target: Option<Target>) -> Option<(Target, Fault)> {
+    fn fault(&self, draws: &mut Draws, target: Option<Target>) -> Option<Wrong> {
         let target = target?;
         let strikes = self.chance.strikes(draws, self.chance.platform);
+        let is_unreachable = draws.dice.roll(9) == 0;
         let (kind, fault) = any_fault(&mut draws.dice);
         if !strikes {
             return None;
         }
-        if matches!(&fault, Fault::Replace(answer) if answer.carried_out) {
+        if is_unreachable {
+            let kind = "cannot be reached";
+            self.trace.note(Who::Platform, Who::World, kind, || {
+                format!("[{}]", draws.op)
+            });
+            return Some(Wrong::Unreachable);
+        }
+        if matches!(&fault, Fault::Replace(answer) if answer.carried_out && answer.status.is_server_error())
+        {
             self.chance.lies();
         }
         self.trace.note(Who::Platform, Who::World, kind, || {
             format!("[{}]", draws.op)
         });
-        Some((target, fault))
+        Some(Wrong::At(target, fault))
     }
 }
 
@@ -127,8 +151,10 @@ impl HttpClient for Network {
         let transport = town.transport(&there);
         let out = async move {
             nap(&there, draws.dice.up_to(SECOND / 20)).await;
-            if let Some((target, fault)) = fault {
-                town.platform().queue_fault(target, fault, 1);
+            match fault {
+                Some(Wrong::At(target, fault)) => town.platform().queue_fault(target, fault, 1),
+                Some(Wrong::Unreachable) => return Err(unreachable()),
+                None => {}
             }
             let answer = transport.send(outgoing).await;
             nap(&there, draws.dice.up_to(SECOND / 20)).await;

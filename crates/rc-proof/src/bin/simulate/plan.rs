@@ -18,6 +18,8 @@ pub(crate) enum Action {
     ExpireAccessTokens,
     SignIn,
     SignOut,
+    /// The user signs out and, as soon as that is done, in again somewhere else.
+    SignOutAndIn,
     /// `kill -9`, and a new process in its place.
     Kill,
     /// `SIGSTOP`, for this long.
@@ -48,9 +50,10 @@ impl Step {
             34..40 => Action::Calls,
             40..49 => Action::Refresh,
             49..62 => Action::ExpireAccessTokens,
-            62..72 => Action::SignIn,
-            72..79 => Action::SignOut,
-            79..86 => Action::Kill,
+            62..70 => Action::SignIn,
+            70..75 => Action::SignOut,
+            75..80 => Action::SignOutAndIn,
+            80..86 => Action::Kill,
             86..90 => Action::Suspend(dice.up_to(150 * SECOND)),
             90..93 => Action::SetClock(dice.pick([-7200, -3000, -90, 0, 90, 3000, 7200])),
             _ => Action::Pass(dice.up_to(90 * SECOND)),

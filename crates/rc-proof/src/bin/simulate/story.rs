@@ -192,6 +192,12 @@ impl Story {
             }
             Action::SignIn => self.sign_in(&lives[which], user),
             Action::SignOut => self.sign_out(&lives[which], user),
+            Action::SignOutAndIn => {
+                self.sign_out(&lives[which], user);
+                self.town.world.pass(SECOND / 3);
+                let next = (which + step.user % 2) % lives.len();
+                self.sign_in(&lives[next], user);
+            }
             Action::Kill => {
                 let fresh = self.life()?;
                 let dead = std::mem::replace(&mut lives[which], fresh);
@@ -314,6 +320,7 @@ impl Story {
         self.trace.note(this, Who::World, "has its clock set", || {
             format!("{seconds} s off")
         });
+        self.ledger.note_wrong_clock();
         life.process.set_wall_clock(seconds * 1000);
     }
 }
