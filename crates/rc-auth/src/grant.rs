@@ -229,8 +229,14 @@ impl Grant {
     /// As [`sign_ins`](Self::sign_ins): then nothing was ended. What could not be ended otherwise is in
     /// [`SignedOutEverywhere::failed`].
     pub async fn sign_out_everywhere(&self) -> Result<SignedOutEverywhere, GrantError> {
-        let this = self.as_listed().await?;
-        everywhere::sign_out_beside(&self.client, this).await
+        let grant = self.clone();
+        // From its beginning: whoever asked for it may leave.
+        let work = async move {
+            let this = grant.as_listed().await?;
+            everywhere::sign_out_beside(&grant.client, this).await
+        };
+        let done = self.client.tasks.run("sign-out", work).await;
+        done.unwrap_or_else(|_| Err(store_trouble(Trouble::Store)))
     }
 
     async fn as_listed(&self) -> Result<This, GrantError> {

@@ -180,22 +180,19 @@ fn build(zoo: &Zoo) -> Fallible<PathBuf> {
     write(&copy.join("Cargo.lock"), &read(Path::new("Cargo.lock"))?)?;
     let build = [
         "build",
-        "--release",
+        "--profile=proof",
         "--quiet",
         "--package=rc-proof",
         "--bin=simulate",
     ];
-    // What does not differ is built once for both.
-    let target = cargo::root().join("target");
+    // Of its own: cargo would take the crates of both for the same.
+    let target = copy.join("target");
     cargo::run(
         cargo::cargo(&build)
             .current_dir(&copy)
             .env("CARGO_TARGET_DIR", &target),
     )?;
-    let program = copy.join("simulate");
-    fs::copy(target.join("release/simulate"), &program)
-        .map_err(|error| format!("{}: {error}", program.display()))?;
-    Ok(program)
+    Ok(target.join("proof/simulate"))
 }
 
 /// Copies what differs, with the bugs put in.

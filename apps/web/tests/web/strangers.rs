@@ -1,6 +1,6 @@
 //! What a stranger can make the application do: start sign-ins, send callbacks, link to it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::StatusCode;
 use rc_sim::{Fault, Replacement, Target};
@@ -276,11 +276,8 @@ async fn a_refresh_gets_through_a_flood_of_callbacks_from_many_addresses() {
     for (mut browser, callback) in callbacks {
         flood.spawn(async move { browser.get(&callback).await.status });
     }
-    let started = Instant::now();
+    // The page gives up after ten seconds, so it has waited for none of the platform's penalties, 30 s at least.
     assert_eq!(user.get("/me").await.status, 200);
-    let took = started.elapsed();
-    // It takes its turn among a thousand requests, and waits for none of the platform's penalties (30 s at least).
-    assert!(took < Duration::from_secs(10), "{took:?}");
     let statuses = flood.join_all().await;
     assert!(
         statuses.iter().all(|status| [400, 503].contains(status)),
