@@ -29,12 +29,6 @@ fn words(words: &[&str]) -> Vec<String> {
 }
 
 fn run(program: &str, arguments: &[String]) -> Outcome {
-    let run = [
-        "run",
-        "--profile=proof",
-        "--quiet",
-        "--package=rc-proof",
-        "--bin",
-    ];
+    let run = ["run", "--release", "--quiet", "--package=rc-proof", "--bin"];
     cargo::run(cargo::cargo(&run).args([program, "--"]).args(arguments))
 }

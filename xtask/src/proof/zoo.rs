@@ -180,7 +180,7 @@ fn build(zoo: &Zoo) -> Fallible<PathBuf> {
     write(&copy.join("Cargo.lock"), &read(Path::new("Cargo.lock"))?)?;
     let build = [
         "build",
-        "--profile=proof",
+        "--release",
         "--quiet",
         "--package=rc-proof",
         "--bin=simulate",
@@ -192,7 +192,7 @@ fn build(zoo: &Zoo) -> Fallible<PathBuf> {
             .current_dir(&copy)
             .env("CARGO_TARGET_DIR", &target),
     )?;
-    Ok(target.join("proof/simulate"))
+    Ok(target.join("release/simulate"))
 }
 
 /// Copies what differs, with the bugs put in.
