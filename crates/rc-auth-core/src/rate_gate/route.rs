@@ -30,7 +30,7 @@ impl Route {
         Self(hash.0)
     }
 
-    /// A number for exactly this method and path, ids and all: many times quicker than [`of`](Self::of), for telling
+    /// A number for exactly this method and path, ids and all: quicker than [`of`](Self::of), for telling
     /// that a path has been looked at.
     #[must_use]
     pub fn exact(method: &Method, path: &str) -> u64 {
