@@ -9,10 +9,6 @@ use super::{
 };
 use crate::Now;
 
-/// The longest pause between two reads of a store that does not answer: a read costs it little, and until it
-/// succeeds whoever has no live token is turned away.
-const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(5);
-
 impl GrantMachine {
     pub(super) fn loaded(
         &mut self,
@@ -57,10 +53,10 @@ impl GrantMachine {
         self.report(Report::Delayed {
             trouble: trouble.clone(),
         });
-        let mut delay = self.next_delay(self.policy.retry_first);
-        if failure == LoadFailure::Unavailable {
-            delay = delay.min(LONGEST_STORE_PAUSE);
-        }
+        let delay = match failure {
+            LoadFailure::Unavailable => self.next_store_pause(),
+            LoadFailure::Unreadable => self.next_delay(self.policy.retry_first),
+        };
         let until = now.mono + delay;
         State::StoreDown {
             resume,
@@ -272,9 +268,7 @@ impl GrantMachine {
                 self.send(claim, held.version, now)
             }
             // Not written.
-            other if other.is_still(claim.base.version) => {
-                self.try_again(claim.base, Trouble::Store, now)
-            }
+            other if other.is_still(claim.base.version) => self.store_failed(claim.base, now),
             other @ (Found::Idle(_) | Found::Refreshing { .. } | Found::Over { .. }) => {
                 self.found(other, silent_for, now)
             }

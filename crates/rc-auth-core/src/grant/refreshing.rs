@@ -147,7 +147,7 @@ impl GrantMachine {
         });
         State::StoreDown {
             resume: purpose,
-            until: now.mono + self.delay(self.policy.retry_first, nth),
+            until: now.mono + self.store_pause(nth),
             trouble: Trouble::Store,
         }
     }
@@ -162,7 +162,7 @@ impl GrantMachine {
             ..claim.base
         };
         if now.mono >= claim.since.mono + self.policy.send_within() {
-            return self.try_again(base(claim), Trouble::Store, now);
+            return self.store_failed(base(claim), now);
         }
         let Some(refresh_token) = claim.base.pair.refresh_token() else {
             // No claim is made for a pair without one.
@@ -232,9 +232,15 @@ impl GrantMachine {
         self.failed(claim, version, false, delay, trouble, now)
     }
 
-    pub(super) fn try_again(&mut self, held: Refreshable, trouble: Trouble, now: Now) -> State {
+    fn try_again(&mut self, held: Refreshable, trouble: Trouble, now: Now) -> State {
         let until = now.mono + self.next_delay(self.policy.retry_first);
         self.wait(held, until, trouble, now)
+    }
+
+    /// The store has failed, and with it this try.
+    pub(super) fn store_failed(&mut self, held: Refreshable, now: Now) -> State {
+        let until = now.mono + self.next_store_pause();
+        self.wait(held, until, Trouble::Store, now)
     }
 
     fn refusal(

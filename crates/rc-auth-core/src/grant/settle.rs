@@ -11,6 +11,10 @@ use super::{
 };
 use crate::Now;
 
+/// The longest pause after a failure of the store: asking again costs it little, and until it answers whoever has no
+/// live token is turned away.
+const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(5);
+
 impl GrantMachine {
     /// The record is idle and `held` is in it: begins what is wanted.
     pub(super) fn settle(&mut self, mut held: Refreshable, now: Now) -> State {
@@ -156,6 +160,19 @@ impl GrantMachine {
         let nth = self.failures;
         self.failures = self.failures.saturating_add(1);
         self.delay(first, nth)
+    }
+
+    /// The same while the store fails.
+    pub(super) fn next_store_pause(&mut self) -> Duration {
+        let nth = self.failures;
+        self.failures = self.failures.saturating_add(1);
+        self.store_pause(nth)
+    }
+
+    /// Never longer than [`LONGEST_STORE_PAUSE`].
+    pub(super) fn store_pause(&self, nth: u32) -> Duration {
+        self.delay(self.policy.retry_first, nth)
+            .min(LONGEST_STORE_PAUSE)
     }
 
     pub(super) fn delay(&self, first: Duration, nth: u32) -> Duration {
