@@ -30,15 +30,15 @@ mod wire;
 
 pub use app::{InvalidApp, OAuthApp};
 pub use error_body::{ErrorCode, Refusal};
-#[doc(hidden)]
-#[cfg(feature = "fingerprint")]
-pub use grant::Lens;
 pub use grant::{
     About, AttemptId, ChainId, EndReason, Gate, Generation, GrantMachine, GrantRecord, Held, Input,
     Intent, InvalidPolicy, KnownVersion, LoadFailure, Loaded, Output, PairId, Pause, Person, Phase,
     RecordState, RecordVersion, RefreshPolicy, RefreshReplay, Reply, Report, SaveFailure,
     TokenPair, Trouble, UnexpectedInput, Unfinished, UnknownMembers, Urgency, View, Want,
 };
+#[doc(hidden)]
+#[cfg(feature = "fingerprint")]
+pub use grant::{Lens, Met, met};
 pub use rate_gate::{
     ApiGate, AuthBudget, AuthGate, AuthLane, AuthRequest, Closed, DEFAULT_PENALTY, InvalidBudget,
     Owner, Rate, Route, rate_limit_group,

@@ -13,7 +13,7 @@ use crate::{
     error::ErrorChain,
     key::revocation_record_key,
     platform::response,
-    records::{Found, StoredRecord},
+    records::{Found, ReadFailure, StoredRecord},
     state::ClientState,
     tasks::{guarded, lock},
     telemetry,
@@ -324,6 +324,18 @@ pub(crate) async fn of_orphan(client: Arc<ClientState>, token: Secret) {
     bury(&client, record).await;
 }
 
+/// The version of what stands under the key of a revocation, if it only announces one: others may take that back.
+async fn announced_version(
+    client: &ClientState,
+    key: &RecordKey,
+) -> Result<Option<Version>, ReadFailure> {
+    let found = client.records.read(key).await?;
+    Ok(found.and_then(|found| match found.record {
+        StoredRecord::Grant(grant) => grant.about.replaced_under.map(|_| found.version),
+        StoredRecord::UsedState(_) | StoredRecord::Mark(_) | StoredRecord::OwnerIndex(_) => None,
+    }))
+}
+
 /// Writes down that a chain is to be revoked, and revokes it. Goes on trying until one of both is done, or
 /// the client is closed.
 async fn bury(client: &Arc<ClientState>, record: GrantRecord) {
@@ -339,19 +351,23 @@ async fn bury(client: &Arc<ClientState>, record: GrantRecord) {
         }
     );
     let stored = StoredRecord::Grant(record.clone());
+    let mut expect = Expect::Absent;
     for failures in 0..u8::MAX {
         let due = client.now().wall.saturating_add(FIRST_PAUSE);
-        match client
-            .records
-            .write(&key, &stored, due, Expect::Absent)
-            .await
-        {
+        match client.records.write(&key, &stored, due, expect).await {
             Ok(version) => {
                 resume(client, &key, Tombstone { record, version }).await;
                 return;
             }
-            // It is written down already: the sweeper goes on with it.
-            Err(SaveFailure::Conflict) => return,
+            Err(SaveFailure::Conflict) => match announced_version(client, &key).await {
+                Ok(Some(version)) => {
+                    expect = Expect::Version(version);
+                    continue;
+                }
+                // It is written down already: the sweeper goes on with it.
+                Ok(None) => return,
+                Err(_) => {}
+            },
             Err(SaveFailure::OutcomeUnknown) => {}
         }
         if !is_unfinished && revoke(client, &token).await {

@@ -131,6 +131,8 @@ pub(crate) async fn begin(
     let mut may_be_ours = false;
     // Who signs in again meanwhile is not signed out.
     let mut chain = ending.only;
+    // Where the record could not be read before the caller was told so, that goes by the clock.
+    let (asked_at, told_at) = (client.environment.wall(), client.deadline());
     // A grant that is ended by the clock is found again by the next sweep.
     let patience = reason.map_or(GIVE_UP_AFTER, |_| client.call_timeout);
     let give_up = client.now().mono + patience;
@@ -153,7 +155,9 @@ pub(crate) async fn begin(
             hear(client, key, &version);
             return Ok(Begun::Stone(Box::new(Tombstone { record, version })));
         }
-        let again = *chain.get_or_insert(record.chain) != record.chain;
+        let is_later = record.about.made_at.is_some_and(|made| made > asked_at);
+        let is_late = chain.is_none() && client.now().mono > told_at;
+        let again = is_late && is_later || *chain.get_or_insert(record.chain) != record.chain;
         if again || (reason.is_none() && !client.live(key).is_leaving()) {
             return Ok(Begun::Done(SignedOut::AlreadyOver));
         }

@@ -214,15 +214,29 @@ impl TokenStore for SlowToAnswer {
     }
 }
 
-/// A store that cannot be written to for a while.
+/// A store that cannot be written to for a while, or not be read either.
 #[derive(Debug)]
 struct ReadOnly {
     inner: Arc<dyn TokenStore>,
     is_read_only: Arc<AtomicBool>,
+    is_away: Arc<AtomicBool>,
+}
+
+impl ReadOnly {
+    fn new() -> Self {
+        Self {
+            inner: Arc::new(MemoryStore::new()),
+            is_read_only: Arc::default(),
+            is_away: Arc::default(),
+        }
+    }
 }
 
 impl TokenStore for ReadOnly {
     fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(StoreError::unavailable("away")) });
+        }
         self.inner.load(key)
     }
 
@@ -233,7 +247,7 @@ impl TokenStore for ReadOnly {
         due: Option<DueAt>,
         expect: Expect,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        if self.is_read_only.load(Ordering::Relaxed) {
+        if self.is_read_only.load(Ordering::Relaxed) || self.is_away.load(Ordering::Relaxed) {
             return Box::pin(async { Err(StoreError::unavailable("read-only")) });
         }
         self.inner.save(key, payload, due, expect)
@@ -282,11 +296,8 @@ impl TokenStore for ReadOnly {
 
 #[test]
 fn a_sign_out_during_an_outage_of_the_store_is_written_down_after_it() {
-    let is_read_only = Arc::new(AtomicBool::new(false));
-    let store = ReadOnly {
-        inner: Arc::new(MemoryStore::new()),
-        is_read_only: is_read_only.clone(),
-    };
+    let store = ReadOnly::new();
+    let is_read_only = store.is_read_only.clone();
     let town = Town::with(9, Arc::new(store), |_| {});
     let process = town.process();
     let grant = town.sign_in(&process.client, "user");
@@ -306,11 +317,8 @@ fn a_sign_out_during_an_outage_of_the_store_is_written_down_after_it() {
 
 #[test]
 fn who_signs_in_again_during_such_a_sign_out_stays_signed_in() {
-    let is_read_only = Arc::new(AtomicBool::new(false));
-    let store = ReadOnly {
-        inner: Arc::new(MemoryStore::new()),
-        is_read_only: is_read_only.clone(),
-    };
+    let store = ReadOnly::new();
+    let is_read_only = store.is_read_only.clone();
     let town = Town::with(10, Arc::new(store), |_| {});
     let process = town.process().sweeps();
     let grant = town.sign_in(&process.client, "user");
@@ -322,6 +330,24 @@ fn who_signs_in_again_during_such_a_sign_out_stays_signed_in() {
     town.sign_in(&process.client, "user");
     town.pass(5 * MINUTE);
     is_well(&town, &process.client, 1);
+}
+
+#[test]
+fn a_sign_out_that_could_not_read_the_record_spares_who_signs_in_later_elsewhere() {
+    let store = ReadOnly::new();
+    let is_away = store.is_away.clone();
+    let town = Town::with(11, Arc::new(store), |_| {});
+    let (a, b) = (town.process(), town.process().sweeps());
+    town.sign_in(&b.client, "user");
+    is_away.store(true, Ordering::Relaxed);
+    let grant = a.client.grant(&GrantKey::new("user"));
+    let answer = town.run(async { grant.sign_out().await });
+    assert!(answer.is_err(), "not written down: {answer:?}");
+    is_away.store(false, Ordering::Relaxed);
+    town.sign_in(&b.client, "user");
+    town.pass(5 * MINUTE);
+    is_well(&town, &b.client, 1);
+    is_well(&town, &a.client, 1);
 }
 
 /// As in actix: the worker's runtime ends in the middle of an exchange, and the process goes on.

@@ -146,6 +146,8 @@ impl GrantMachine {
     ///
     /// [`UnexpectedInput`] for an answer to an output that is not outstanding; nothing changes then.
     pub fn handle_input(&mut self, input: Input, now: Now) -> Result<(), UnexpectedInput> {
+        #[cfg(feature = "fingerprint")]
+        super::coverage::count(&self.state, &input);
         match input {
             Input::Want(want) => self.want(want, now),
             Input::Refused(pair) => self.note_refusal(pair),

@@ -2,6 +2,8 @@
 
 mod about;
 #[cfg(feature = "fingerprint")]
+mod coverage;
+#[cfg(feature = "fingerprint")]
 mod fingerprint;
 mod ids;
 mod machine;
@@ -16,6 +18,8 @@ mod view;
 mod visible;
 
 pub use about::{About, Person, UnknownMembers};
+#[cfg(feature = "fingerprint")]
+pub use coverage::{Met, met};
 #[cfg(feature = "fingerprint")]
 pub use fingerprint::Lens;
 pub use ids::{AttemptId, ChainId, Generation, PairId, RecordVersion};

@@ -1,6 +1,6 @@
 //! Saving the tokens of a sign-in over whatever stands under its key.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rc_auth_core::{ChainId, GrantRecord, Input, SaveFailure, TokenPair, TokenSet, Trouble};
 use rc_store::{Expect, RecordKey};
@@ -14,16 +14,24 @@ use crate::{
     records::{Found, ReadFailure, StoredRecord},
     refresh::waiting,
     revocation::{self, Announced},
+    sign_out::{self, Ending},
     state::ClientState,
 };
 
 /// How often a write whose outcome is unknown is looked after before giving up.
 const SAVE_TRIES: u32 = 20;
 
+/// How long after a sign-in was given up a write of it may still be carried out.
+const LATEST_WRITE: Duration = Duration::from_secs(60);
+
+/// The longest pause between two looks at what became of it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// Saves the tokens of a sign-in, whatever stands under the key, and revokes the chain it replaces.
 ///
-/// Tokens that cannot be saved are revoked: a sign-in that is not in the store does not exist. Before they
-/// are saved, the sign-in is entered into the index of its owner.
+/// Tokens that cannot be saved are revoked: a sign-in that is not in the store does not exist. Where whether they
+/// were saved is not known, that is found out first, after the caller was told that it failed. Before they are saved,
+/// the sign-in is entered into the index of its owner.
 pub(crate) async fn save_grant(
     client: &Arc<ClientState>,
     key: &GrantKey,
@@ -39,29 +47,96 @@ pub(crate) async fn save_grant(
         let entry = owner_index::entry(&record_key, key, chain, now, label);
         owner_index::enter(client, owner_id, entry).await;
     }
-    let Some(replaced) = replace(client, &record_key, &record).await else {
-        if let Some(owner_id) = owner_id {
-            owner_index::leave_later(client, owner_id, record_key, chain);
+    let mut before = Replaced::default();
+    match replace(client, &record_key, &record, &mut before).await {
+        Saved::Yes => {
+            signed_in(client, record_key, before);
+            return Ok(chain);
         }
-        if let Some(token) = record.revocable().cloned() {
-            let work = revocation::of_orphan(client.clone(), token);
-            client.tasks.spawn("revocation", work);
+        Saved::No => drop_tokens(client, record_key, &record),
+        Saved::Unknown => {
+            let work = find_out(client.clone(), record_key, record, before);
+            client.tasks.spawn("sign-in in doubt", work);
         }
-        return Err(unavailable(Trouble::Store, None));
-    };
-    let live = client.live(record_key);
+    }
+    Err(unavailable(Trouble::Store, None))
+}
+
+/// What is to be done once a sign-in stands in the store.
+fn signed_in(client: &Arc<ClientState>, key: RecordKey, before: Replaced) {
+    let live = client.live(key);
     live.set_leaving(false, client.now());
     waiting::input(client, &live, Input::SignedIn);
-    tracing::info!(record = ?record_key, "signed in");
-    client.emit(record_key, EventKind::SignedIn);
-    if let Some((owner_id, chain)) = replaced.sign_in {
-        owner_index::leave_later(client, &owner_id, record_key, chain);
+    tracing::info!(record = ?key, "signed in");
+    client.emit(key, EventKind::SignedIn);
+    if let Some((owner_id, chain)) = before.sign_in {
+        owner_index::leave_later(client, &owner_id, key, chain);
     }
-    if let Some(replaced) = replaced.announced {
+    if let Some(replaced) = before.announced {
         let work = revocation::of_replaced(client.clone(), replaced);
         client.tasks.spawn("revocation", work);
     }
-    Ok(chain)
+}
+
+/// Revokes the tokens of a sign-in that does not stand in the store.
+fn drop_tokens(client: &Arc<ClientState>, key: RecordKey, record: &GrantRecord) {
+    if let Some(owner_id) = record.pair().and_then(|pair| pair.owner_id()) {
+        owner_index::leave_later(client, owner_id, key, record.chain);
+    }
+    if let Some(token) = record.revocable().cloned() {
+        let work = revocation::of_orphan(client.clone(), token);
+        client.tasks.spawn("revocation", work);
+    }
+}
+
+/// Finds out what became of the last write of a sign-in that was given up: it may even be carried out later.
+///
+/// If it stands and has replaced another sign-in of this key, it counts, because that other one is gone. If it has
+/// replaced none, nobody knows of it but a caller who was told that it failed: it is ended.
+async fn find_out(client: Arc<ClientState>, key: RecordKey, record: GrantRecord, before: Replaced) {
+    let until = client.now().mono + LATEST_WRITE;
+    let mut pause = client.policy.retry_first;
+    while !client.tasks.closing.is_cancelled() {
+        match client.records.read(&key).await {
+            Ok(Some(Found {
+                record: StoredRecord::Grant(grant),
+                ..
+            })) if grant.chain == record.chain => {
+                return stands(&client, key, &record, before).await;
+            }
+            Ok(_) if client.now().mono >= until => {
+                return drop_tokens(&client, key, &record);
+            }
+            _ => {}
+        }
+        tokio::select! {
+            biased;
+            () = client.tasks.closing.cancelled() => {}
+            () = client.sleep(pause) => {}
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn stands(client: &Arc<ClientState>, key: RecordKey, record: &GrantRecord, before: Replaced) {
+    if before.announced.is_some() || before.sign_in.is_some() {
+        return signed_in(client, key, before);
+    }
+    let ending = Ending {
+        only: Some(record.chain),
+        ..Ending::default()
+    };
+    if let Err(error) = sign_out::sign_out(client, key, ending).await {
+        tracing::warn!(record = ?key, %error, "a sign-in that failed is not ended yet");
+    }
+}
+
+/// Whether a sign-in stands in the store.
+enum Saved {
+    Yes,
+    No,
+    /// It may, or may come to.
+    Unknown,
 }
 
 /// What stood under the key before.
@@ -73,13 +148,20 @@ struct Replaced {
     sign_in: Option<(String, ChainId)>,
 }
 
-/// Writes `record` over whatever is there, and gives back what is replaced by it, whose chain is announced
-/// before. `None`: the store does not answer.
-async fn replace(client: &ClientState, key: &RecordKey, record: &GrantRecord) -> Option<Replaced> {
-    let pair = record.pair()?;
+/// Writes `record` over whatever is there; what is replaced by it, whose chain is announced before, comes to stand in
+/// `before`.
+async fn replace(
+    client: &ClientState,
+    key: &RecordKey,
+    record: &GrantRecord,
+    before: &mut Replaced,
+) -> Saved {
+    let Some(pair) = record.pair() else {
+        return Saved::No;
+    };
     let due = client.policy.due_at(pair, &record.about);
     let stored = StoredRecord::Grant(record.clone());
-    let mut before = Replaced::default();
+    let mut given_up = Saved::No;
     for _ in 0..SAVE_TRIES {
         let (expect, current) = match client.records.read(key).await {
             Ok(None) => (Expect::Absent, None),
@@ -89,7 +171,7 @@ async fn replace(client: &ClientState, key: &RecordKey, record: &GrantRecord) ->
             })) => {
                 if grant.chain == record.chain {
                     // Ours: a write whose outcome was unknown.
-                    return Some(before);
+                    return Saved::Yes;
                 }
                 (Expect::Version(version), Some(grant))
             }
@@ -98,7 +180,7 @@ async fn replace(client: &ClientState, key: &RecordKey, record: &GrantRecord) ->
                     StoredRecord::UsedState(_) | StoredRecord::Mark(_) | StoredRecord::OwnerIndex(_),
                 ..
             }))
-            | Err(ReadFailure::Unreadable) => return None,
+            | Err(ReadFailure::Unreadable) => return given_up,
             Err(ReadFailure::Unavailable) => {
                 client.sleep(client.policy.retry_first).await;
                 continue;
@@ -106,16 +188,19 @@ async fn replace(client: &ClientState, key: &RecordKey, record: &GrantRecord) ->
         };
         if let Some(current) = &current {
             let owner_id = current.pair().and_then(|pair| pair.owner_id());
-            before = Replaced {
+            *before = Replaced {
                 announced: revocation::announce(client, key, current).await,
                 sign_in: owner_id.map(|id| (id.to_owned(), current.chain)),
             };
         }
         match client.records.write(key, &stored, due, expect).await {
-            Ok(_) => return Some(before),
+            Ok(_) => return Saved::Yes,
             Err(SaveFailure::Conflict) => {}
-            Err(SaveFailure::OutcomeUnknown) => client.sleep(client.policy.retry_first).await,
+            Err(SaveFailure::OutcomeUnknown) => {
+                given_up = Saved::Unknown;
+                client.sleep(client.policy.retry_first).await;
+            }
         }
     }
-    None
+    given_up
 }

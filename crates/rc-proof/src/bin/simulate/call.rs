@@ -74,8 +74,9 @@ impl Call {
         let Known {
             expected, since, ..
         } = known;
-        // A process that was suspended learns what happened meanwhile.
+        // A process that was suspended, or cut off from the store, learns what happened meanwhile.
         let since = since.max(self.ledger.went_on(self.process));
+        let since = since.max(self.chance.knows_store(self.process));
         match (expected, result) {
             // Another process is told within a second.
             (Expected::In, Err(CallError::Grant(GrantError::SignInAgain { reason })))
@@ -92,6 +93,8 @@ impl Call {
             }
             (Expected::In, Err(CallError::Grant(error @ GrantError::Unavailable { .. })))
                 if self.chance.is_perfect()
+                    && !self.chance.has_budget
+                    && self.chance.is_over_outages(began)
                     && !self.ledger.has_wrong_clocks()
                     && !is_forced_too_often(error) =>
             {
@@ -116,7 +119,7 @@ pub(crate) fn may_end(reason: EndReason, chance: &Chance) -> bool {
 }
 
 /// An API that refuses every token is not given a new one for each call: that pause is meant.
-fn is_forced_too_often(error: &GrantError) -> bool {
+pub(crate) fn is_forced_too_often(error: &GrantError) -> bool {
     matches!(
         error,
         GrantError::Unavailable { trouble: Some(trouble), .. } if **trouble == Trouble::AccessTokenRefused

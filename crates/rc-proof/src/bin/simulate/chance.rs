@@ -52,6 +52,12 @@ impl Dice {
     }
 }
 
+/// How long after an outage of the store callers may still be turned away: its longest pause, and a read.
+const AFTER_STORE: Duration = Duration::from_secs(8);
+
+/// The same after one of the platform: its longest pause, and a refresh.
+const AFTER_PLATFORM: Duration = Duration::from_secs(125);
+
 /// What an operation goes to.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Place {
@@ -119,10 +125,23 @@ pub(crate) struct Chance {
     pub(crate) tells_changes: bool,
     /// Whether the platform takes each refresh token once ever.
     pub(crate) is_strict: bool,
+    /// How many answers of the store are slow, in percent.
+    pub(crate) slow: u64,
+    /// Whether token requests are counted as the platform counts them.
+    pub(crate) has_budget: bool,
+    outages: Mutex<Outages>,
     /// Only these may fail; `None`: all that the dice say.
     only: Option<BTreeSet<Op>>,
     counts: Mutex<BTreeMap<(u64, Place), u64>>,
     struck: Mutex<BTreeSet<Op>>,
+}
+
+/// Until when what cannot be reached.
+#[derive(Debug, Default)]
+struct Outages {
+    /// The store, by each process.
+    store: BTreeMap<u64, Duration>,
+    platform: Duration,
 }
 
 impl Chance {
@@ -136,6 +155,9 @@ impl Chance {
             platform: dice.pick([0, 10, 30, 60]),
             tells_changes: dice.roll(2) == 0,
             is_strict: dice.roll(6) == 0,
+            slow: dice.pick([0, 3, 3, 15]),
+            has_budget: dice.roll(4) == 0,
+            outages: Mutex::default(),
             only,
             counts: Mutex::default(),
             struck: Mutex::default(),
@@ -170,18 +192,63 @@ impl Chance {
         strikes
     }
 
-    /// Whether neither store nor platform ever fails with this seed.
+    /// Whether neither store nor platform ever fails with this seed, but for outages.
     pub(crate) fn is_perfect(&self) -> bool {
         self.store == 0 && self.platform == 0
+    }
+
+    /// A process cannot reach the store until then.
+    pub(crate) fn lose_store(&self, process: u64, until: Duration) {
+        lock(&self.outages).store.insert(process, until);
+    }
+
+    pub(crate) fn lose_platform(&self, until: Duration) {
+        lock(&self.outages).platform = until;
+    }
+
+    pub(crate) fn has_store(&self, process: u64, now: Duration) -> bool {
+        let outages = lock(&self.outages);
+        outages
+            .store
+            .get(&process)
+            .is_none_or(|until| *until <= now)
+    }
+
+    pub(crate) fn has_platform(&self, now: Duration) -> bool {
+        lock(&self.outages).platform <= now
+    }
+
+    /// From when on a process can know what the store says, after it could not reach it.
+    pub(crate) fn knows_store(&self, process: u64) -> Duration {
+        let outages = lock(&self.outages);
+        let lost = outages.store.get(&process);
+        lost.map_or(Duration::ZERO, |until| *until + AFTER_STORE)
+    }
+
+    /// From when on nobody may be turned away for an outage, if there was one.
+    pub(crate) fn is_over_outages(&self, at: Duration) -> bool {
+        let outages = lock(&self.outages);
+        let store = outages.store.values().max();
+        store.is_none_or(|until| *until + AFTER_STORE <= at)
+            && (outages.platform.is_zero() || outages.platform + AFTER_PLATFORM <= at)
     }
 
     pub(crate) fn is_bad(&self) -> bool {
         self.is_bad.load(Ordering::Relaxed)
     }
 
-    /// Lets things go wrong from now on, or no longer.
-    pub(crate) fn turn(&self, is_bad: bool) {
-        self.is_bad.store(is_bad, Ordering::Relaxed);
+    /// Lets things go wrong from now on.
+    pub(crate) fn begin(&self) {
+        self.is_bad.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets nothing go wrong any more.
+    pub(crate) fn end(&self, now: Duration) {
+        self.is_bad.store(false, Ordering::Relaxed);
+        let mut outages = lock(&self.outages);
+        let store = outages.store.values_mut();
+        store.for_each(|until| *until = now.min(*until));
+        outages.platform = now.min(outages.platform);
     }
 
     /// The platform says 503 although it carries a request out.
@@ -211,8 +278,16 @@ impl Chance {
 impl fmt::Display for Chance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            store, platform, ..
+            store,
+            platform,
+            slow,
+            ..
         } = self;
+        let budget = if self.has_budget {
+            "; token requests are counted"
+        } else {
+            ""
+        };
         let told = if self.tells_changes {
             "tells"
         } else {
@@ -225,7 +300,8 @@ impl fmt::Display for Chance {
         };
         write!(
             f,
-            "with a store that fails {store} % and {told} of changes, and a platform that fails {platform} % and {replay}"
+            "with a store that fails {store} %, is slow {slow} % and {told} of changes, and a platform that fails \
+             {platform} % and {replay}{budget}"
         )
     }
 }
@@ -248,7 +324,7 @@ mod tests {
     fn only_what_is_allowed_strikes() {
         let struck = |only: Option<BTreeSet<Op>>| {
             let chance = Chance::new(7, only);
-            chance.turn(true);
+            chance.begin();
             for _ in 0..3 {
                 chance.strikes(&mut chance.draws(1, Place::Store), 100);
             }

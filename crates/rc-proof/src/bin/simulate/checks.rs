@@ -6,7 +6,7 @@ use rc_auth::{CallError, Grant, GrantError, store::TokenStore as _};
 
 use crate::{
     SECOND,
-    call::{ME, may_end},
+    call::{ME, is_forced_too_often, may_end},
     chance::Chance,
     ledger::{Expected, grant_key},
     story::{Life, Story},
@@ -41,6 +41,9 @@ impl Story {
     pub(crate) fn check_finished(&self) {
         for _ in 0..10 {
             self.town.world.pass(30 * SECOND);
+            if !self.chance.is_over_outages(self.ledger.now()) {
+                continue;
+            }
             if !self.states().contains_key("refreshing") && self.ledger.is_quiet() {
                 break;
             }
@@ -118,6 +121,7 @@ fn fits(expected: Expected, result: &Result<(), CallError>, chance: &Chance) -> 
         (Expected::In, Err(CallError::Grant(GrantError::SignInAgain { reason }))) => {
             may_end(*reason, chance)
         }
+        (Expected::In, Err(CallError::Grant(error))) => is_forced_too_often(error),
         (Expected::In, result) => result.is_ok(),
         (Expected::Out, result) => matches!(
             result,

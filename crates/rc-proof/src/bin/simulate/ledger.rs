@@ -41,12 +41,18 @@ pub(crate) struct Known {
     /// Until when the record of a sign-in that failed, or whose process died, may still come to be written: a
     /// sign-out that finds nothing before has ended nothing that comes after.
     may_land_until: Duration,
+    /// A sign-out failed that may still be carried out: a new sign-in is told from the old one by the clock then.
+    is_leaving_late: bool,
 }
 
 impl Known {
     /// What is known after a sign-in or sign-out ended at `since`.
-    fn settled(self, mut expected: Expected, since: Duration) -> Self {
+    fn settled(mut self, mut expected: Expected, since: Duration, clocks_are_right: bool) -> Self {
         let was_sign_in = self.busy.is_some_and(|busy| busy.is_sign_in);
+        self.is_leaving_late |= !was_sign_in && expected == Expected::Unknown;
+        if self.is_leaving_late && !clocks_are_right {
+            expected = Expected::Unknown;
+        }
         if expected == Expected::Out && since < self.may_land_until {
             expected = Expected::Unknown;
         }
@@ -61,6 +67,7 @@ impl Known {
             since,
             busy: None,
             may_land_until,
+            ..self
         }
     }
 }
@@ -89,6 +96,8 @@ pub(crate) struct Ledger {
     has_wrong_clocks: AtomicBool,
     /// Until when each process was suspended at last.
     suspended: Mutex<BTreeMap<u64, Duration>>,
+    /// Sign-ins that failed after the code was exchanged, perhaps, by process.
+    failed_sign_ins: Mutex<BTreeMap<u64, u64>>,
 }
 
 impl Ledger {
@@ -100,6 +109,7 @@ impl Ledger {
             since: Duration::ZERO,
             busy: None,
             may_land_until: Duration::ZERO,
+            is_leaving_late: false,
         };
         Self {
             world,
@@ -108,6 +118,7 @@ impl Ledger {
             open: Mutex::default(),
             has_wrong_clocks: AtomicBool::new(false),
             suspended: Mutex::default(),
+            failed_sign_ins: Mutex::default(),
         }
     }
 
@@ -150,7 +161,12 @@ impl Ledger {
     /// Ends a sign-in or sign-out.
     pub(crate) fn settle(&self, user: usize, expected: Expected) {
         let mut known = lock(&self.known);
-        known[user] = known[user].settled(expected, self.now());
+        if let (Some(busy), Expected::Unknown) = (known[user].busy, expected)
+            && busy.is_sign_in
+        {
+            *lock(&self.failed_sign_ins).entry(busy.process).or_default() += 1;
+        }
+        known[user] = known[user].settled(expected, self.now(), !self.has_wrong_clocks());
     }
 
     /// Writes down that a call begins.
@@ -208,14 +224,16 @@ impl Ledger {
     /// Forgets what a killed process was at; how many sessions may be alive that nobody can know of.
     pub(crate) fn forget(&self, process: u64) -> u64 {
         lock(&self.open).retain(|_, call| call.process != process);
-        let mut excused = 0;
+        // A process that could neither save a pair nor revoke it goes on trying, until it dies.
+        let failed = lock(&self.failed_sign_ins).remove(&process);
+        let mut excused = failed.unwrap_or_default();
         for known in lock(&self.known).iter_mut() {
             if let Some(busy) = known.busy
                 && busy.process == process
             {
                 // A session may be lost between the exchange and the save, and the replaced one after it.
                 excused += 2 * u64::from(busy.is_sign_in);
-                *known = known.settled(Expected::Unknown, self.now());
+                *known = known.settled(Expected::Unknown, self.now(), !self.has_wrong_clocks());
             }
         }
         excused

@@ -115,6 +115,9 @@ fn answer(status: StatusCode) -> Replacement {
 impl Network {
     fn fault(&self, draws: &mut Draws, target: Option<Target>) -> Option<Wrong> {
         let target = target?;
+        if !self.chance.has_platform(self.there.now().mono) {
+            return Some(Wrong::Unreachable);
+        }
         let strikes = self.chance.strikes(draws, self.chance.platform);
         let is_unreachable = draws.dice.roll(9) == 0;
         let (kind, fault) = any_fault(&mut draws.dice);

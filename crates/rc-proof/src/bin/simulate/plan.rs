@@ -4,8 +4,14 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{SECOND, chance::Dice};
 
-/// How many steps a run has, if all are kept.
-pub(crate) const STEPS: std::ops::Range<u64> = 8..28;
+/// How many steps a run has, if all are kept: most of them few, one in eight many.
+fn count(dice: &mut Dice) -> u64 {
+    let range = match dice.roll(8) {
+        0 => 28..64,
+        _ => 6..26,
+    };
+    range.start + dice.roll(range.end - range.start)
+}
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,6 +33,17 @@ pub(crate) enum Action {
     /// Somebody sets the clock of a machine, by so many seconds from the right time.
     SetClock(i64),
     Pass(Duration),
+    /// For this long, one process cannot reach the store; or none of them.
+    LoseStore(Duration, Reach),
+    /// For this long, no process can reach the platform.
+    LosePlatform(Duration),
+}
+
+/// Whom an outage meets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reach {
+    One,
+    Everybody,
 }
 
 /// A step of a run.
@@ -56,6 +73,11 @@ impl Step {
             80..86 => Action::Kill,
             86..90 => Action::Suspend(dice.up_to(150 * SECOND)),
             90..93 => Action::SetClock(dice.pick([-7200, -3000, -90, 0, 90, 3000, 7200])),
+            93..95 => Action::LoseStore(
+                dice.up_to(100 * SECOND),
+                dice.pick([Reach::One, Reach::Everybody]),
+            ),
+            95..97 => Action::LosePlatform(dice.up_to(100 * SECOND)),
             _ => Action::Pass(dice.up_to(90 * SECOND)),
         };
         let is_long = dice.roll(4) == 0;
@@ -72,8 +94,7 @@ impl Step {
 /// The steps of a seed, or those named.
 pub(crate) fn steps(seed: u64, only: Option<&BTreeSet<u64>>) -> Vec<(u64, Step)> {
     let mut dice = Dice::new(seed, 0, 0);
-    let count = STEPS.start + dice.roll(STEPS.end - STEPS.start);
-    (0..count)
+    (0..count(&mut dice))
         .filter(|number| only.is_none_or(|only| only.contains(number)))
         .map(|number| (number, Step::draw(seed, number)))
         .collect()

@@ -64,6 +64,7 @@ pub(crate) fn run(series: &Series) -> Result<bool, String> {
     let tally = tally.into_inner().unwrap_or_default();
     let failure = failure.into_inner().unwrap_or_default();
     print(&tally, seconds);
+    print_coverage();
     match failure {
         None => Ok(tally.unequal.is_empty()),
         Some((seed, outcome)) => {
@@ -126,6 +127,20 @@ impl Tally {
         for (kind, count) in other.kinds {
             *self.kinds.entry(kind).or_default() += count;
         }
+    }
+}
+
+/// Which inputs have met which states of the machines, and which never did.
+fn print_coverage() {
+    let met = rc_auth_core::met();
+    let never: Vec<_> = met.iter().filter(|met| met.times == 0).collect();
+    println!(
+        "{} of {} pairs of a state and an input have met; never:",
+        met.len() - never.len(),
+        met.len()
+    );
+    for met in never {
+        println!("  {} x {}", met.state, met.input);
     }
 }
 

@@ -58,6 +58,16 @@ impl FarStore {
         StoreError::unavailable("the weather is bad")
     }
 
+    /// Fails while this process cannot reach the store.
+    fn reach(&self) -> Result<(), StoreError> {
+        let now = self.there.now().mono;
+        if self.chance.has_store(self.process, now) {
+            return Ok(());
+        }
+        self.hears("cannot be reached", String::new);
+        Err(StoreError::unavailable("no way to the store"))
+    }
+
     fn fate(&self, draws: &mut Draws) -> Fate {
         if !self.chance.strikes(draws, self.chance.store) {
             return Fate::Answered;
@@ -80,7 +90,7 @@ impl FarStore {
 
     /// The way back, which now and then takes up to `slow`.
     async fn travel_back(&self, draws: &mut Draws, slow: Duration) {
-        let most = if draws.dice.roll(100) < 3 && self.chance.is_bad() {
+        let most = if draws.dice.roll(100) < self.chance.slow && self.chance.is_bad() {
             slow
         } else {
             TRIP
@@ -98,6 +108,7 @@ impl FarStore {
         let far = self.clone();
         elsewhere(&self.there, async move {
             nap(&far.there, draws.dice.up_to(TRIP)).await;
+            far.reach()?;
             let fails = far.chance.strikes(&mut draws, far.chance.store);
             let read = work.await;
             far.travel_back(&mut draws, 4 * SECOND).await;
@@ -121,6 +132,7 @@ impl FarStore {
         let far = self.clone();
         elsewhere(&self.there, async move {
             nap(&far.there, draws.dice.up_to(TRIP)).await;
+            far.reach()?;
             far.carry_out(draws, work).await
         })
         .await

@@ -13,7 +13,7 @@ use crate::{
     chance::{Chance, Dice, Op},
     ledger::{Expected, Ledger, grant_key},
     network::Network,
-    plan::{self, Action, Step},
+    plan::{self, Action, Reach, Step},
     store::FarStore,
     town::Town,
     trace::{Trace, Who},
@@ -118,14 +118,14 @@ impl Story {
             self.sign_in(life, user);
         }
         self.town.world.pass(5 * SECOND);
-        self.chance.turn(true);
+        self.chance.begin();
         for (_, step) in steps {
             self.step(lives, step)?;
             self.town.world.pass(step.pause);
             self.go_on(lives, false);
             self.ledger.find_overdue();
         }
-        self.chance.turn(false);
+        self.chance.end(self.ledger.now());
         self.go_on(lives, true);
         for life in lives.iter() {
             life.process.set_wall_clock(0);
@@ -162,8 +162,10 @@ impl Story {
         let mut builder = Client::builder(self.town.app.clone())
             .clear_text_store(store)
             .environment(Arc::new(process.clone()))
-            .transport(Arc::new(network))
-            .auth_budget(AuthBudget::Off);
+            .transport(Arc::new(network));
+        if !self.chance.has_budget {
+            builder = builder.auth_budget(AuthBudget::Off);
+        }
         if self.chance.is_strict {
             builder = builder.refresh_replay(RefreshReplay::None);
         }
@@ -206,6 +208,15 @@ impl Story {
             Action::Suspend(time) => self.suspend(&mut lives[which], time),
             Action::SetClock(seconds) => self.set_clock(&lives[which], seconds),
             Action::Pass(time) => self.town.world.pass(time),
+            Action::LoseStore(time, Reach::One) => self.lose_store(&lives[which], time),
+            Action::LoseStore(time, Reach::Everybody) => {
+                lives.iter().for_each(|life| self.lose_store(life, time));
+            }
+            Action::LosePlatform(time) => {
+                self.trace
+                    .note(Who::Platform, Who::World, "is out of reach", String::new);
+                self.chance.lose_platform(self.ledger.now() + time);
+            }
         }
         Ok(())
     }
@@ -313,6 +324,15 @@ impl Story {
                 self.ledger.suspend(life.number, now);
             }
         }
+    }
+
+    fn lose_store(&self, life: &Life, time: Duration) {
+        let this = Who::Process(life.number);
+        let kind = "has lost the store";
+        self.trace
+            .note(this, Who::World, kind, || format!("for {time:?}"));
+        self.chance
+            .lose_store(life.number, self.ledger.now() + time);
     }
 
     fn set_clock(&self, life: &Life, seconds: i64) {
