@@ -39,7 +39,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 18] = [
+const CHORES: [Chore; 19] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -111,6 +111,12 @@ const CHORES: [Chore; 18] = [
         arguments: "",
         purpose: "visits every order of events around the state machine of a grant, within bounds; --processes N, --rotations N, --crashes N",
         run: proof::explore,
+    },
+    Chore {
+        name: "lives",
+        arguments: "[SCENARIO..] [--reduced]",
+        purpose: "lives long lives of grants in virtual time: thousands of rotations, a year, outages; --spoiled: each has to say BROKEN; --help",
+        run: proof::lives,
     },
     Chore {
         name: "new-store",

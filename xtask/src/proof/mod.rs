@@ -1,4 +1,4 @@
-//! `simulate` and `explore`: the proofs that no sign-in is lost, as docs/proof.md describes them.
+//! `simulate`, `explore` and `lives`: the proofs that no sign-in is lost, as docs/proof.md describes them.
 
 mod zoo;
 
@@ -15,6 +15,11 @@ pub(crate) fn simulate(arguments: &[String]) -> Outcome {
 /// `explore [ARGUMENTS..]`
 pub(crate) fn explore(arguments: &[String]) -> Outcome {
     run("explore", arguments)
+}
+
+/// `lives [SCENARIO..] [ARGUMENTS..]`
+pub(crate) fn lives(arguments: &[String]) -> Outcome {
+    run("lives", arguments)
 }
 
 /// All proofs at a reduced size, and the bug that has to be found.
