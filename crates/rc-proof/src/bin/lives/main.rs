@@ -1,6 +1,5 @@
 //! `lives`: long lives of grants in virtual time, as production clients live them on one store and one simulated
-//! platform. Each scenario prints one line with its figures and whether they are as promised. See `--help`, and
-//! docs/proof.md.
+//! platform. Each scenario prints one line with its figures and whether they are as promised. See `--help`.
 
 mod callers;
 mod dead;

@@ -38,7 +38,7 @@ pub(crate) fn run(size: Size) -> Result<Verdict, String> {
         }
         town.world.pass(3 * MINUTE + town.dice.up_to(MINUTE));
         over = count(&log.take(), &Answer::SignInAgain);
-        if size.spoiled && town.rotations() == wanted / 2 {
+        if size.spoiled && town.rotations() >= wanted / 2 {
             town.platform().end_all_sessions();
         }
     }

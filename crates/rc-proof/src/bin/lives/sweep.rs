@@ -1,4 +1,5 @@
-//! Very many grants are due while the platform cannot be reached and in the minutes afterwards; three processes sweep.
+//! Very many grants are due within an hour: after an outage of the platform, and from the beginning of one, so that
+//! most of them have to wait for its end. Three processes sweep.
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -20,6 +21,17 @@ const STEPS: usize = 1000;
 /// The longest time until the last is home.
 const PATIENCE: Duration = HOUR;
 
+const OUTAGE: Duration = Duration::from_secs(50 * 60);
+
+/// When grants are due.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    grants: usize,
+    /// How long after the beginning of the outage the first is due.
+    lead: Duration,
+}
+
 /// What was counted from the healing on.
 struct Counted {
     requests: u64,
@@ -29,12 +41,34 @@ struct Counted {
 }
 
 pub(crate) fn run(size: Size) -> Result<Verdict, String> {
-    let grants: usize = size.of(100_000, 1_000);
-    let town = Town::new(size.seed, grants, |config| {
+    let after = Case {
+        name: "due after the outage",
+        grants: size.of(100_000, 1_000),
+        lead: OUTAGE,
+    };
+    let during = Case {
+        name: "due from its beginning",
+        grants: size.of(10_000, 1_000),
+        lead: Duration::ZERO,
+    };
+    let mut verdict = Verdict::default();
+    for case in [after, during] {
+        one(&mut verdict, size, case)?;
+    }
+    Ok(verdict)
+}
+
+fn town(size: Size, grants: usize) -> Result<Town, String> {
+    Town::new(size.seed, grants, |config| {
         let limits = &mut config.switches.limits;
         limits.enabled = true;
         limits.auth_per = AuthLimitScope::User;
-    })?;
+    })
+}
+
+fn one(verdict: &mut Verdict, size: Size, case: Case) -> Result<(), String> {
+    let grants = case.grants;
+    let town = town(size, grants)?;
     let signing_in = town.life_with(|builder| builder.without_keep_alive())?;
     let began = town.now();
     sign_in_all(&town, &signing_in, grants)?;
@@ -46,19 +80,17 @@ pub(crate) fn run(size: Size) -> Result<Verdict, String> {
     // A refresh token lives for seven days, and is exchanged a day before its end.
     let due = began + 6 * DAY;
     town.weather.loses.store(10, Relaxed);
-    town.pass_until(due);
+    town.pass_until(due - case.lead);
     town.weather.turn(Outage::Unreachable);
-    town.world.pass(50 * MINUTE);
+    town.world.pass(OUTAGE);
     town.weather.turn(Outage::None);
     let unsent = lock(&town.weather.tally).unsent;
     let counted = come_home(&town, grants, due + HOUR);
-    let mut verdict = Verdict::default();
-    verdict.figure(format!(
-        "{grants} grants, {unsent} vain attempts in the outage"
-    ));
-    judge(&mut verdict, &town, grants, &counted);
-    check_end(&mut verdict, &town, &lives, grants);
-    Ok(verdict)
+    let name = case.name;
+    verdict.figure(format!("{grants} {name}, {unsent} vain attempts"));
+    judge(verdict, &town, case, &counted);
+    check_end(verdict, &town, &lives, grants);
+    Ok(())
 }
 
 fn process(builder: rc_auth::ClientBuilder, size: Size) -> rc_auth::ClientBuilder {
@@ -111,7 +143,8 @@ fn per(count: u64, grants: usize) -> f64 {
     f64::from(count) / f64::from(grants)
 }
 
-fn judge(verdict: &mut Verdict, town: &Town, grants: usize, counted: &Counted) {
+fn judge(verdict: &mut Verdict, town: &Town, case: Case, counted: &Counted) {
+    let Case { name, grants, .. } = case;
     let home = town.rotations();
     let requests = per(counted.requests, grants);
     let loads = per(counted.loads, grants);
@@ -123,13 +156,15 @@ fn judge(verdict: &mut Verdict, town: &Town, grants: usize, counted: &Counted) {
     ));
     verdict.figure(format!("{loads:.3} loads per grant"));
     verdict.expect(home == grants as u64, || {
-        format!("{home} of {grants} came home")
+        format!("{name}: {home} of {grants} came home")
     });
     let most = 1.03 + per(counted.lost, grants);
     verdict.expect(requests <= most, || {
-        format!("{requests:.3} token requests per grant")
+        format!("{name}: {requests:.3} token requests per grant")
     });
-    verdict.expect(loads <= 1.2, || format!("{loads:.3} loads per grant"));
+    verdict.expect(loads <= 1.2, || {
+        format!("{name}: {loads:.3} loads per grant")
+    });
 }
 
 /// Every user is served in the end.

@@ -66,8 +66,8 @@ pub(crate) struct Tally {
     pub(crate) unsent: u64,
     /// Requests inside of a window that a `Retry-After` closed.
     pub(crate) too_early: u64,
-    /// Until when the latest `Retry-After` closes the endpoint.
-    pub(crate) closed_until: Duration,
+    /// Until when the latest `Retry-After` closes the endpoint for a request, by its body: that names the token.
+    pub(crate) closed_until: BTreeMap<Bytes, Duration>,
     /// Per query of an API call, how often it was sent.
     pub(crate) calls: BTreeMap<String, u64>,
 }
@@ -105,7 +105,12 @@ impl Weather {
     }
 
     /// What comes instead of the platform's answer, noted.
-    fn instead(&self, is_refresh: bool, now: Duration) -> Option<Result<Incoming, TransportError>> {
+    fn instead(
+        &self,
+        is_refresh: bool,
+        body: &Bytes,
+        now: Duration,
+    ) -> Option<Result<Incoming, TransportError>> {
         let outage = *lock(&self.outage);
         let mut tally = lock(&self.tally);
         if outage == Outage::Unreachable {
@@ -116,11 +121,12 @@ impl Weather {
             return None;
         }
         tally.refreshes += 1;
-        tally.too_early += u64::from(now < tally.closed_until);
+        let is_closed = tally.closed_until.get(body).is_some_and(|at| now < *at);
+        tally.too_early += u64::from(is_closed);
         let refuses =
             outage == Outage::Unavailable || self.dice.strikes(self.refuses.load(Relaxed));
         let answer = if outage == Outage::TooMany {
-            tally.closed_until = now + RETRY_AFTER;
+            tally.closed_until.insert(body.clone(), now + RETRY_AFTER);
             StatusCode::TOO_MANY_REQUESTS
         } else if refuses {
             StatusCode::SERVICE_UNAVAILABLE
@@ -196,7 +202,8 @@ impl HttpClient for Wire {
             if !is_oauth {
                 weather.note_call(&outgoing);
             }
-            let answer = match weather.instead(is_refresh, there.now().mono) {
+            let now = there.now().mono;
+            let answer = match weather.instead(is_refresh, outgoing.request.body(), now) {
                 Some(instead) => instead,
                 None => sim.send(outgoing).await,
             };
