@@ -1,4 +1,5 @@
-//! `simulate`, `explore` and `lives`: the proofs that no sign-in is lost, as docs/proof.md describes them.
+//! `simulate` and `explore`: the proofs that no sign-in is lost, as docs/proof.md describes them; and `lives`: long lives of
+//! grants in virtual time.
 
 mod zoo;
 
