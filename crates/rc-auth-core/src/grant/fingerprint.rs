@@ -181,6 +181,7 @@ impl Lens<'_> {
     fn wait(&self, tag: u8, wait: &Wait, out: &mut Vec<u8>) {
         self.held(tag, &wait.held, out);
         self.until(wait.until, out);
+        self.until(wait.if_asked, out);
         out.push(u8::from(wait.last_chance));
     }
 

@@ -208,9 +208,7 @@ impl GrantMachine {
         self.state = match self.take_state() {
             State::Unknown => self.look(),
             State::Settled(held) => self.settle(held, now),
-            State::Waiting(wait) if now.mono >= wait.until => {
-                self.approach(wait.held, wait.last_chance, now)
-            }
+            State::Waiting(wait) => self.asked(wait, now),
             State::StoreDown { resume, until, .. } if now.mono >= until => self.load(resume),
             State::Over { seen, .. } if now.mono >= seen + self.policy.look_again => self.look(),
             other => other,

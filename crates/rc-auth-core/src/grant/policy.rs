@@ -81,6 +81,10 @@ pub struct RefreshPolicy {
     pub trouble_first: Duration,
     /// The longest delay between two tries. The guide's 60 s.
     pub retry_max: Duration,
+    /// The longest delay between two tries while somebody asks for a token and none is alive, if the server has not
+    /// said when to come again. 1.5 s: whoever waits is served within 2 s after the server is well again. Never
+    /// shorter than what the [budget](Self::budget) allows in the long run, which is 12 s by default.
+    pub retry_asked: Duration,
     /// How often the record of somebody else's refresh is read, at first; doubled up to
     /// [`poll_max`](Self::poll_max). 25 ms.
     pub poll_first: Duration,
@@ -120,6 +124,7 @@ impl Default for RefreshPolicy {
             retry_first: Duration::from_millis(500),
             trouble_first: Duration::from_secs(2),
             retry_max: Duration::from_secs(60),
+            retry_asked: Duration::from_millis(1500),
             poll_first: Duration::from_millis(25),
             poll_max: Duration::from_millis(500),
             keep_alive: Duration::from_secs(24 * 3600),
@@ -201,6 +206,7 @@ impl RefreshPolicy {
         let delays = [
             (self.retry_first, self.retry_max),
             (self.trouble_first, self.retry_max),
+            (self.retry_asked, Duration::MAX),
             (self.poll_first, self.poll_max),
         ];
         if delays

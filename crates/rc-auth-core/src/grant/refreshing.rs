@@ -1,12 +1,10 @@
 //! One refresh: gate, intent, request, answer, commit.
 
-use std::time::Duration;
-
 use super::{
     AttemptId, EndReason, Gate, GrantMachine, Output, Pause, RecordState, RecordVersion,
     RefreshPolicy, RefreshReplay, Reply, Report, SaveFailure, TokenPair, Trouble,
     machine::UnexpectedInput,
-    state::{Claim, Commit, End, Flight, Purpose, Refreshable, Renewal, State},
+    state::{Claim, Commit, Delay, End, Flight, Purpose, Refreshable, Renewal, State},
 };
 use crate::{DEFAULT_PENALTY, Endpoint, Now, Refusal, TokenError, TokenSet, Verdict, wire};
 
@@ -204,7 +202,7 @@ impl GrantMachine {
         let Flight { claim, version, .. } = flight;
         match reply {
             Reply::NotSent => {
-                let delay = self.next_delay(self.policy.retry_first);
+                let delay = self.back_off(self.policy.retry_first);
                 self.failed(claim, version, true, delay, Trouble::Unreachable, now)
             }
             Reply::MaybeSent => self.unanswered(claim, version, Trouble::NoAnswer, now),
@@ -228,7 +226,7 @@ impl GrantMachine {
         trouble: Trouble,
         now: Now,
     ) -> State {
-        let delay = self.next_delay(self.policy.retry_first);
+        let delay = self.back_off(self.policy.retry_first);
         self.failed(claim, version, false, delay, trouble, now)
     }
 
@@ -287,7 +285,7 @@ impl GrantMachine {
         claim: Claim,
         version: RecordVersion,
         answered: bool,
-        delay: Duration,
+        delay: Delay,
         trouble: Trouble,
         now: Now,
     ) -> State {
@@ -304,7 +302,8 @@ impl GrantMachine {
         self.report(Report::Delayed {
             trouble: trouble.clone(),
         });
-        let wait = self.wait_for(held, now.mono + delay, trouble, now);
+        let ends = (now.mono + delay.length, now.mono + delay.if_asked);
+        let wait = self.wait_for(held, ends, trouble, now);
         let length = wait.until.saturating_sub(now.mono);
         let strict = self.policy.replay == RefreshReplay::None;
         if !strict && length < self.policy.renew_every {
@@ -322,16 +321,18 @@ impl GrantMachine {
         State::Noting(wait)
     }
 
-    fn delay_of(&mut self, verdict: Verdict) -> Duration {
+    fn delay_of(&mut self, verdict: Verdict) -> Delay {
         match verdict {
             Verdict::Wait { retry_after } => {
                 self.failures = self.failures.saturating_add(1);
                 let delay = retry_after.unwrap_or(DEFAULT_PENALTY);
-                delay.max(self.policy.retry_first)
+                Delay::fixed(delay.max(self.policy.retry_first))
             }
             Verdict::BackOff { retry_after } => {
-                let delay = self.next_delay(self.policy.trouble_first);
-                retry_after.map_or(delay, |after| after.max(self.policy.retry_first))
+                let delay = self.back_off(self.policy.trouble_first);
+                retry_after.map_or(delay, |after| {
+                    Delay::fixed(after.max(self.policy.retry_first))
+                })
             }
             // A person has to do something first.
             Verdict::FixApp
@@ -340,7 +341,7 @@ impl GrantMachine {
             | Verdict::SignInAgain
             | Verdict::RefreshAndRetry => {
                 self.failures = self.failures.saturating_add(1);
-                self.policy.retry_max
+                Delay::fixed(self.policy.retry_max)
             }
         }
     }

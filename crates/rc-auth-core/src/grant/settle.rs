@@ -7,9 +7,9 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use super::{
     EndReason, GrantMachine, Output, RefreshReplay, Report, Trouble, Urgency,
     machine::{Heard, Wants},
-    state::{End, Refreshable, State, Wait},
+    state::{Delay, End, Refreshable, State, Wait},
 };
-use crate::Now;
+use crate::{Now, rate_gate::Rate};
 
 /// The longest pause after a failure of the store: asking again costs it little, and until it answers whoever has no
 /// live token is turned away.
@@ -118,15 +118,16 @@ impl GrantMachine {
         self.report(Report::Delayed {
             trouble: trouble.clone(),
         });
-        State::Waiting(self.wait_for(held, until, trouble, now))
+        State::Waiting(self.wait_for(held, (until, until), trouble, now))
     }
 
     /// A wait that ends at `until`, or at the last chance if that comes first: where an answer was lost,
-    /// the server repeats it for a limited time, and that must not pass unused, whatever else it asks for.
+    /// the server repeats it for a limited time, and that must not pass unused, whatever else it asks for. For
+    /// somebody who asks, it ends at `if_asked`.
     pub(super) fn wait_for(
         &self,
         held: Refreshable,
-        until: Duration,
+        (until, if_asked): (Duration, Duration),
         trouble: Trouble,
         now: Now,
     ) -> Wait {
@@ -146,9 +147,11 @@ impl GrantMachine {
             .chain(by_mono)
             .min()
             .filter(|at| *at < until);
+        let until = chance.unwrap_or(until);
         Wait {
             held,
-            until: chance.unwrap_or(until),
+            until,
+            if_asked: if_asked.min(until),
             trouble,
             last_chance: chance.is_some(),
         }
@@ -160,6 +163,32 @@ impl GrantMachine {
         let nth = self.failures;
         self.failures = self.failures.saturating_add(1);
         self.delay(first, nth)
+    }
+
+    /// The same, and how long it is while somebody asks: at most `retry_asked`, or as often as the budget allows in
+    /// the long run.
+    pub(super) fn back_off(&mut self, first: Duration) -> Delay {
+        let nth = self.failures;
+        let length = self.next_delay(first);
+        let rate = self.policy.budget.per_grant();
+        let spacing = rate.map_or(Duration::ZERO, Rate::spacing);
+        let longest = self.policy.retry_asked.max(spacing);
+        // Between three quarters of it and the whole, so that grants whose tries failed together part.
+        let part = (self.seed.wrapping_add(u64::from(nth)) % 256) as u32;
+        let if_asked = length.min(longest - longest / 1024 * part);
+        Delay { length, if_asked }
+    }
+
+    /// Somebody asks: a wait that is over, or is over for them, is followed by the next try.
+    pub(super) fn asked(&mut self, mut wait: Wait, now: Now) -> State {
+        let by_caller = self.wants.usable || self.wants.newer_than.is_some();
+        if by_caller && wait.if_asked < wait.until && self.is_of_no_use(&wait.held, now) {
+            wait.until = wait.if_asked;
+        }
+        if now.mono >= wait.until {
+            return self.approach(wait.held, wait.last_chance, now);
+        }
+        State::Waiting(wait)
     }
 
     /// The same while the store fails.

@@ -213,9 +213,29 @@ pub(super) struct Wait {
     pub(super) held: Refreshable,
     /// When it ends (monotonic).
     pub(super) until: Duration,
+    /// When it ends for somebody who asks for a token and finds none that lives; `until` at the latest.
+    pub(super) if_asked: Duration,
     pub(super) trouble: Trouble,
     /// It was cut short because the server's grace ends: the next try asks no limit.
     pub(super) last_chance: bool,
+}
+
+/// How long is waited before the next try.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Delay {
+    pub(super) length: Duration,
+    /// Where somebody asks for a token and finds none that lives.
+    pub(super) if_asked: Duration,
+}
+
+impl Delay {
+    /// Nobody cuts it short.
+    pub(super) const fn fixed(length: Duration) -> Self {
+        Self {
+            length,
+            if_asked: length,
+        }
+    }
 }
 
 /// A pair that has arrived and is not saved yet.

@@ -91,6 +91,13 @@ impl GrantMachine {
         )
     }
 
+    /// Whether the pair that is shown may have been replaced or signed out: the record was to be read, and could not
+    /// be. A driver that stops now goes on serving it until somebody asks for more.
+    #[must_use]
+    pub const fn shows_what_is_doubted(&self) -> bool {
+        matches!(&self.state, State::StoreDown { .. }) && self.shown.is_some()
+    }
+
     /// What can be seen of the grant.
     #[must_use]
     pub fn view(&self, now: Now) -> View<'_> {

@@ -49,6 +49,11 @@ impl Rate {
         window: Duration::from_secs(60),
     };
 
+    /// How far apart requests are that never meet the limit.
+    pub(crate) fn spacing(self) -> Duration {
+        self.window / self.requests.max(1)
+    }
+
     /// When one more request may be sent after those in `sent`, oldest first. Drops what is too old.
     pub(crate) fn next_slot(
         self,

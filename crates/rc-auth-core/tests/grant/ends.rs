@@ -92,6 +92,22 @@ fn an_ended_record_holds_no_token() {
 }
 
 #[test]
+fn news_that_could_not_be_read_leave_a_doubt_until_they_are() {
+    let mut world = World::new(RefreshPolicy::default());
+    let (mut a, mut b) = (world.process(), world.process());
+    a.want(&mut world, Want::Usable);
+    assert!(!a.machine.shows_what_is_doubted());
+    b.want(&mut world, Want::NewerThan(pair_of_world(1)));
+    world.store.load_faults.push_back(LoadFailure::Unavailable);
+    a.input(&world, Input::Changed);
+    a.run(&mut world);
+    assert!(a.machine.shows_what_is_doubted());
+    a.sleep(&mut world);
+    assert!(!a.machine.shows_what_is_doubted());
+    assert_eq!(a.generation(&world), b.generation(&world));
+}
+
+#[test]
 fn a_record_that_cannot_be_read_is_kept_and_tried_again() {
     for (failure, expected) in [
         (LoadFailure::Unavailable, Trouble::Store),

@@ -114,6 +114,26 @@ fn a_store_that_is_down_while_committing_keeps_the_pair_unserved_and_is_tried_wi
 }
 
 #[test]
+fn an_intent_that_was_lost_in_a_long_outage_of_the_store_is_written_soon_after_it() {
+    let (mut world, mut a) = expired();
+    world.store.save_faults.push_back(SaveFault::LostUnknown);
+    world
+        .store
+        .load_faults
+        .extend([LoadFailure::Unavailable; 20]);
+    a.want(&mut world, Want::Usable);
+    while !world.store.load_faults.is_empty() {
+        a.sleep(&mut world);
+    }
+    let back_at = world.now.mono;
+    while a.generation(&world) != Some(SECOND) {
+        a.sleep(&mut world);
+    }
+    let after = world.now.mono - back_at;
+    assert!(after <= Duration::from_secs(11), "{after:?}");
+}
+
+#[test]
 fn a_commit_over_another_record_of_the_same_chain_is_given_up_without_revoking() {
     let (mut world, mut a) = expired();
     let mut b = world.process();

@@ -109,6 +109,56 @@ fn pauses_are_as_long_as_the_answer_asks_for() {
     );
 }
 
+/// The pauses while a server says 503 twelve times and somebody asks all the time.
+fn pauses_of_who_asks(budget: AuthBudget) -> Vec<(Duration, Trouble)> {
+    let mut policy = RefreshPolicy::default();
+    policy.budget = budget;
+    let (mut world, mut a) = expired_under(policy);
+    world.server.fates.extend(vec![Fate::Answer(503, ""); 12]);
+    let mut pauses = Vec::new();
+    while a.generation(&world) != Some(Generation::new(2)) {
+        a.want(&mut world, Want::Usable);
+        // Whoever waits asks again when the try has failed.
+        a.want(&mut world, Want::Usable);
+        if let Some(pause) = a.waits(&world) {
+            pauses.push(pause);
+            a.sleep(&mut world);
+        }
+    }
+    pauses
+}
+
+#[test]
+fn who_asks_is_served_two_seconds_after_the_server_is_well() {
+    let pauses = pauses_of_who_asks(AuthBudget::Off);
+    assert_eq!(pauses.len(), 12);
+    for (pause, _) in &pauses {
+        assert!(*pause < 2 * SECOND, "{pauses:?}");
+    }
+}
+
+#[test]
+fn who_asks_costs_no_more_requests_than_the_budget_allows() {
+    let pauses = pauses_of_who_asks(AuthBudget::PerGrant);
+    for (pause, trouble) in &pauses {
+        let longest = match trouble {
+            Trouble::RateLimited => MINUTE,
+            _ => 12 * SECOND,
+        };
+        assert!(*pause <= longest, "{pauses:?}");
+    }
+}
+
+#[test]
+fn a_pause_that_the_server_asks_for_is_cut_short_for_nobody() {
+    let (mut world, mut a) = expired();
+    world.server.fates.push_back(Fate::After(503, "50", ""));
+    a.want(&mut world, Want::Usable);
+    a.want(&mut world, Want::Usable);
+    let (pause, _) = a.waits(&world).expect("a pause");
+    assert_eq!(pause, 50 * SECOND);
+}
+
 #[test]
 fn pauses_grow_up_to_a_bound() {
     let policy = || {
@@ -124,6 +174,7 @@ fn pauses_grow_up_to_a_bound() {
         pauses.push(pause);
         a.sleep(&mut world);
     }
+    // Nobody asks again.
     assert_eq!(pauses.len(), 12);
     assert!(pauses[0] < pauses[4] && pauses[11] >= MINUTE, "{pauses:?}");
     assert!(
