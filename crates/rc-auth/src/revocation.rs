@@ -35,7 +35,10 @@ pub(crate) struct Tombstone {
     pub(crate) version: Version,
 }
 
-/// A chain that is about to be replaced, as it was written down. Without a version: it could not be.
+/// Whether it is written down that a chain is to be revoked is not known.
+pub(crate) struct NotAnnounced;
+
+/// A chain that is about to be replaced, as it was written down. Without a version: it was written down before.
 pub(crate) struct Announced {
     key: RecordKey,
     record: GrantRecord,
@@ -271,18 +274,28 @@ fn names_the_token_dead(refusal: &Refusal) -> bool {
 
 /// Writes down that the chain of `record` is to be revoked, before another sign-in replaces it under
 /// `key`. `None`: there is nothing to revoke.
+///
+/// # Errors
+///
+/// When that may not be written down: should it be replaced all the same and this process die, nobody would revoke it.
 pub(crate) async fn announce(
     client: &ClientState,
     key: &RecordKey,
     record: &GrantRecord,
-) -> Option<Announced> {
+) -> Result<Option<Announced>, NotAnnounced> {
     let mut stone = match &record.state {
         RecordState::SignedOut { .. } => record.clone(),
         RecordState::Idle { .. } | RecordState::Refreshing { .. } | RecordState::Ended { .. } => {
-            record.signed_out(None)?
+            match record.signed_out(None) {
+                Some(stone) => stone,
+                None => return Ok(None),
+            }
         }
     };
-    let own_key = revocation_record_key(&client.platform.app, stone.revocable()?);
+    let Some(token) = stone.revocable() else {
+        return Ok(None);
+    };
+    let own_key = revocation_record_key(&client.platform.app, token);
     stone.about.replaced_under = Some(key.to_hex());
     let due = client.now().wall.saturating_add(ANNOUNCED_FOR);
     let stored = StoredRecord::Grant(stone.clone());
@@ -291,11 +304,16 @@ pub(crate) async fn announce(
         .write(&own_key, &stored, due, Expect::Absent)
         .await;
     stone.about.replaced_under = None;
-    Some(Announced {
+    let version = match written {
+        Ok(version) => Some(version),
+        Err(SaveFailure::Conflict) => None,
+        Err(SaveFailure::OutcomeUnknown) => return Err(NotAnnounced),
+    };
+    Ok(Some(Announced {
         key: own_key,
         record: stone,
-        version: written.ok(),
-    })
+        version,
+    }))
 }
 
 /// Revokes a chain that was announced and is replaced now.
@@ -324,16 +342,24 @@ pub(crate) async fn of_orphan(client: Arc<ClientState>, token: Secret) {
     bury(&client, record).await;
 }
 
-/// The version of what stands under the key of a revocation, if it only announces one: others may take that back.
-async fn announced_version(
+/// What a note that a chain is to be revoked may replace under its key: nothing, if that is gone again, or what only
+/// announces it, which others may take back. `None`: it is written down as it should be.
+async fn in_place_of_note(
     client: &ClientState,
     key: &RecordKey,
-) -> Result<Option<Version>, ReadFailure> {
-    let found = client.records.read(key).await?;
-    Ok(found.and_then(|found| match found.record {
-        StoredRecord::Grant(grant) => grant.about.replaced_under.map(|_| found.version),
-        StoredRecord::UsedState(_) | StoredRecord::Mark(_) | StoredRecord::OwnerIndex(_) => None,
-    }))
+) -> Result<Option<Expect>, ReadFailure> {
+    let Some(Found { record, version }) = client.records.read(key).await? else {
+        return Ok(Some(Expect::Absent));
+    };
+    Ok(match record {
+        StoredRecord::Grant(grant) if grant.about.replaced_under.is_some() => {
+            Some(Expect::Version(version))
+        }
+        StoredRecord::Grant(_)
+        | StoredRecord::UsedState(_)
+        | StoredRecord::Mark(_)
+        | StoredRecord::OwnerIndex(_) => None,
+    })
 }
 
 /// Writes down that a chain is to be revoked, and revokes it. Goes on trying until one of both is done, or
@@ -359,9 +385,9 @@ async fn bury(client: &Arc<ClientState>, record: GrantRecord) {
                 resume(client, &key, Tombstone { record, version }).await;
                 return;
             }
-            Err(SaveFailure::Conflict) => match announced_version(client, &key).await {
-                Ok(Some(version)) => {
-                    expect = Expect::Version(version);
+            Err(SaveFailure::Conflict) => match in_place_of_note(client, &key).await {
+                Ok(Some(place)) => {
+                    expect = place;
                     continue;
                 }
                 // It is written down already: the sweeper goes on with it.

@@ -91,9 +91,9 @@ async fn run(
 ) {
     let live = client.live(key);
     // From now on this process serves nobody with it, whatever the store says.
-    live.set_leaving(true, client.now());
+    let sign_out = live.leave(client.now());
     let begun = begin(&client, key, ending).await;
-    live.set_leaving(false, client.now());
+    live.end_leaving(sign_out, client.now());
     let stone = match begun {
         Ok(Begun::Stone(stone)) => stone,
         Ok(Begun::Done(done)) => {

@@ -333,6 +333,27 @@ fn who_signs_in_again_during_such_a_sign_out_stays_signed_in() {
 }
 
 #[test]
+fn a_second_sign_out_ends_whom_the_first_was_too_late_for() {
+    let store = ReadOnly::new();
+    let is_away = store.is_away.clone();
+    let town = Town::with(12, Arc::new(store), |_| {});
+    let (a, b) = (town.process(), town.process().sweeps());
+    town.sign_in(&b.client, "user");
+    is_away.store(true, Ordering::Relaxed);
+    let grant = a.client.grant(&GrantKey::new("user"));
+    let first = town.run(async { grant.sign_out().await });
+    assert!(first.is_err(), "not written down: {first:?}");
+    is_away.store(false, Ordering::Relaxed);
+    town.sign_in(&b.client, "user");
+    is_away.store(true, Ordering::Relaxed);
+    // The user leaves again, while the first is not done yet.
+    let second = town.run(async { grant.sign_out().await });
+    assert!(second.is_err(), "not written down: {second:?}");
+    is_away.store(false, Ordering::Relaxed);
+    town.until(MINUTE, || town.counters().live_sessions == 0);
+}
+
+#[test]
 fn a_sign_out_that_could_not_read_the_record_spares_who_signs_in_later_elsewhere() {
     let store = ReadOnly::new();
     let is_away = store.is_away.clone();

@@ -152,7 +152,7 @@ async fn look_after(client: &Arc<ClientState>, key: RecordKey) {
             }
             RecordState::Idle { .. } => match over_by_the_clock(client, &record).await {
                 Some(reason) => end(client, key, reason).await,
-                None => refresh(client, key).await,
+                None => refresh(client, key, found(record, version)).await,
             },
             RecordState::Refreshing { intent, .. } => {
                 let now = client.now();
@@ -162,7 +162,7 @@ async fn look_after(client: &Arc<ClientState>, key: RecordKey) {
                     .note(key, version, intent, &client.policy, now);
                 let left = client.policy.owner_gone_in(intent, seen, now.wall);
                 if left.is_zero() {
-                    refresh(client, key).await;
+                    refresh(client, key, found(record, version)).await;
                 }
             }
         },
@@ -190,23 +190,34 @@ async fn end(client: &Arc<ClientState>, key: RecordKey, reason: EndReason) {
     }
 }
 
+fn found(record: GrantRecord, version: Version) -> Found {
+    Found {
+        record: StoredRecord::Grant(record),
+        version,
+    }
+}
+
 /// Has a grant refreshed, or its unfinished refresh finished. The outcome is told by events.
-async fn refresh(client: &Arc<ClientState>, key: RecordKey) {
+async fn refresh(client: &Arc<ClientState>, key: RecordKey, found: Found) {
     let live = client.live(key);
-    waiting::input(client, &live, Input::Changed);
+    let was_handed = waiting::hand(client, &live, found);
     let settled = waiting::known(
         client,
         &live,
         Want::Care,
         client.deadline(),
         |view, _| match view.phase {
-            Phase::Idle | Phase::Waiting { .. } | Phase::Over(_) => Some(()),
+            Phase::Idle | Phase::Over(_) => Some(false),
+            Phase::Waiting { .. } => Some(true),
             Phase::Unknown | Phase::Busy => None,
         },
     )
     .await;
-    if settled.is_err() {
-        tracing::debug!(record = ?key, "a due grant is still busy");
+    match settled {
+        // No write has shown that what was handed over was not too old already.
+        Ok(true) if was_handed => waiting::input(client, &live, Input::Changed),
+        Ok(_) => {}
+        Err(_) => tracing::debug!(record = ?key, "a due grant is still busy"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -18,7 +18,7 @@ use rc_store::RecordKey;
 use tokio::sync::{Notify, watch};
 
 use super::{shown::Shown, token::UsableToken};
-use crate::tasks::lock;
+use crate::{records::Found, tasks::lock};
 
 /// What the machines of all grants of a client are made of.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ pub(crate) struct LiveGrant {
     /// What a call uses: one atomic load.
     usable: ArcSwapOption<UsableToken>,
     pub(crate) inner: Mutex<Inner>,
-    /// Its user is leaving: nothing is served any more, although that may not be written down yet.
-    leaving: AtomicBool,
+    /// The sign-out that was begun last, as long as it is not written down: nothing is served any more. 0: none.
+    leaving: AtomicU64,
     /// Moves whenever something can be seen to have changed. Its receivers are those who wait.
     moved: watch::Sender<()>,
     /// Wakes a driver that waits for a moment.
@@ -49,6 +49,10 @@ pub(crate) struct Inner {
     pub(crate) machine: GrantMachine,
     /// A driver task exists.
     pub(crate) running: bool,
+    /// How many sign-outs were begun.
+    sign_outs: u64,
+    /// The record, which somebody else has just read: the next load finds it here.
+    pub(crate) handed: Option<Box<Found>>,
     /// What was shown last: those who wait are woken only by something else.
     shown: Option<Shown>,
 }
@@ -67,11 +71,13 @@ impl LiveGrant {
         Self {
             key,
             usable: ArcSwapOption::empty(),
-            leaving: AtomicBool::new(false),
+            leaving: AtomicU64::new(0),
             inner: Mutex::new(Inner {
                 shown: None,
                 machine: machine(key, &rules),
                 running: false,
+                sign_outs: 0,
+                handed: None,
             }),
             moved: watch::Sender::new(()),
             wake: Notify::new(),
@@ -94,16 +100,36 @@ impl LiveGrant {
         self.moved.receiver_count() > 0
     }
 
-    /// Its user leaves, or has left, or is here again: shows that at once.
-    pub(crate) fn set_leaving(&self, leaving: bool, now: Now) {
+    /// Its user leaves: shows that at once. The number is this sign-out's.
+    pub(crate) fn leave(&self, now: Now) -> u64 {
         let mut inner = lock(&self.inner);
-        self.leaving.store(leaving, Ordering::Release);
+        inner.sign_outs += 1;
+        let sign_out = inner.sign_outs;
+        self.set_leaving(&mut inner, sign_out, now);
+        sign_out
+    }
+
+    /// A sign-out has ended, in whatever way: what the record says is shown, unless another was begun after it.
+    pub(crate) fn end_leaving(&self, sign_out: u64, now: Now) {
+        let mut inner = lock(&self.inner);
+        if self.leaving.load(Ordering::Acquire) == sign_out {
+            self.set_leaving(&mut inner, 0, now);
+        }
+    }
+
+    /// Its user has signed in again.
+    pub(crate) fn arrive(&self, now: Now) {
+        self.set_leaving(&mut lock(&self.inner), 0, now);
+    }
+
+    fn set_leaving(&self, inner: &mut Inner, sign_out: u64, now: Now) {
+        self.leaving.store(sign_out, Ordering::Release);
         inner.shown = None;
-        self.publish(&mut inner, now);
+        self.publish(inner, now);
     }
 
     pub(crate) fn is_leaving(&self) -> bool {
-        self.leaving.load(Ordering::Acquire)
+        self.leaving.load(Ordering::Acquire) != 0
     }
 
     /// The driver is gone without a word: goes on from what is in the store. Those who wait ask again.

@@ -152,7 +152,10 @@ fn next_step(live: &LiveGrant, client: &ClientState, flight: &Flight) -> Option<
     }
     let closing = client.tasks.closing.is_cancelled();
     let worth_waiting = inner.machine.holds_unsaved_pair()
-        || (!closing && (live.has_waiters() || inner.machine.owns_an_intent()));
+        || (!closing
+            && (live.has_waiters()
+                || inner.machine.owns_an_intent()
+                || inner.machine.shows_what_is_doubted()));
     match timeout {
         Some(moment) if worth_waiting => Some(Step::Wait(Some(moment))),
         Some(_) | None => {
@@ -218,7 +221,12 @@ fn ended_sign_in(
 }
 
 async fn load(live: &LiveGrant, client: &ClientState) -> Result<Loaded, LoadFailure> {
-    match client.records.read(&live.key).await {
+    let handed = lock(&live.inner).handed.take();
+    let read = match handed {
+        Some(found) => Ok(Some(*found)),
+        None => client.records.read(&live.key).await,
+    };
+    match read {
         Ok(None) => {
             client.live.intents().forget(&live.key);
             Ok(Loaded {

@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rc_auth_core::{EndReason, Input, Now, PairId, Phase, Timestamp, Trouble, View, Want};
+use rc_auth_core::{
+    EndReason, Input, KnownVersion, Now, PairId, Phase, Timestamp, Trouble, View, Want,
+};
 
 use super::driver;
 use crate::{
     error::GrantError,
     live::{Inner, LiveGrant, TokenState, UsableToken},
+    records::Found,
     state::ClientState,
     tasks::lock,
     telemetry,
@@ -25,6 +28,20 @@ pub(crate) struct WaitLimit {
 /// Gives the grant something from outside, and sees that somebody carries out what it wants.
 pub(crate) fn input(client: &Arc<ClientState>, live: &Arc<LiveGrant>, input: Input) {
     input_locked(client, live, &mut lock(&live.inner), input);
+}
+
+/// Has a grant of which nothing is known yet begin with a record that its caller has just read. Others read it
+/// anew. `true`: it was handed over.
+pub(crate) fn hand(client: &Arc<ClientState>, live: &Arc<LiveGrant>, found: Found) -> bool {
+    let mut inner = lock(&live.inner);
+    let is_new = inner.machine.known_version() == KnownVersion::Nothing;
+    if is_new {
+        inner.handed = Some(Box::new(found));
+        input_locked(client, live, &mut inner, Input::Want(Want::Care));
+    } else {
+        input_locked(client, live, &mut inner, Input::Changed);
+    }
+    is_new
 }
 
 fn input_locked(client: &Arc<ClientState>, live: &Arc<LiveGrant>, inner: &mut Inner, input: Input) {

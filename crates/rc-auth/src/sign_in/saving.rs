@@ -65,7 +65,7 @@ pub(crate) async fn save_grant(
 /// What is to be done once a sign-in stands in the store.
 fn signed_in(client: &Arc<ClientState>, key: RecordKey, before: Replaced) {
     let live = client.live(key);
-    live.set_leaving(false, client.now());
+    live.arrive(client.now());
     waiting::input(client, &live, Input::SignedIn);
     tracing::info!(record = ?key, "signed in");
     client.emit(key, EventKind::SignedIn);
@@ -187,9 +187,13 @@ async fn replace(
             }
         };
         if let Some(current) = &current {
+            let Ok(announced) = revocation::announce(client, key, current).await else {
+                client.sleep(client.policy.retry_first).await;
+                continue;
+            };
             let owner_id = current.pair().and_then(|pair| pair.owner_id());
             *before = Replaced {
-                announced: revocation::announce(client, key, current).await,
+                announced,
                 sign_in: owner_id.map(|id| (id.to_owned(), current.chain)),
             };
         }
