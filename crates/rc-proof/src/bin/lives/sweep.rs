@@ -30,6 +30,8 @@ struct Case {
     grants: usize,
     /// How long after the beginning of the outage the first is due.
     lead: Duration,
+    /// How often a record may be read after the healing.
+    most_loads: f64,
 }
 
 /// What was counted from the healing on.
@@ -45,11 +47,14 @@ pub(crate) fn run(size: Size) -> Result<Verdict, String> {
         name: "due after the outage",
         grants: size.of(100_000, 1_000),
         lead: OUTAGE,
+        most_loads: 1.2,
     };
     let during = Case {
         name: "due from its beginning",
         grants: size.of(10_000, 1_000),
         lead: Duration::ZERO,
+        // An intent stands in each of them, which the other processes watch.
+        most_loads: 3.0,
     };
     let mut verdict = Verdict::default();
     for case in [after, during] {
@@ -162,7 +167,7 @@ fn judge(verdict: &mut Verdict, town: &Town, case: Case, counted: &Counted) {
     verdict.expect(requests <= most, || {
         format!("{name}: {requests:.3} token requests per grant")
     });
-    verdict.expect(loads <= 1.2, || {
+    verdict.expect(loads <= case.most_loads, || {
         format!("{name}: {loads:.3} loads per grant")
     });
 }

@@ -78,9 +78,10 @@ impl Call {
         let since = since.max(self.ledger.went_on(self.process));
         let since = since.max(self.chance.knows_store(self.process));
         match (expected, result) {
-            // Another process is told within a second.
+            // Another process is told within a second, and the longest time that a read takes.
             (Expected::In, Err(CallError::Grant(GrantError::SignInAgain { reason })))
-                if began > since + SECOND && !may_end(*reason, &self.chance) =>
+                if began > since + SECOND + self.chance.slowest_read()
+                    && !may_end(*reason, &self.chance) =>
             {
                 self.complain(&format!("LOCKED OUT: {reason:?}"));
             }
@@ -93,6 +94,8 @@ impl Call {
             }
             (Expected::In, Err(CallError::Grant(error @ GrantError::Unavailable { .. })))
                 if self.chance.is_perfect()
+                    // There, a process that died is waited for for a minute.
+                    && !self.chance.is_strict
                     && !self.chance.has_budget
                     && self.chance.is_over_outages(began)
                     && !self.ledger.has_wrong_clocks()

@@ -52,6 +52,9 @@ impl Dice {
     }
 }
 
+/// How long a slow read of the store takes at most.
+pub(crate) const SLOW_READ: Duration = Duration::from_secs(4);
+
 /// How long after an outage of the store callers may still be turned away: its longest pause, and a read.
 const AFTER_STORE: Duration = Duration::from_secs(8);
 
@@ -195,6 +198,15 @@ impl Chance {
     /// Whether neither store nor platform ever fails with this seed, but for outages.
     pub(crate) fn is_perfect(&self) -> bool {
         self.store == 0 && self.platform == 0
+    }
+
+    /// How long a slow read takes at most.
+    pub(crate) fn slowest_read(&self) -> Duration {
+        if self.slow == 0 {
+            Duration::ZERO
+        } else {
+            SLOW_READ
+        }
     }
 
     /// A process cannot reach the store until then.

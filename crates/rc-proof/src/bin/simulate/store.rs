@@ -13,7 +13,7 @@ use rc_auth::{
 
 use crate::{
     SECOND,
-    chance::{Chance, Draws, Place},
+    chance::{Chance, Draws, Place, SLOW_READ},
     network::{elsewhere, nap},
     trace::{Trace, Who},
 };
@@ -111,7 +111,7 @@ impl FarStore {
             far.reach()?;
             let fails = far.chance.strikes(&mut draws, far.chance.store);
             let read = work.await;
-            far.travel_back(&mut draws, 4 * SECOND).await;
+            far.travel_back(&mut draws, SLOW_READ).await;
             if fails {
                 far.hears("a read fails", || draws.op.to_string());
                 return Err(Self::failed());
