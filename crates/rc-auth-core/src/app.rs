@@ -4,7 +4,7 @@ use std::fmt;
 
 use url::{Host, Url};
 
-use crate::Secret;
+use crate::{Secret, wire::Addresses};
 
 /// An application registered in RingCentral's developer console.
 ///
@@ -27,7 +27,7 @@ use crate::Secret;
 pub struct OAuthApp {
     client_id: String,
     secret: Option<Secret>,
-    redirect_uri: String,
+    addresses: Addresses,
     server: String,
     issuer: String,
     iss_required: bool,
@@ -104,7 +104,7 @@ impl OAuthApp {
         Ok(Self {
             client_id: client_id.to_owned(),
             secret,
-            redirect_uri: redirect_uri.to_owned(),
+            addresses: Addresses::new(&server, redirect_uri)?,
             issuer: server.clone(),
             media_server: media_server_of(&server),
             server,
@@ -171,7 +171,7 @@ impl OAuthApp {
     /// The redirect URI, as registered.
     #[must_use]
     pub fn redirect_uri(&self) -> &str {
-        &self.redirect_uri
+        self.addresses.redirect_uri()
     }
 
     /// The origin of the server, without a trailing slash.
@@ -202,16 +202,8 @@ impl OAuthApp {
         self.secret.as_ref()
     }
 
-    pub(crate) fn authorize_url(&self) -> String {
-        format!("{}/restapi/oauth/authorize", self.server)
-    }
-
-    pub(crate) fn token_url(&self) -> String {
-        format!("{}/restapi/oauth/token", self.server)
-    }
-
-    pub(crate) fn revoke_url(&self) -> String {
-        format!("{}/restapi/oauth/revoke", self.server)
+    pub(crate) const fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 }
 

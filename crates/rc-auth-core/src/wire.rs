@@ -8,40 +8,52 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use http::{Request, header};
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
-    EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, RefreshToken, Scope, SyncHttpClient, TokenUrl, basic,
+    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest,
+    HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, Scope,
+    SyncHttpClient, TokenUrl, basic::BasicClient,
 };
 use url::{Url, form_urlencoded};
 
-use crate::{OAuthApp, Secret};
+use crate::{InvalidApp, OAuthApp, Secret};
 
-type Oauth2Client = Client<
-    basic::BasicErrorResponse,
-    basic::BasicTokenResponse,
-    basic::BasicTokenIntrospectionResponse,
-    oauth2::StandardRevocableToken,
-    basic::BasicRevocationErrorResponse,
-    EndpointSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointSet,
->;
+/// The addresses of an app as `oauth2` takes them, parsed once for all its requests.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Addresses {
+    authorize: AuthUrl,
+    token: TokenUrl,
+    // Asked by a token request of `oauth2` whose form is replaced.
+    revoke: TokenUrl,
+    redirect: RedirectUrl,
+}
+
+impl Addresses {
+    pub(crate) fn new(server: &str, redirect_uri: &str) -> Result<Self, InvalidApp> {
+        let token_url = |path| {
+            TokenUrl::new(format!("{server}/restapi/oauth/{path}")).map_err(|_| InvalidApp::Server)
+        };
+        Ok(Self {
+            authorize: AuthUrl::new(format!("{server}/restapi/oauth/authorize"))
+                .map_err(|_| InvalidApp::Server)?,
+            token: token_url("token")?,
+            revoke: token_url("revoke")?,
+            redirect: RedirectUrl::new(redirect_uri.to_owned())
+                .map_err(|_| InvalidApp::RedirectUri)?,
+        })
+    }
+
+    pub(crate) fn redirect_uri(&self) -> &str {
+        self.redirect.as_str()
+    }
+}
 
 /// What the capturing client "fails" with, so that `oauth2` sends and parses nothing.
 #[derive(Debug, thiserror::Error)]
 #[error("captured")]
 struct Captured;
 
-/// Both URLs were checked when the [`OAuthApp`] was made, so `oauth2`, which parses them again, accepts them.
-const CHECKED: &str = "OAuthApp::new has checked this URL";
-
-fn client(app: &OAuthApp, token_url: String) -> Oauth2Client {
-    let client = Client::new(ClientId::new(app.client_id().to_owned()))
-        .set_auth_uri(AuthUrl::new(app.authorize_url()).expect(CHECKED))
-        .set_token_uri(TokenUrl::new(token_url).expect(CHECKED))
-        .set_redirect_uri(RedirectUrl::new(app.redirect_uri().to_owned()).expect(CHECKED));
+/// A client that authenticates as `app`. Each request sets the addresses it needs.
+fn client(app: &OAuthApp) -> BasicClient {
+    let client = BasicClient::new(ClientId::new(app.client_id().to_owned()));
     match app.secret() {
         Some(secret) => client
             .set_client_secret(ClientSecret::new(secret.expose().to_owned()))
@@ -59,7 +71,11 @@ pub(crate) fn authorization_url(
     scope: Option<&str>,
     extra: &[(&'static str, String)],
 ) -> Url {
-    let client = client(app, app.token_url());
+    // The browser carries it, so the client does not authenticate.
+    let addresses = app.addresses();
+    let client = BasicClient::new(ClientId::new(app.client_id().to_owned()))
+        .set_auth_uri(addresses.authorize.clone())
+        .set_redirect_uri(addresses.redirect.clone());
     let verifier = PkceCodeVerifier::new(verifier.expose().to_owned());
     let mut request = client
         .authorize_url(|| CsrfToken::new(state.expose().to_owned()))
@@ -74,7 +90,10 @@ pub(crate) fn authorization_url(
 /// The token request for a code (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
 pub(crate) fn code_request(app: &OAuthApp, code: &Secret, verifier: &Secret) -> Request<Bytes> {
     capture(|keep| {
-        let client = client(app, app.token_url());
+        let addresses = app.addresses();
+        let client = client(app)
+            .set_token_uri(addresses.token.clone())
+            .set_redirect_uri(addresses.redirect.clone());
         let _captured = client
             .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()))
@@ -86,7 +105,7 @@ pub(crate) fn code_request(app: &OAuthApp, code: &Secret, verifier: &Secret) -> 
 /// `expires_in` back, as some clients do, lets lifetimes creep down.
 pub(crate) fn refresh_request(app: &OAuthApp, refresh_token: &Secret) -> Request<Bytes> {
     capture(|keep| {
-        let client = client(app, app.token_url());
+        let client = client(app).set_token_uri(app.addresses().token.clone());
         let _captured = client
             .exchange_refresh_token(&RefreshToken::new(refresh_token.expose().to_owned()))
             .request(keep);
@@ -97,7 +116,7 @@ pub(crate) fn refresh_request(app: &OAuthApp, refresh_token: &Secret) -> Request
 pub(crate) fn jwt_request(app: &OAuthApp, assertion: &Secret) -> Request<Bytes> {
     authenticated_form(
         app,
-        app.token_url(),
+        &app.addresses().token,
         &[
             ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
             ("assertion", assertion.expose()),
@@ -107,15 +126,16 @@ pub(crate) fn jwt_request(app: &OAuthApp, assertion: &Secret) -> Request<Bytes> 
 
 /// The revocation request (RFC 7009 section 2.1).
 pub(crate) fn revocation_request(app: &OAuthApp, token: &Secret) -> Request<Bytes> {
-    authenticated_form(app, app.revoke_url(), &[("token", token.expose())])
+    authenticated_form(app, &app.addresses().revoke, &[("token", token.expose())])
 }
 
 /// A form for requests that `oauth2` cannot build here: JWT bearer, and revocation on a loopback
 /// platform. Client authentication is still `oauth2`'s: its client-credentials request, whose
 /// `grant_type` is replaced by `pairs`.
-fn authenticated_form(app: &OAuthApp, url: String, pairs: &[(&str, &str)]) -> Request<Bytes> {
+fn authenticated_form(app: &OAuthApp, url: &TokenUrl, pairs: &[(&str, &str)]) -> Request<Bytes> {
     let mut request = capture(|keep| {
-        let _captured = client(app, url).exchange_client_credentials().request(keep);
+        let client = client(app).set_token_uri(url.clone());
+        let _captured = client.exchange_client_credentials().request(keep);
     });
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(pairs);
@@ -179,8 +199,8 @@ mod tests {
     fn revocation_equals_oauth2s_own_byte_for_byte() {
         for app in apps() {
             let own = capture(|keep| {
-                let client = client(&app, app.token_url())
-                    .set_revocation_url(RevocationUrl::new(app.revoke_url()).unwrap());
+                let url = app.addresses().revoke.to_string();
+                let client = client(&app).set_revocation_url(RevocationUrl::new(url).unwrap());
                 let token = RefreshToken::new("t&k".to_owned());
                 let _captured = client
                     .revoke_token(StandardRevocableToken::RefreshToken(token))
@@ -206,7 +226,7 @@ mod tests {
             let own = refresh_request(&app, &Secret::new("r/1"));
             let ours = authenticated_form(
                 &app,
-                app.token_url(),
+                &app.addresses().token,
                 &[("grant_type", "refresh_token"), ("refresh_token", "r/1")],
             );
             assert_eq!(ours.headers(), own.headers());
