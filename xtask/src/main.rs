@@ -39,7 +39,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 19] = [
+const CHORES: [Chore; 20] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -117,6 +117,12 @@ const CHORES: [Chore; 19] = [
         arguments: "[SCENARIO..] [--reduced]",
         purpose: "lives long lives of grants in virtual time: thousands of rotations, a year, outages; --spoiled: each has to say BROKEN; --help",
         run: proof::lives,
+    },
+    Chore {
+        name: "crash",
+        arguments: "[kill | stop | stampede]",
+        purpose: "kills and stops real processes at each point around their input and output, on SQLite and PostgreSQL; --rounds N",
+        run: proof::crash,
     },
     Chore {
         name: "new-store",

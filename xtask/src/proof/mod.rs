@@ -1,6 +1,6 @@
-//! `simulate` and `explore`: the proofs that no sign-in is lost, as docs/proof.md describes them; and `lives`: long lives of
-//! grants in virtual time.
+//! `simulate`, `explore`, `lives` and `crash`: the proofs that no sign-in is lost, as docs/proof.md describes them.
 
+mod crash;
 mod zoo;
 
 use crate::{Outcome, cargo};
@@ -23,10 +23,16 @@ pub(crate) fn lives(arguments: &[String]) -> Outcome {
     run("lives", arguments)
 }
 
+/// `crash [kill | stop | stampede] [ARGUMENTS..]`
+pub(crate) fn crash(arguments: &[String]) -> Outcome {
+    crash::run(arguments)
+}
+
 /// All proofs at a reduced size, and the bug that has to be found.
 pub(crate) fn check() -> Outcome {
     run("simulate", &words(&["--seeds", "20000"]))?;
     run("explore", &[])?;
+    run("lives", &words(&["--reduced"]))?;
     zoo::run(&words(&["--bug", "canary"]))
 }
 
