@@ -85,6 +85,9 @@ impl Story {
             lives.push(story.life()?);
         }
         story.play(&mut lives, &steps)?;
+        // Tasks hold the world, and the world its tasks.
+        lives.iter().for_each(|life| life.process.kill());
+        story.there.kill();
         Ok(Outcome {
             complaints: story.ledger.complaints(),
             trace: story.trace,
