@@ -76,7 +76,13 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "rc-proof",
-        uses: &[always("rc-auth"), always("rc-auth-core"), always("rc-sim")],
+        uses: &[
+            always("rc-auth"),
+            always("rc-auth-core"),
+            always("rc-sim"),
+            with_feature("rc-http", "processes"),
+            with_feature("rc-store-sql", "processes"),
+        ],
     },
     Layer {
         name: "rc-web",
