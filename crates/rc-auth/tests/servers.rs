@@ -5,7 +5,7 @@ mod processes;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -214,13 +214,19 @@ impl TokenStore for SlowToAnswer {
     }
 }
 
-/// A store that cannot be written to for a while, or not be read either.
+/// A store that cannot be written to for a while, or not be read either, or that writes only when it is told.
 #[derive(Debug)]
 struct ReadOnly {
     inner: Arc<dyn TokenStore>,
     is_read_only: Arc<AtomicBool>,
     is_away: Arc<AtomicBool>,
+    /// Grants that are saved go here, and whoever saves them is told that it failed.
+    late: Arc<Mutex<Option<Vec<Write>>>>,
 }
+
+/// A write that comes late.
+#[derive(Debug)]
+struct Write(RecordKey, Vec<u8>, Option<DueAt>, Expect);
 
 impl ReadOnly {
     fn new() -> Self {
@@ -228,8 +234,13 @@ impl ReadOnly {
             inner: Arc::new(MemoryStore::new()),
             is_read_only: Arc::default(),
             is_away: Arc::default(),
+            late: Arc::default(),
         }
     }
+}
+
+fn is_grant_signed_in(payload: &[u8]) -> bool {
+    String::from_utf8_lossy(payload).contains("\"idle\"")
 }
 
 impl TokenStore for ReadOnly {
@@ -247,6 +258,12 @@ impl TokenStore for ReadOnly {
         due: Option<DueAt>,
         expect: Expect,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        if let Some(late) = self.late.lock().unwrap().as_mut()
+            && is_grant_signed_in(payload)
+        {
+            late.push(Write(*key, payload.to_vec(), due, expect));
+            return Box::pin(async { Err(StoreError::unavailable("late")) });
+        }
         if self.is_read_only.load(Ordering::Relaxed) || self.is_away.load(Ordering::Relaxed) {
             return Box::pin(async { Err(StoreError::unavailable("read-only")) });
         }
@@ -351,6 +368,60 @@ fn a_second_sign_out_ends_whom_the_first_was_too_late_for() {
     assert!(second.is_err(), "not written down: {second:?}");
     is_away.store(false, Ordering::Relaxed);
     town.until(MINUTE, || town.counters().live_sessions == 0);
+}
+
+/// A sign-in of `user` that fails although its last write is still under way; then that is carried out.
+fn sign_in_that_is_written_late(town: &Town, client: &Client, store: &LateWrites) {
+    *store.late.lock().unwrap() = Some(Vec::new());
+    let sign_in = client.begin_sign_in().unwrap();
+    let callback = town.browse(&sign_in.url);
+    let key = GrantKey::new("user");
+    let finished = town.run(client.finish_sign_in_as(key, sign_in.pending, callback.query()));
+    assert!(finished.is_err(), "nothing was written");
+    let writes = store.late.lock().unwrap().take().unwrap();
+    let Write(key, payload, due, expect) = writes.last().expect("a write");
+    town.run(store.inner.save(key, payload, *due, *expect))
+        .unwrap();
+}
+
+/// What a test keeps of a store whose writes come late.
+struct LateWrites {
+    inner: Arc<dyn TokenStore>,
+    late: Arc<Mutex<Option<Vec<Write>>>>,
+}
+
+impl LateWrites {
+    fn of(store: &ReadOnly) -> Self {
+        Self {
+            inner: store.inner.clone(),
+            late: store.late.clone(),
+        }
+    }
+}
+
+#[test]
+fn a_failed_sign_in_whose_write_comes_late_keeps_its_user_signed_in() {
+    let store = ReadOnly::new();
+    let late = LateWrites::of(&store);
+    let town = Town::with(13, Arc::new(store), |_| {});
+    let (a, b) = (town.process(), town.process().sweeps());
+    town.sign_in(&b.client, "user");
+    sign_in_that_is_written_late(&town, &a.client, &late);
+    town.pass(5 * MINUTE);
+    // With the new pair; the one that it has replaced is revoked.
+    is_well(&town, &b.client, 1);
+}
+
+#[test]
+fn a_failed_sign_in_that_nobody_knows_of_is_ended_when_its_write_comes_late() {
+    let store = ReadOnly::new();
+    let late = LateWrites::of(&store);
+    let town = Town::with(14, Arc::new(store), |_| {});
+    let a = town.process().sweeps();
+    sign_in_that_is_written_late(&town, &a.client, &late);
+    town.until(MINUTE, || town.counters().live_sessions == 0);
+    let grant = a.client.grant(&GrantKey::new("user"));
+    assert!(town.run(grant.get(processes::ME).send()).is_err());
 }
 
 #[test]
