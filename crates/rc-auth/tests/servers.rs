@@ -1,5 +1,7 @@
 //! Servers that answer duplicates in other ways, and runtimes that end before the process does.
 
+#![allow(clippy::unwrap_used, reason = "a file of tests")]
+
 #[path = "support/processes.rs"]
 mod processes;
 

@@ -108,6 +108,11 @@ impl About {
         self.forced_refreshes.push(now);
     }
 
+    /// Writes down that the grant is used now. A clock that is behind takes back no use that was noted before.
+    pub(crate) fn note_use(&mut self, now: Timestamp) {
+        self.last_used_at = self.last_used_at.max(Some(now));
+    }
+
     /// Whether a use now should be written down, where grants end after `max_idle` without one: when the
     /// last that was is older than an eighth of that.
     #[must_use]

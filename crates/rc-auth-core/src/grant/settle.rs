@@ -37,13 +37,13 @@ impl GrantMachine {
         let by_caller = usable || newer_than.is_some();
         if refreshes && held.pair.refresh_token().is_some() {
             if by_caller {
-                held.about.last_used_at = Some(now.wall);
+                held.about.note_use(now.wall);
             }
             return self.approach(held, false, now);
         }
         let max_idle = self.policy.max_idle;
         if by_caller && held.about.use_is_worth_noting(max_idle, now.wall) {
-            held.about.last_used_at = Some(now.wall);
+            held.about.note_use(now.wall);
             return self.note_use(held);
         }
         State::Settled(held)

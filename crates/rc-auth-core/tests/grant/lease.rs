@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use rc_auth_core::{
-    EndReason, Generation, Input, LoadFailure, Output, RecordState, RefreshPolicy, Trouble, Want,
+    EndReason, Generation, Input, LoadFailure, Output, RecordState, RefreshPolicy, Timestamp,
+    Trouble, Want,
 };
 
 use crate::{
     server::{DEAD, Fate, MINUTE},
     store::SaveFault,
-    world::{Process, World, expired, is_save, is_send},
+    world::{Process, World, expired, is_save, is_send, pair_of_world},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -290,6 +291,27 @@ fn a_record_that_could_not_be_opened_is_read_again_when_it_changes() {
     a.input(&world, Input::Changed);
     a.run(&mut world);
     assert_eq!(a.generation(&world), Some(Generation::FIRST));
+}
+
+#[test]
+fn a_clock_that_is_behind_takes_no_noted_use_back() {
+    let (mut world, mut a) = expired();
+    let noted = |world: &World| {
+        let record = world.store.record.as_ref();
+        record.and_then(|record| record.about.last_used_at)
+    };
+    a.want(&mut world, Want::Usable);
+    let before = noted(&world);
+    assert!(before.is_some());
+    world.expire();
+    let behind = world.now.wall.unix_millis() - 2 * 3_600_000;
+    let mut b = world.process();
+    let ended = world.now.wall;
+    world.now.wall = Timestamp::from_unix_millis(behind);
+    b.want(&mut world, Want::NewerThan(pair_of_world(2)));
+    assert_eq!(b.generation(&world), Some(Generation::new(3)));
+    world.now.wall = ended;
+    assert!(noted(&world) >= before, "{:?}", noted(&world));
 }
 
 #[test]

@@ -132,6 +132,8 @@ pub(crate) struct Chance {
     pub(crate) slow: u64,
     /// Whether token requests are counted as the platform counts them.
     pub(crate) has_budget: bool,
+    /// Whether grants end that nobody uses, so that each use is written down.
+    pub(crate) ends_idle: bool,
     outages: Mutex<Outages>,
     /// Only these may fail; `None`: all that the dice say.
     only: Option<BTreeSet<Op>>,
@@ -160,6 +162,7 @@ impl Chance {
             is_strict: dice.roll(6) == 0,
             slow: dice.pick([0, 3, 3, 15]),
             has_budget: dice.roll(4) == 0,
+            ends_idle: dice.roll(4) == 0,
             outages: Mutex::default(),
             only,
             counts: Mutex::default(),

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use rc_auth::{
-    AuthBudget, Client, Environment as _, RefreshReplay, SignedOut, SimulatedProcess,
-    store::MemoryStore,
+    AuthBudget, Client, Environment as _, RefreshPolicy, RefreshReplay, SignedOut,
+    SimulatedProcess, store::MemoryStore,
 };
 
 use crate::{
@@ -18,6 +18,8 @@ use crate::{
     town::Town,
     trace::{Trace, Who},
 };
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// What to run of a seed.
 #[derive(Clone, Debug, Default)]
@@ -162,8 +164,12 @@ impl Story {
             chance,
             trace: self.trace.clone(),
         };
+        let mut policy = RefreshPolicy::default();
+        // No clock that is wrong makes so long a time pass; uses are noted all the same.
+        policy.max_idle = self.chance.ends_idle.then_some(8 * HOUR);
         let mut builder = Client::builder(self.town.app.clone())
             .clear_text_store(store)
+            .refresh_policy(policy)
             .environment(Arc::new(process.clone()))
             .transport(Arc::new(network));
         if !self.chance.has_budget {
