@@ -191,7 +191,8 @@ impl GrantMachine {
         State::Waiting(wait)
     }
 
-    /// The same while the store fails.
+    /// The pause before the store is asked again, or the next try that it made fail: grows like
+    /// [`next_delay`](Self::next_delay).
     pub(super) fn next_store_pause(&mut self) -> Duration {
         let nth = self.failures;
         self.failures = self.failures.saturating_add(1);
