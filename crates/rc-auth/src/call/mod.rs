@@ -2,6 +2,7 @@
 
 mod answer;
 mod pages;
+mod recent;
 mod request;
 mod send;
 mod target;

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use http::{
     Uri,
     uri::{Parts, PathAndQuery},
@@ -10,15 +9,14 @@ use http::{
 use rc_auth_core::OAuthApp;
 use url::{Position, Url};
 
+use super::recent;
 use crate::{error::CallError, live::UsableToken};
 
 /// An address of the platform: a path with its query, on one of its two hosts.
 #[derive(Debug, Default)]
 pub(crate) struct Target<'a> {
     host: Host,
-    path_and_query: Cow<'a, str>,
-    /// Where the query begins, or the end.
-    path_len: usize,
+    path_and_query: Text<'a>,
 }
 
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -28,10 +26,51 @@ enum Host {
     Media(String),
 }
 
+#[derive(Debug)]
+enum Text<'a> {
+    /// This thread has read it before.
+    Known(PathAndQuery),
+    /// What was given, and where its query begins, or its end.
+    Given(Cow<'a, str>, usize),
+}
+
+impl Default for Text<'_> {
+    fn default() -> Self {
+        Self::Given(Cow::Borrowed(""), 0)
+    }
+}
+
+impl<'a> Text<'a> {
+    fn new(text: Cow<'a, str>) -> Self {
+        let path_len = text.find('?').unwrap_or(text.len());
+        Self::Given(text, path_len)
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Known(known) => known.as_str(),
+            Self::Given(text, _) => text,
+        }
+    }
+
+    fn path(&self) -> &str {
+        match self {
+            Self::Known(known) => known.path(),
+            Self::Given(text, path_len) => &text[..*path_len],
+        }
+    }
+}
+
 impl<'a> Target<'a> {
     /// Reads a path that begins with one `/`, or an absolute address of the platform, such as the platform's
     /// own links.
     pub(crate) fn parse(text: &'a str, app: &OAuthApp) -> Result<Self, CallError> {
+        if let Some(known) = recent::known(text) {
+            return Ok(Self {
+                host: Host::Api,
+                path_and_query: Text::Known(known),
+            });
+        }
         if text.contains('#') {
             return Err(CallError::InvalidPath);
         }
@@ -55,11 +94,9 @@ impl<'a> Target<'a> {
     }
 
     fn new(host: Host, path_and_query: Cow<'a, str>) -> Self {
-        let path_len = path_and_query.find('?').unwrap_or(path_and_query.len());
         Self {
             host,
-            path_and_query,
-            path_len,
+            path_and_query: Text::new(path_and_query),
         }
     }
 
@@ -68,22 +105,27 @@ impl<'a> Target<'a> {
         if pairs.is_empty() {
             return;
         }
-        let path = self.path_and_query.to_mut();
-        path.push(if self.path_len < path.len() { '&' } else { '?' });
-        path.push_str(pairs);
+        let joint = if self.path_and_query.as_str().contains('?') {
+            '&'
+        } else {
+            '?'
+        };
+        let whole = format!("{}{joint}{pairs}", self.path_and_query.as_str());
+        self.path_and_query = Text::new(Cow::Owned(whole));
     }
 
     /// The address as a text that [`parse`](Self::parse) reads.
     pub(super) fn into_text(self) -> String {
+        let path_and_query = self.path_and_query.as_str();
         match self.host {
-            Host::Api => self.path_and_query.into_owned(),
-            Host::Media(origin) => origin + &self.path_and_query,
+            Host::Api => path_and_query.to_owned(),
+            Host::Media(origin) => origin + path_and_query,
         }
     }
 
     /// The path, without its query.
     pub(crate) fn path(&self) -> &str {
-        &self.path_and_query[..self.path_len]
+        self.path_and_query.path()
     }
 
     /// The address, to be asked with this token.
@@ -100,10 +142,10 @@ impl<'a> Target<'a> {
                 origin.into_parts()
             }
         };
-        // One allocation, which the address keeps.
-        let path = Bytes::copy_from_slice(self.path_and_query.as_bytes());
-        let path = PathAndQuery::from_maybe_shared(path).map_err(|_| CallError::InvalidPath)?;
-        parts.path_and_query = Some(path);
+        parts.path_and_query = Some(match &self.path_and_query {
+            Text::Known(known) => known.clone(),
+            Text::Given(text, _) => recent::read(text)?,
+        });
         Uri::from_parts(parts).map_err(|_| CallError::InvalidPath)
     }
 }
@@ -120,7 +162,7 @@ mod tests {
     fn parsed(text: &str) -> Result<(Host, String), CallError> {
         let app = app();
         let target = Target::parse(text, &app)?;
-        Ok((target.host, target.path_and_query.into_owned()))
+        Ok((target.host, target.path_and_query.as_str().to_owned()))
     }
 
     #[test]
@@ -185,7 +227,10 @@ mod tests {
             let mut target = Target::parse(text, &app).unwrap();
             target.add_query("");
             target.add_query("x=1");
-            assert_eq!((&*target.path_and_query, target.path()), (whole, "/a"));
+            assert_eq!(
+                (target.path_and_query.as_str(), target.path()),
+                (whole, "/a")
+            );
         }
     }
 }
