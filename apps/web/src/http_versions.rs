@@ -7,7 +7,9 @@ use actix_web::{
     dev::{RequestHead, ServiceRequest},
     http::{
         StatusCode,
-        header::{HeaderMap as Headers02, HeaderName as Name02, HeaderValue as Value02},
+        header::{
+            self as header02, HeaderMap as Headers02, HeaderName as Name02, HeaderValue as Value02,
+        },
     },
 };
 use http::{
@@ -17,16 +19,22 @@ use http::{
     uri::PathAndQuery,
 };
 
-/// The headers that `rc-auth-web` looks at. The others are not copied.
-const LOOKED_AT: [HeaderName; 8] = [
-    COOKIE,
-    HOST,
-    ORIGIN,
-    HeaderName::from_static("sec-fetch-site"),
-    FORWARDED,
-    HeaderName::from_static("x-forwarded-for"),
-    CONTENT_TYPE,
-    USER_AGENT,
+/// The headers that `rc-auth-web` looks at, by their names in both versions. The others are not copied.
+const LOOKED_AT: [(Name02, HeaderName); 8] = [
+    (header02::COOKIE, COOKIE),
+    (header02::HOST, HOST),
+    (header02::ORIGIN, ORIGIN),
+    (
+        Name02::from_static("sec-fetch-site"),
+        HeaderName::from_static("sec-fetch-site"),
+    ),
+    (header02::FORWARDED, FORWARDED),
+    (
+        header02::X_FORWARDED_FOR,
+        HeaderName::from_static("x-forwarded-for"),
+    ),
+    (header02::CONTENT_TYPE, CONTENT_TYPE),
+    (header02::USER_AGENT, USER_AGENT),
 ];
 
 /// Converts a request, once, and keeps what came of it for [`parts_of`].
@@ -56,8 +64,8 @@ fn parts(head: &RequestHead) -> Result<Parts, http::Error> {
         _ => Uri::try_from(head.uri.to_string())?,
     };
     parts.headers = HeaderMap::with_capacity(LOOKED_AT.len());
-    for name in LOOKED_AT {
-        for value in head.headers.get_all(name.as_str()) {
+    for (name02, name) in LOOKED_AT {
+        for value in head.headers.get_all(name02) {
             let value = HeaderValue::from_bytes(value.as_bytes())?;
             parts.headers.append(name.clone(), value);
         }

@@ -37,6 +37,7 @@ fn is_harmless(event: &Metadata<'_>) -> bool {
     const OURS: &[&str] = &[
         "rc_auth",
         "rc_auth_core",
+        "rc_auth_web",
         "rc_http",
         "rc_sim",
         "rc_store",
