@@ -39,7 +39,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 20] = [
+const CHORES: [Chore; 21] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -103,7 +103,7 @@ const CHORES: [Chore; 20] = [
     Chore {
         name: "simulate",
         arguments: "[zoo]",
-        purpose: "runs stories of processes, a store and a platform that fail, in virtual time; --seeds N, --seed N, --help; zoo: looks for bugs put in on purpose",
+        purpose: "runs stories of processes, a store and a platform that fail, in virtual time; --seeds N, --seed N, --help; zoo [--resume]: looks for bugs put in on purpose",
         run: proof::simulate,
     },
     Chore {
@@ -123,6 +123,12 @@ const CHORES: [Chore; 20] = [
         arguments: "[kill | stop | stampede]",
         purpose: "kills and stops real processes at each point around their input and output, on SQLite and PostgreSQL; --rounds N",
         run: proof::crash,
+    },
+    Chore {
+        name: "prove",
+        arguments: "[PART..]",
+        purpose: "runs every proof at its full size, over an hour: simulate explore explore-three lives kill stop stampede zoo; --resume goes on on the same commit",
+        run: proof::prove,
     },
     Chore {
         name: "new-store",

@@ -219,3 +219,18 @@ impl BuildError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_main_prints_of_an_error_names_every_cause() {
+        let cause = std::io::Error::other("the store of certificates is empty");
+        let error = BuildError::new("https", cause);
+        assert_eq!(
+            format!("{error:?}"),
+            "cannot set up https: the store of certificates is empty"
+        );
+    }
+}

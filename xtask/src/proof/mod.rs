@@ -1,6 +1,7 @@
 //! `simulate`, `explore`, `lives` and `crash`: the proofs that no sign-in is lost, as docs/proof.md describes them.
 
 mod crash;
+mod whole;
 mod zoo;
 
 use crate::{Outcome, cargo};
@@ -26,6 +27,11 @@ pub(crate) fn lives(arguments: &[String]) -> Outcome {
 /// `crash [kill | stop | stampede] [ARGUMENTS..]`
 pub(crate) fn crash(arguments: &[String]) -> Outcome {
     crash::run(arguments)
+}
+
+/// `prove [--resume] [PART..]`
+pub(crate) fn prove(arguments: &[String]) -> Outcome {
+    whole::prove(arguments)
 }
 
 /// All proofs at a reduced size, and the bug that has to be found.

@@ -1,12 +1,14 @@
 //! The zoo: a copy of the crates with bugs in it, to see that the simulation finds each of them.
 
 use std::{
+    collections::BTreeMap,
     fs,
+    hash::{DefaultHasher, Hasher as _},
     path::{Path, PathBuf},
     process::Command,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Fallible, Outcome, cargo};
 
@@ -40,7 +42,7 @@ struct Edit {
     put: String,
 }
 
-/// `zoo [--bug NAME [--seed N ..]]`: looks for all bugs, or for one, or tells the story of one seed.
+/// `zoo [--resume] [--bug NAME [--seed N ..]]`: looks for all bugs, or for one, or tells the story of one seed.
 pub(super) fn run(arguments: &[String]) -> Outcome {
     let zoo: Zoo =
         toml::from_str(&read(Path::new(LIST))?).map_err(|error| format!("{LIST}: {error}"))?;
@@ -48,33 +50,97 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
     if arguments.iter().any(|word| word == "--seed") {
         return cargo::run(Command::new(&program).args(arguments));
     }
-    let wanted = match arguments {
-        [] => None,
-        [flag, name] if flag == "--bug" => Some(name),
-        _ => return Err("simulate zoo [--bug NAME [--seed N ..]]".to_owned()),
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (wanted, mut notes) = match arguments[..] {
+        [] => (None, Notes::begin(Some(&program))?),
+        ["--resume"] => (None, Notes::resume(&program)?),
+        ["--bug", name] => (Some(name), Notes::begin(None)?),
+        _ => return Err("simulate zoo [--resume] [--bug NAME [--seed N ..]]".to_owned()),
     };
     let bugs = zoo
         .bug
         .iter()
         .filter(|bug| wanted.is_none_or(|name| *name == bug.name));
-    let found: Vec<(&Bug, Vec<Find>)> = bugs
-        .map(|bug| look_for(&program, bug).map(|finds| (bug, finds)))
-        .collect::<Fallible<_>>()?;
+    let mut found = Vec::new();
+    for bug in bugs {
+        let finds = match notes.finds.get(&bug.name) {
+            Some(finds) => finds.clone(),
+            None => look_for(&program, bug)?,
+        };
+        tell(bug, &finds);
+        notes.add(bug, &finds)?;
+        found.push((bug, finds));
+    }
     if found.is_empty() {
         return Err(format!("{LIST} knows no such bug"));
     }
     verdict(&found)
 }
 
+/// What was found so far by a run over all bugs, for one that goes on.
+struct Notes {
+    finds: BTreeMap<String, Vec<Find>>,
+    /// `None`: not kept.
+    file: Option<PathBuf>,
+}
+
+impl Notes {
+    /// `program`: where they are kept.
+    fn begin(program: Option<&Path>) -> Fallible<Self> {
+        let notes = Self {
+            finds: BTreeMap::new(),
+            file: program.map(Self::of).transpose()?,
+        };
+        notes.keep()?;
+        Ok(notes)
+    }
+
+    /// Beside the program that they are about: another one begins anew.
+    fn of(program: &Path) -> Fallible<PathBuf> {
+        let bytes = fs::read(program).map_err(|error| format!("{}: {error}", program.display()))?;
+        let mut hash = DefaultHasher::new();
+        hash.write(&bytes);
+        Ok(program.with_file_name(format!("found-{:016x}.json", hash.finish())))
+    }
+
+    fn resume(program: &Path) -> Fallible<Self> {
+        let file = Self::of(program)?;
+        if !file.exists() {
+            return Self::begin(Some(program));
+        }
+        let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+        let text = fs::read_to_string(&file).map_err(|error| wrong(&error))?;
+        let finds = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
+        Ok(Self {
+            finds,
+            file: Some(file),
+        })
+    }
+
+    fn add(&mut self, bug: &Bug, finds: &[Find]) -> Outcome {
+        self.finds.insert(bug.name.clone(), finds.to_vec());
+        self.keep()
+    }
+
+    fn keep(&self) -> Outcome {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        let text = serde_json::to_string_pretty(&self.finds)
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+        write(file, &text)
+    }
+}
+
 /// What it took to find a bug.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 struct Find {
     seeds: u64,
     /// Steps and faults of the smallest story.
     steps: u64,
 }
 
-/// Looks for a bug from several first seeds, and prints the line about it.
+/// Looks for a bug from several first seeds.
 fn look_for(program: &Path, bug: &Bug) -> Fallible<Vec<Find>> {
     let mut finds = Vec::new();
     for start in 0..STARTS {
@@ -94,6 +160,11 @@ fn look_for(program: &Path, bug: &Bug) -> Fallible<Vec<Find>> {
             }
         }
     }
+    Ok(finds)
+}
+
+/// Prints the line about a bug.
+fn tell(bug: &Bug, finds: &[Find]) {
     let seeds: Vec<String> = finds.iter().map(|find| find.seeds.to_string()).collect();
     let missing = STARTS - finds.len() as u64;
     let missing = if missing > 0 {
@@ -107,7 +178,6 @@ fn look_for(program: &Path, bug: &Bug) -> Fallible<Vec<Find>> {
         seeds.join(" "),
         bug.about
     );
-    Ok(finds)
 }
 
 /// Reads `found after 12 seeds, 7 steps and faults are left`.
