@@ -92,11 +92,24 @@ impl ByHand {
 pub(crate) struct Stage {
     pub(crate) client: Client,
     transport: Arc<Instantly>,
+    store: Arc<MemoryStore>,
 }
 
 impl Stage {
     /// With room for this many live grants.
     pub(crate) fn new(live_grants: usize) -> Self {
+        let transport = Arc::new(Instantly::new());
+        let store = Arc::new(MemoryStore::new());
+        Self::over(store, transport, live_grants)
+    }
+
+    /// Another process of the same application: it knows nothing of what this one does.
+    #[allow(dead_code, reason = "not every program needs it")]
+    pub(crate) fn beside(&self, live_grants: usize) -> Self {
+        Self::over(self.store.clone(), self.transport.clone(), live_grants)
+    }
+
+    fn over(store: Arc<MemoryStore>, transport: Arc<Instantly>, live_grants: usize) -> Self {
         let secret = Some(Secret::new("example-secret"));
         let app = OAuthApp::new(
             "example-client",
@@ -104,29 +117,35 @@ impl Stage {
             "https://app.example.com/oauth/callback",
             "https://platform.example.com",
         );
-        let transport = Arc::new(Instantly::new());
         let client = Client::builder(app.expect("an app"))
             // Sealing is measured with the stores; here it would only make a million sign-ins slower.
-            .clear_text_store(MemoryStore::new())
+            .clear_text_store(store.clone())
             .transport(transport.clone())
             .auth_budget(AuthBudget::Off)
             .live_grants(live_grants.max(1000))
             .without_keep_alive()
             .build()
             .expect("a client");
-        Self { client, transport }
+        Self {
+            client,
+            transport,
+            store,
+        }
     }
 
     pub(crate) async fn sign_in(&self, number: usize) -> Grant {
-        let key = GrantKey::new(format!("user-{number}"));
         let jwt = Secret::new("header.claims.signature");
         let grant = self
             .client
-            .sign_in_with_jwt(key, jwt)
+            .sign_in_with_jwt(Self::key(number), jwt)
             .await
             .expect("a sign-in");
         grant.access_token().await.expect("a token");
         grant
+    }
+
+    pub(crate) fn key(number: usize) -> GrantKey {
+        GrantKey::new(format!("user-{number}"))
     }
 
     pub(crate) fn by_hand(&self) -> ByHand {
