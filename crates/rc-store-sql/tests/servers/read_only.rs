@@ -10,11 +10,17 @@ use crate::{Engine, Server, connect, key};
 /// A server takes a setting in a moment after it was told.
 const SETTING_LIMIT: Duration = Duration::from_secs(10);
 
-/// Waits until the store notices that the server may only be read, or be written again.
+/// So many answers in a row have to agree: each connection of the store's hears of a setting by itself.
+const IN_A_ROW: u32 = 200;
+
+/// Waits until the store notices that the server may only be read, or be written again, on all its connections.
 async fn noticed(store: &SqlStore, read_only: bool) {
     let told = Instant::now();
-    while store.health().await.is_err() != read_only {
+    let mut agreed = 0;
+    while agreed < IN_A_ROW {
         assert!(told.elapsed() < SETTING_LIMIT, "the store did not notice");
+        let agrees = store.health().await.is_err() == read_only;
+        agreed = if agrees { agreed + 1 } else { 0 };
     }
 }
 

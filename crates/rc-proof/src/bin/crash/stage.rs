@@ -22,6 +22,9 @@ use crate::{
 /// Who signed in.
 const ME: &str = "/restapi/v1.0/account/~/extension/~";
 
+/// How long a process may take to stop after it has said so.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 pub(crate) struct Stage {
     pub(crate) server: Server,
     /// The process that goes on.
@@ -197,6 +200,24 @@ impl Process {
             }
         }
         Ok(said)
+    }
+
+    /// Waits until it is stopped: it says so before it is, and a `-CONT` that comes earlier would do nothing.
+    pub(crate) async fn stands_still(&self) -> Result<(), String> {
+        let id = self.child.id().ok_or("the process is gone")?;
+        let file = format!("/proc/{id}/status");
+        let began = Instant::now();
+        loop {
+            let status = std::fs::read_to_string(&file);
+            let status = status.map_err(|error| format!("{file}: {error}"))?;
+            if status.lines().any(|line| line.starts_with("State:\tT")) {
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(format!("process {id} said that it stops, and goes on"));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Sends it a signal, such as `-CONT`.
