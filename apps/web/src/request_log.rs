@@ -1,4 +1,5 @@
-//! One log line and one measurement per request (the line of one that went well at `debug`), and the references on error pages.
+//! One log line and one measurement per request, and the references on error pages. The line of a request that went
+//! well is one for `debug`.
 
 use std::{
     fmt,
@@ -39,19 +40,6 @@ pub(crate) struct Observed {
     started: Instant,
 }
 
-/// One line of the log; its level has to be known when this is compiled.
-macro_rules! line {
-    ($level:expr, $method:ident, $route:ident, $status:ident, $elapsed:ident) => {
-        tracing::event!(
-            target: "rc_web::request",
-            $level,
-            method = $method,
-            route = $route,
-            status = $status,
-            ms = format_args!("{:.1}", $elapsed.as_secs_f64() * 1e3),
-        )
-    };
-}
 impl Observed {
     /// Starts the clock. `route` is one of a fixed set of names, so that neither log nor metrics grow with
     /// what strangers ask for.
@@ -73,11 +61,12 @@ impl Observed {
         let elapsed = started.elapsed();
         let failed = status.is_client_error() || status.is_server_error();
         let status = status.as_u16();
+        let ms = elapsed.as_secs_f64() * 1e3;
         // A line is written before its answer is sent: what went well is worth that only to whoever looks for it.
         if failed {
-            line!(tracing::Level::INFO, method, route, status, elapsed);
+            tracing::info!(target: "rc_web::request", method, route, status, ms = format_args!("{ms:.1}"));
         } else {
-            line!(tracing::Level::DEBUG, method, route, status, elapsed);
+            tracing::debug!(target: "rc_web::request", method, route, status, ms = format_args!("{ms:.1}"));
         }
         metrics::histogram!(
             "http.server.request.duration",
