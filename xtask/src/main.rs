@@ -43,7 +43,7 @@ const CHORES: [Chore; 21] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
-        purpose: "everything a change has to pass; or only the steps named: fmt layers deny clippy test doc new-store e2e interop guide stores",
+        purpose: "everything a change has to pass; or only the steps named: fmt layers deny clippy test doc api proof new-store e2e interop guide stores",
         run: ci::run,
     },
     Chore {
