@@ -1,6 +1,8 @@
 //! `prove`: every proof at its full size, one after another; goes on where it was interrupted.
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{
+    collections::BTreeSet, fs, io::ErrorKind, iter, path::PathBuf, process::Command, time::Instant,
+};
 
 use crate::{Fallible, Outcome, cargo};
 
@@ -13,53 +15,35 @@ struct Part {
     run: fn(bool) -> Outcome,
 }
 
-/// The shortest first; the zoo takes as long as all others together.
+const fn part(name: &'static str, run: fn(bool) -> Outcome) -> Part {
+    Part { name, run }
+}
+
 const PARTS: [Part; 8] = [
-    Part {
-        name: "simulate",
-        run: |_| {
-            let size = ["--seeds", "200000", "--twice", "1000"];
-            run("simulate", &words(&size))
-        },
-    },
-    Part {
-        name: "explore",
-        run: |_| run("explore", &[]),
-    },
-    Part {
-        name: "explore-three",
-        run: |_| {
-            let bounds = ["--processes", "3", "--rotations", "1", "--crashes", "0"];
-            run("explore", &words(&bounds))
-        },
-    },
-    Part {
-        name: "lives",
-        run: |_| run("lives", &[]),
-    },
-    Part {
-        name: "kill",
-        run: |_| crash::run(&words(&["kill", "--rounds", "20"])),
-    },
-    Part {
-        name: "stop",
-        run: |_| crash::run(&words(&["stop", "--rounds", "20"])),
-    },
-    Part {
-        name: "stampede",
-        run: |_| crash::run(&words(&["stampede", "--rounds", "300"])),
-    },
-    Part {
-        name: "zoo",
-        run: |resume| {
-            let all: &[&str] = if resume { &["--resume"] } else { &[] };
-            zoo::run(&words(all))
-        },
-    },
+    part("simulate", |_| {
+        let size = ["--seeds", "200000", "--twice", "1000"];
+        run("simulate", &words(&size))
+    }),
+    part("explore", |_| run("explore", &[])),
+    part("explore-three", |_| {
+        let bounds = ["--processes", "3", "--rotations", "1", "--crashes", "0"];
+        run("explore", &words(&bounds))
+    }),
+    part("lives", |_| run("lives", &[])),
+    part("kill", |_| crash::run(&words(&["kill", "--rounds", "20"]))),
+    part("stop", |_| crash::run(&words(&["stop", "--rounds", "20"]))),
+    part("stampede", |_| {
+        crash::run(&words(&["stampede", "--rounds", "300"]))
+    }),
+    // Last: it may take as long as all others together.
+    part("zoo", |resume| {
+        let all: &[&str] = if resume { &["--resume"] } else { &[] };
+        zoo::run(&words(all))
+    }),
 ];
 
-/// `prove [--resume] [PART..]`: all parts or those named. What passed is noted with the commit; `--resume` leaves out
-/// what passed on the same one.
+/// `prove [--resume] [PART..]`: all parts or those named. What passed last is noted with the commit; `--resume` leaves
+/// out what passed on the same one.
 pub(super) fn prove(arguments: &[String]) -> Outcome {
     let (flags, names): (Vec<&str>, Vec<&str>) = arguments
         .iter()
@@ -67,11 +51,11 @@ pub(super) fn prove(arguments: &[String]) -> Outcome {
         .partition(|word| *word == "--resume");
     let parts = chosen(&names)?;
     let resume = !flags.is_empty();
-    let mut notes = Notes::of_this_commit(resume)?;
+    let mut notes = Notes::of_this_commit()?;
     let mut failed = Vec::new();
     for part in parts {
         let name = part.name;
-        if notes.passed.iter().any(|passed| passed == name) {
+        if resume && notes.passed.contains(name) {
             println!("prove: {name} passed before, on the same commit");
             continue;
         }
@@ -82,10 +66,11 @@ pub(super) fn prove(arguments: &[String]) -> Outcome {
         match outcome {
             Ok(()) => {
                 println!("prove: {name} passed in {took} s");
-                notes.add(name)?;
+                notes.set(name, true)?;
             }
             Err(message) => {
                 println!("prove: {name} FAILED after {took} s: {message}");
+                notes.set(name, false)?;
                 failed.push(name);
             }
         }
@@ -95,7 +80,7 @@ pub(super) fn prove(arguments: &[String]) -> Outcome {
     }
     let failed = failed.join(" ");
     Err(format!(
-        "failed: {failed}; run one again with: cargo xtask prove {failed}"
+        "failed: {failed}; once that is mended and committed, run all again: cargo xtask prove"
     ))
 }
 
@@ -115,25 +100,31 @@ fn chosen(names: &[&str]) -> Fallible<Vec<&'static Part>> {
 struct Notes {
     file: PathBuf,
     commit: String,
-    passed: Vec<String>,
+    passed: BTreeSet<String>,
 }
 
 impl Notes {
-    fn of_this_commit(resume: bool) -> Fallible<Self> {
-        let mut git = std::process::Command::new("git");
+    fn of_this_commit() -> Fallible<Self> {
+        let mut git = Command::new("git");
         git.args(["describe", "--always", "--dirty", "--abbrev=40"])
             .current_dir(cargo::root());
         let commit = cargo::output(&mut git)?.trim().to_owned();
-        let file = cargo::target().join("proved.txt");
-        // Two trees that are changed in different ways have the same name.
-        let may_resume = resume && !commit.ends_with("-dirty");
-        let text = fs::read_to_string(&file).unwrap_or_default();
+        Self::read(cargo::target().join("proved.txt"), commit)
+    }
+
+    fn read(file: PathBuf, commit: String) -> Fallible<Self> {
+        let text = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            text => text.map_err(|error| format!("{}: {error}", file.display()))?,
+        };
         let mut lines = text.lines().map(str::to_owned);
-        let is_same = lines.next().is_some_and(|line| line == commit);
-        let passed = if may_resume && is_same {
+        // Two trees that are changed in different ways have the same name.
+        let is_same =
+            lines.next().is_some_and(|line| line == commit) && !commit.ends_with("-dirty");
+        let passed = if is_same {
             lines.collect()
         } else {
-            Vec::new()
+            BTreeSet::new()
         };
         Ok(Self {
             file,
@@ -142,11 +133,14 @@ impl Notes {
         })
     }
 
-    fn add(&mut self, name: &str) -> Outcome {
-        self.passed.push(name.to_owned());
-        let lines: Vec<&str> = std::iter::once(self.commit.as_str())
-            .chain(self.passed.iter().map(String::as_str))
-            .collect();
+    fn set(&mut self, name: &str, passed: bool) -> Outcome {
+        if passed {
+            self.passed.insert(name.to_owned());
+        } else {
+            self.passed.remove(name);
+        }
+        let passed = self.passed.iter().map(String::as_str);
+        let lines: Vec<&str> = iter::once(self.commit.as_str()).chain(passed).collect();
         fs::write(&self.file, lines.join("\n") + "\n")
             .map_err(|error| format!("{}: {error}", self.file.display()))
     }
@@ -163,5 +157,23 @@ mod tests {
         assert_eq!([two[0].name, two[1].name], ["zoo", "kill"]);
         let message = chosen(&["lunch"]).err().unwrap();
         assert!(message.contains("lunch") && message.contains("stampede"));
+    }
+
+    #[test]
+    fn what_passed_is_remembered_for_its_commit_alone_and_until_it_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |commit: &str| {
+            let notes = Notes::read(folder.path().join("proved.txt"), commit.to_owned());
+            notes.unwrap()
+        };
+        read("one").set("kill", true).unwrap();
+        read("one").set("stop", true).unwrap();
+        assert_eq!(read("one").passed.len(), 2);
+        read("one").set("kill", false).unwrap();
+        assert!(!read("one").passed.contains("kill"));
+        assert!(read("one").passed.contains("stop"));
+        assert!(read("two").passed.is_empty());
+        read("two-dirty").set("kill", true).unwrap();
+        assert!(read("two-dirty").passed.is_empty());
     }
 }
