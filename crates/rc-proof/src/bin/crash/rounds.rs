@@ -39,7 +39,8 @@ pub(crate) async fn kill(store: &str, rounds: u32) -> Result<bool, String> {
     println!("{points} points, {killed} processes killed: {lost} times something was lost");
     let counters = stage.server.platform().counters(stage.server.now());
     println!("{} token requests", counters.token_refresh.received);
-    Ok(lost == 0)
+    // Where nobody was killed nothing was shown.
+    Ok(lost == 0 && killed > 0)
 }
 
 fn print(deed: Deed, at: &str, rounds: u32, tally: &Tally) {
@@ -157,7 +158,7 @@ pub(crate) async fn stop(store: &str, rounds: u32) -> Result<bool, String> {
         "{stopped} processes stopped and taken over: {} times something was wrong",
         wrong.len()
     );
-    Ok(wrong.is_empty())
+    Ok(wrong.is_empty() && stopped > 0)
 }
 
 /// Stops a process in its refresh, has it taken over, and lets it go on; what was wrong. `None`: it did not come by
