@@ -195,7 +195,7 @@ impl Servers {
         repeatable: bool,
     ) -> Result<Answer, Fault> {
         if !repeatable {
-            self.wake(tag).await;
+            self.wake(tag).await?;
         }
         let mut repeated = None;
         let mut attempt = 0;
@@ -218,16 +218,26 @@ impl Servers {
     }
 
     /// Has the server of a tag answer first, so that a write that cannot be repeated does not go over a
-    /// connection that is dead already. If none answers, the write itself says so.
-    async fn wake(&self, tag: Tag) {
-        for attempt in 0..TRIES {
+    /// connection that is dead already.
+    ///
+    /// An answer that is an error is left to the write, which says what it means there. A server that takes no
+    /// connection ends the call at once: nothing was sent, and asking it again would use up the caller's time.
+    async fn wake(&self, tag: Tag) -> Result<(), Fault> {
+        let mut attempt = 0;
+        loop {
             let answered = match self.routes().await {
                 Ok(routes) => routes.node(tag).one(&cmd("PING")).await.map(drop),
                 Err(fault) => Err(fault),
             };
-            if !answered.is_err_and(|fault| self.again(&fault, attempt)) {
-                return;
+            let Err(fault) = answered else { return Ok(()) };
+            if !self.again(&fault, attempt) {
+                return if fault.unconnected() {
+                    Err(fault)
+                } else {
+                    Ok(())
+                };
             }
+            attempt += 1;
         }
     }
 

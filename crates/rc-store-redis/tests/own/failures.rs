@@ -216,17 +216,14 @@ async fn scripts_that_the_server_forgot_are_sent_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_is_unavailable_in_ten_seconds_and_used_again() {
+async fn a_server_that_hangs_is_given_up_within_ten_seconds_and_used_again() {
     let server = Server::start(&[]);
     let store = connect(&server).await;
     server.signal("STOP");
     let started = Instant::now();
     let saved = store.save(&key(1), b"a", None, Expect::Absent).await;
-    assert!(
-        matches!(saved, Err(StoreError::Unavailable(_))),
-        "{saved:?}"
-    );
-    assert!(started.elapsed() < Duration::from_secs(11));
+    assert_not_written(saved);
+    assert!(started.elapsed() < Duration::from_secs(10));
     server.signal("CONT");
     store.health().await.expect("is healthy");
 }
