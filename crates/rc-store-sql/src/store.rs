@@ -9,7 +9,7 @@ use rc_store::{
 use sea_orm::{
     ConnectionTrait as _, DatabaseConnection, DbBackend, QueryResult, sea_query::SelectStatement,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 #[cfg(feature = "mysql")]
 use crate::mysql;
@@ -47,7 +47,8 @@ pub(crate) const UNREADABLE: Version = Version::new([0; 16]);
 /// most 1000 records, one of [`scan`](TokenStore::scan) 100.
 ///
 /// [`changes`](TokenStore::changes) opens one more connection, which asks SQLite four times a second
-/// whether anybody has committed, and yields a [`Change::Gap`](rc_store::Change::Gap) then, at its start,
+/// whether anybody has committed, 25 times a second while this handle or its clones load and save
+/// records, and yields a [`Change::Gap`](rc_store::Change::Gap) then, at its start,
 /// and while the file cannot be asked. It works while it is polled, on a Tokio runtime with a timer.
 #[derive(Clone)]
 pub struct SqlStore {
@@ -59,6 +60,8 @@ pub struct SqlStore {
     /// SQLite lets one writer in and makes the others poll. Within a process they queue here instead;
     /// correctness does not depend on it.
     pub(crate) writer: Arc<Mutex<()>>,
+    /// Somebody here reads or writes a record, and may be waiting for what others write.
+    pub(crate) used: watch::Sender<()>,
 }
 
 impl SqlStore {
@@ -83,6 +86,7 @@ impl SqlStore {
             file: file.map(Arc::new),
             notices,
             writer: Arc::default(),
+            used: watch::Sender::default(),
         })
     }
 
@@ -93,6 +97,7 @@ impl SqlStore {
             file: None,
             notices: true,
             writer: Arc::default(),
+            used: watch::Sender::default(),
         }
     }
 
@@ -192,6 +197,7 @@ fn page(limit: usize, cap: usize) -> u64 {
 impl TokenStore for SqlStore {
     fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
         Box::pin(within(async move {
+            self.used.send_replace(());
             let query = record::one(self.backend(), key);
             let rows = self.rows(&query).await?;
             rows.first().map(record::stored).transpose()
@@ -212,6 +218,7 @@ impl TokenStore for SqlStore {
                     limit: MAX_PAYLOAD,
                 });
             }
+            self.used.send_replace(());
             let version = Version::random()?;
             let row = Row {
                 key,
@@ -296,7 +303,10 @@ impl TokenStore for SqlStore {
             #[cfg(feature = "mysql")]
             DbBackend::MySql => None,
             // Databases in memory, which a second connection would not see, are refused by `connect`.
-            _ => Some(changes::stream(self.database.get_sqlite_connection_pool())),
+            _ => {
+                let pool = self.database.get_sqlite_connection_pool();
+                Some(changes::stream(pool, self.used.subscribe()))
+            }
         }
     }
 

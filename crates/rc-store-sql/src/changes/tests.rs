@@ -7,7 +7,9 @@ use rc_store::{Change, ChangeStream, Expect, RecordKey, TokenStore};
 use sea_orm::sqlx;
 use tempfile::TempDir;
 
-use super::Probe;
+use tokio::time::{Instant, sleep};
+
+use super::{POLL, Probe, QUICK_FOR, QUICK_POLL};
 use crate::SqlStore;
 
 fn key(name: &str) -> RecordKey {
@@ -41,7 +43,10 @@ async fn next(changes: &mut ChangeStream) -> Option<Change> {
 
 fn probe(store: &SqlStore) -> Probe {
     let pool = store.database().get_sqlite_connection_pool();
-    Probe::new(pool.connect_options().as_ref().clone())
+    Probe::new(
+        pool.connect_options().as_ref().clone(),
+        store.used.subscribe(),
+    )
 }
 
 async fn moved(probe: &mut Probe) {
@@ -52,7 +57,7 @@ async fn moved(probe: &mut Probe) {
 
 /// Whether nothing is told during several polls.
 async fn is_quiet(probe: &mut Probe) -> bool {
-    let polls = 3 * super::POLL;
+    let polls = 3 * POLL;
     tokio::time::timeout(polls, probe.moved()).await.is_err()
 }
 
@@ -80,6 +85,37 @@ async fn nothing_is_told_while_nobody_writes() {
     write(&store, "a").await;
     moved(&mut probe).await;
     assert!(is_quiet(&mut probe).await);
+}
+
+#[tokio::test]
+async fn the_file_is_asked_often_while_records_are_read_here() {
+    let (_directory, store) = new_store().await;
+    let mut probe = probe(&store);
+    tokio::time::pause();
+    let pause = async |probe: &mut Probe| {
+        let began = Instant::now();
+        probe.pause().await;
+        // Timers round up to whole milliseconds.
+        let tens = began.elapsed().as_millis() / 10;
+        Duration::from_millis(10 * u64::try_from(tens).expect("not years"))
+    };
+    assert_eq!(pause(&mut probe).await, POLL, "nobody has used it yet");
+    store.used.send_replace(());
+    assert_eq!(pause(&mut probe).await, QUICK_POLL);
+    sleep(QUICK_FOR / 2).await;
+    store.used.send_replace(());
+    sleep(QUICK_FOR / 2).await;
+    assert_eq!(pause(&mut probe).await, QUICK_POLL, "used again meanwhile");
+    sleep(QUICK_FOR).await;
+    assert_eq!(pause(&mut probe).await, POLL);
+    let (slow, ()) = tokio::join!(pause(&mut probe), async {
+        sleep(POLL / 5).await;
+        store.used.send_replace(());
+    });
+    assert_eq!(slow, POLL / 5 + QUICK_POLL, "used while it waits");
+    drop(store);
+    sleep(QUICK_FOR).await;
+    assert_eq!(pause(&mut probe).await, POLL, "nobody can use it any more");
 }
 
 #[tokio::test]
@@ -167,7 +203,7 @@ async fn a_dropped_stream_leaves_no_connection() {
     drop(changes);
     let gone = async {
         while wal.exists() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(10)).await;
         }
     };
     let gone = tokio::time::timeout(Duration::from_secs(5), gone).await;
