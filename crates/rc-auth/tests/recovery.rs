@@ -1,9 +1,9 @@
 //! What is left of processes that die, and of answers that do not come.
 
-#[path = "support/panicking.rs"]
-mod panicking;
 #[path = "support/processes.rs"]
 mod processes;
+#[path = "support/troubled.rs"]
+mod troubled;
 
 use std::{
     sync::{
@@ -15,13 +15,13 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use panicking::PanicOnce;
 use processes::{ME, MINUTE, Process, SECOND, Town};
 use rc_auth::{
     Environment, GrantKey, NoRandomness, Now, SimulatedProcess, store::TokenStore as _,
     transport::BoxFuture,
 };
 use rc_sim::{Fault, Replacement, Target};
+use troubled::Troubled;
 
 fn keys(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("user-{n}")).collect()
@@ -318,7 +318,7 @@ fn a_store_that_panics_costs_nothing_but_a_pause() {
     let process = town.process();
     town.sign_in(&process.client, "user");
     town.expire_access_tokens();
-    let store = Arc::new(PanicOnce::new(town.store.clone()));
+    let store = Arc::new(Troubled::panicking(town.store.clone()));
     let other = town.process_with(|builder| builder.clear_text_store(store.clone()));
     for _ in 0..6 {
         let call = other.call("user");
@@ -387,6 +387,25 @@ fn a_driver_that_panics_itself_goes_on_from_the_record() {
     town.run(grant.get(ME).send()).expect("the call goes on");
     assert!(!unlucky.panics.load(Ordering::Relaxed), "nothing panicked");
     assert!(town.now() - began < 5 * SECOND);
+}
+
+#[test]
+fn a_record_that_could_not_be_read_for_long_is_read_again_within_five_seconds() {
+    let town = Town::new(15);
+    town.sign_in(&town.process().client, "user");
+    let store = Arc::new(Troubled::damaged(town.store.clone()));
+    let process = town.process_with(|builder| builder.clear_text_store(store.clone()));
+    let grant = process.client.grant(&GrantKey::new("user"));
+    for _ in 0..20 {
+        let began = town.now();
+        let error = town.run(grant.get(ME).send()).expect_err("cannot be read");
+        assert!(error.to_string().contains("cannot be opened"), "{error}");
+        assert!(town.now() - began < SECOND, "nobody waits for it");
+        town.pass(5 * SECOND);
+    }
+    store.damaged.store(false, Ordering::Relaxed);
+    town.pass(5 * SECOND);
+    town.run(grant.get(ME).send()).expect("it is well again");
 }
 
 #[test]

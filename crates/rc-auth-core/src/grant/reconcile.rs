@@ -53,11 +53,7 @@ impl GrantMachine {
         self.report(Report::Delayed {
             trouble: trouble.clone(),
         });
-        let delay = match failure {
-            LoadFailure::Unavailable => self.next_store_pause(),
-            LoadFailure::Unreadable => self.next_delay(self.policy.retry_first),
-        };
-        let until = now.mono + delay;
+        let until = now.mono + self.next_store_pause();
         State::StoreDown {
             resume,
             until,

@@ -1,9 +1,9 @@
-//! A store that panics in its first calls.
+//! A store in trouble.
 #![allow(unreachable_pub, reason = "a module of tests")]
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use rc_auth::store::{
@@ -12,39 +12,56 @@ use rc_auth::store::{
 };
 use rc_auth::transport::BoxFuture;
 
-/// A store that panics in its first calls, before and after it did its work.
+/// A store that panics in its first calls, before and after it did its work; or one whose records cannot be read for
+/// a time.
 #[derive(Debug)]
-pub struct PanicOnce {
+pub struct Troubled {
     inner: Arc<dyn TokenStore>,
-    panics: AtomicU32,
+    panics: Option<AtomicU32>,
+    pub damaged: AtomicBool,
 }
 
-impl PanicOnce {
-    pub fn new(inner: Arc<dyn TokenStore>) -> Self {
+impl Troubled {
+    pub fn panicking(inner: Arc<dyn TokenStore>) -> Self {
         Self {
             inner,
-            panics: AtomicU32::new(0),
+            panics: Some(AtomicU32::new(0)),
+            damaged: AtomicBool::new(false),
+        }
+    }
+
+    pub fn damaged(inner: Arc<dyn TokenStore>) -> Self {
+        Self {
+            inner,
+            panics: None,
+            damaged: AtomicBool::new(true),
         }
     }
 
     pub fn panics(&self) -> u32 {
-        self.panics.load(Ordering::Relaxed)
+        let panics = self.panics.as_ref();
+        panics.map_or(0, |panics| panics.load(Ordering::Relaxed))
     }
 
     fn panic_up_to(&self, most: u32) {
-        if self.panics() < most {
-            self.panics.fetch_add(1, Ordering::Relaxed);
+        if let Some(panics) = &self.panics
+            && panics.load(Ordering::Relaxed) < most
+        {
+            panics.fetch_add(1, Ordering::Relaxed);
             panic!("a store that panics");
         }
     }
 }
 
-impl TokenStore for PanicOnce {
+impl TokenStore for Troubled {
     fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
         self.panic_up_to(1);
         Box::pin(async move {
             let loaded = self.inner.load(key).await;
             self.panic_up_to(2);
+            if self.damaged.load(Ordering::Relaxed) {
+                return Err(StoreError::corrupt("a damaged record"));
+            }
             loaded
         })
     }
@@ -97,10 +114,12 @@ impl TokenStore for PanicOnce {
     }
 
     fn changes(&self) -> Option<ChangeStream> {
-        panic!("a store that panics")
+        self.panic_up_to(u32::MAX);
+        self.inner.changes()
     }
 
     fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        panic!("a store that panics")
+        self.panic_up_to(u32::MAX);
+        self.inner.health()
     }
 }

@@ -134,6 +134,8 @@ pub(crate) struct Chance {
     pub(crate) has_budget: bool,
     /// Whether grants end that nobody uses, so that each use is written down.
     pub(crate) ends_idle: bool,
+    /// Whether refresh tokens live for minutes, so that grants nobody uses have to be kept alive.
+    pub(crate) has_short_lives: bool,
     outages: Mutex<Outages>,
     /// Only these may fail; `None`: all that the dice say.
     only: Option<BTreeSet<Op>>,
@@ -163,6 +165,7 @@ impl Chance {
             slow: dice.pick([0, 3, 3, 15]),
             has_budget: dice.roll(4) == 0,
             ends_idle: dice.roll(4) == 0,
+            has_short_lives: dice.roll(8) == 0,
             outages: Mutex::default(),
             only,
             counts: Mutex::default(),
@@ -303,6 +306,11 @@ impl fmt::Display for Chance {
         } else {
             ""
         };
+        let lives = if self.has_short_lives {
+            "; refresh tokens live for 24 minutes"
+        } else {
+            ""
+        };
         let told = if self.tells_changes {
             "tells"
         } else {
@@ -316,7 +324,7 @@ impl fmt::Display for Chance {
         write!(
             f,
             "with a store that fails {store} %, is slow {slow} % and {told} of changes, and a platform that fails \
-             {platform} % and {replay}{budget}"
+             {platform} % and {replay}{budget}{lives}"
         )
     }
 }

@@ -58,6 +58,19 @@ impl FarStore {
         StoreError::unavailable("the weather is bad")
     }
 
+    /// Of a listing, and of versions.
+    fn failed_read(_: &mut Draws) -> StoreError {
+        Self::failed()
+    }
+
+    /// One in three cannot be made sense of: a disk, or a process of a newer version that has written it.
+    fn failed_load(draws: &mut Draws) -> StoreError {
+        match draws.dice.roll(3) {
+            0 => StoreError::Corrupt("the record is damaged".into()),
+            _ => Self::failed(),
+        }
+    }
+
     /// Fails while this process cannot reach the store.
     fn reach(&self) -> Result<(), StoreError> {
         let now = self.there.now().mono;
@@ -98,9 +111,11 @@ impl FarStore {
         nap(&self.there, draws.dice.up_to(most)).await;
     }
 
+    /// `failed`: what a read that fails says.
     async fn read<T: Send + 'static>(
         &self,
         kind: &'static str,
+        failed: fn(&mut Draws) -> StoreError,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
         let mut draws = self.chance.draws(self.process, Place::Store);
@@ -114,7 +129,7 @@ impl FarStore {
             far.travel_back(&mut draws, SLOW_READ).await;
             if fails {
                 far.hears("a read fails", || draws.op.to_string());
-                return Err(Self::failed());
+                return Err(failed(&mut draws));
             }
             read
         })
@@ -207,7 +222,11 @@ fn seen(key: &RecordKey, payload: &[u8]) -> String {
 impl TokenStore for FarStore {
     fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
         let (store, key) = (self.store.clone(), *key);
-        Box::pin(self.read("load", async move { store.load(&key).await }))
+        Box::pin(self.read(
+            "load",
+            Self::failed_load,
+            async move { store.load(&key).await },
+        ))
     }
 
     fn save<'a>(
@@ -241,9 +260,11 @@ impl TokenStore for FarStore {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>> {
         let store = self.store.clone();
-        Box::pin(self.read("list what is due", async move {
-            store.due(after, before, limit).await
-        }))
+        Box::pin(
+            self.read("list what is due", Self::failed_read, async move {
+                store.due(after, before, limit).await
+            }),
+        )
     }
 
     fn scan<'a>(
@@ -252,7 +273,9 @@ impl TokenStore for FarStore {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
         let store = self.store.clone();
-        Box::pin(self.read("scan", async move { store.scan(after, limit).await }))
+        Box::pin(self.read("scan", Self::failed_read, async move {
+            store.scan(after, limit).await
+        }))
     }
 
     fn versions<'a>(
@@ -260,10 +283,11 @@ impl TokenStore for FarStore {
         keys: &'a [RecordKey],
     ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>> {
         let (store, keys) = (self.store.clone(), keys.to_vec());
-        Box::pin(self.read(
-            "ask for versions",
-            async move { store.versions(&keys).await },
-        ))
+        Box::pin(
+            self.read("ask for versions", Self::failed_read, async move {
+                store.versions(&keys).await
+            }),
+        )
     }
 
     fn changes(&self) -> Option<ChangeStream> {

@@ -21,6 +21,9 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// With short lives: two of them, and a grant that nobody uses is refreshed. All processes may stand still in one.
+const LONG_PASS: Duration = Duration::from_secs(8 * 60);
+
 /// What to run of a seed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Script {
@@ -100,7 +103,11 @@ impl Story {
 
     fn new(script: &Script, users: usize) -> Result<Self, String> {
         let chance = Arc::new(Chance::new(script.seed, script.faults.clone()));
-        let town = Arc::new(Town::new(script.seed, chance.is_strict)?);
+        let town = Arc::new(Town::new(
+            script.seed,
+            chance.is_strict,
+            chance.has_short_lives,
+        )?);
         Ok(Self {
             store: Arc::new(MemoryStore::new()),
             there: town.world.process(),
@@ -166,7 +173,12 @@ impl Story {
         };
         let mut policy = RefreshPolicy::default();
         // No clock that is wrong makes so long a time pass; uses are noted all the same.
-        policy.max_idle = self.chance.ends_idle.then_some(8 * HOUR);
+        let max_idle = if self.chance.has_short_lives {
+            RefreshPolicy::MIN_LIFE
+        } else {
+            8 * HOUR
+        };
+        policy.max_idle = self.chance.ends_idle.then_some(max_idle);
         let mut builder = Client::builder(self.town.app.clone())
             .clear_text_store(store)
             .refresh_policy(policy)
@@ -215,7 +227,10 @@ impl Story {
                 self.kill(&dead);
             }
             Action::Suspend(time) => self.suspend(&mut lives[which], time),
+            // Where all clocks are behind, nobody would keep a grant alive in time.
+            Action::SetClock(_) if self.chance.has_short_lives => self.town.world.pass(LONG_PASS),
             Action::SetClock(seconds) => self.set_clock(&lives[which], seconds),
+            Action::Pass(_) if self.chance.has_short_lives => self.town.world.pass(LONG_PASS),
             Action::Pass(time) => self.town.world.pass(time),
             Action::LoseStore(time, Reach::One) => self.lose_store(&lives[which], time),
             Action::LoseStore(time, Reach::Everybody) => {

@@ -1,6 +1,9 @@
 //! The world, the platform and the registered app of one run.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
 
 use rc_auth::{
     Environment as _, OAuthApp, Secret, SimulatedProcess, SimulatedWorld, transport::HttpClient,
@@ -20,17 +23,22 @@ pub(crate) struct Town {
 }
 
 impl Town {
-    /// `strict`: the platform takes each refresh token once.
+    /// `strict`: the platform takes each refresh token once. `short_lives`: a refresh token lives for 24 minutes and
+    /// an access token for 8.
     ///
     /// # Errors
     ///
     /// When the simulated platform has no app or no user.
-    pub(crate) fn new(seed: u64, strict: bool) -> Result<Self, String> {
+    pub(crate) fn new(seed: u64, strict: bool, short_lives: bool) -> Result<Self, String> {
         let mut config = Config::demo(seed, CALLBACK);
         config.switches.limits.enabled = false;
         config.switches.sessions_per_extension_and_app = 100_000;
         if strict {
             config.switches.refresh_replay = rc_sim::RefreshReplay::Strict;
+        }
+        if short_lives {
+            config.switches.token_life.access = Duration::from_secs(8 * 60);
+            config.switches.token_life.refresh = Duration::from_secs(24 * 60);
         }
         let registered = config.confidential_app().ok_or("no app with a secret")?;
         let secret = registered.client_secret().map(Secret::new);
