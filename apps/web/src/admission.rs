@@ -5,14 +5,14 @@ use actix_web::{
     dev::ServiceRequest,
     http::{StatusCode, header::ContentType},
 };
-use rc_auth_web::{Rejection, WebAuth};
+use rc_auth_web::{Rejection, WebAuth, actix};
 
-use crate::{http_versions, problem::Problem};
+use crate::{converted, problem::Problem};
 
 /// The answer to a request that must not reach its route; `None` lets it through. See
 /// [`WebAuth::check_request`].
 pub(crate) fn refusal(request: &ServiceRequest, auth: &WebAuth) -> Option<HttpResponse> {
-    let parts = match http_versions::convert(request) {
+    let parts = match converted::convert(request) {
         Ok(parts) => parts,
         Err(error) => {
             tracing::debug!(%error, "a malformed request");
@@ -22,7 +22,7 @@ pub(crate) fn refusal(request: &ServiceRequest, auth: &WebAuth) -> Option<HttpRe
     match auth.check_request(&parts) {
         Ok(()) => None,
         Err(Rejection::ForeignForm) => Some(Problem::foreign_form().error_response()),
-        Err(rejection) => Some(bad_host(http_versions::status(rejection.status()))),
+        Err(rejection) => Some(bad_host(actix::status(rejection.status()))),
     }
 }
 

@@ -8,10 +8,9 @@ use actix_web::{
     http::header::HeaderMap,
     web::Data,
 };
+use rc_auth_web::actix;
 
-use crate::{
-    admission, chunked, http_versions, request_log::Observed, routes, session, state::Application,
-};
+use crate::{admission, chunked, request_log::Observed, routes, session, state::Application};
 
 /// How long requests in the air may take after a signal to stop: longer than the slowest token request.
 const SHUTDOWN_SECONDS: u64 = 45;
@@ -63,7 +62,7 @@ pub(crate) fn on(listener: TcpListener, application: Application) -> std::io::Re
 fn security_headers(application: &Application) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in application.auth().security_headers() {
-        http_versions::append(&mut headers, name, value);
+        actix::append_header(&mut headers, name, value);
     }
     headers
 }

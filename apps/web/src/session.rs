@@ -2,9 +2,9 @@
 
 use actix_web::{HttpMessage as _, HttpRequest, dev::ServiceResponse, http::header::SET_COOKIE};
 use http::HeaderValue;
-use rc_auth_web::{Session, SessionStoreError};
+use rc_auth_web::{Session, SessionStoreError, actix};
 
-use crate::{http_versions, state::Application};
+use crate::{converted, state::Application};
 
 /// The cookie that prolongs a session, kept beside its request until there is an answer.
 struct Reissued(HeaderValue);
@@ -15,7 +15,7 @@ struct Reissued(HeaderValue);
 ///
 /// [`SessionStoreError`]: it is not known.
 pub(crate) async fn of(request: &HttpRequest) -> Result<Option<Session>, SessionStoreError> {
-    let parts = http_versions::parts_of(request);
+    let parts = converted::parts_of(request);
     let auth = Application::of(request).auth();
     let session = auth.session(&parts.headers).await?;
     if let Some(cookie) = session.as_ref().and_then(Session::reissue) {
@@ -30,6 +30,6 @@ pub(crate) fn prolong(response: &mut ServiceResponse) {
     if let Some(Reissued(cookie)) = reissued
         && !response.headers().contains_key(SET_COOKIE)
     {
-        http_versions::append(response.headers_mut(), &http::header::SET_COOKIE, &cookie);
+        actix::append_header(response.headers_mut(), &http::header::SET_COOKIE, &cookie);
     }
 }

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use actix_web::{HttpRequest, HttpResponse};
+use rc_auth_web::actix;
 
 use crate::{
-    http_versions,
+    converted,
     problem::Problem,
     state::{Application, PAGE_PATIENCE},
 };
@@ -14,7 +15,7 @@ use crate::{
 pub(super) async fn finish(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let application = Application::of(&request);
     let auth = application.auth();
-    let parts = http_versions::parts_of(&request);
+    let parts = converted::parts_of(&request);
     // A connection without an address is none of TCP; all of those count as one.
     let peer = request
         .peer_addr()
@@ -28,5 +29,5 @@ pub(super) async fn finish(request: HttpRequest) -> Result<HttpResponse, Problem
         let known = application.find_out_who(finished.grant());
         let _ = application.within(PAGE_PATIENCE, known).await;
     }
-    Ok(http_versions::answer(&finished.into_response()))
+    Ok(actix::response(&finished.into_response()))
 }

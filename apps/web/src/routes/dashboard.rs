@@ -5,7 +5,7 @@ use rc_auth::{EndReason, Grant, GrantError};
 use serde_json::Value;
 
 use crate::{
-    http_versions,
+    converted,
     pages::{self, Answer, Dashboard, Notice, Person, SignedOut},
     problem::{self, Problem},
     session,
@@ -16,7 +16,7 @@ use crate::{
 pub(super) async fn home(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let application = Application::of(&request);
     let Some(session) = session::of(&request).await? else {
-        let parts = http_versions::parts_of(&request);
+        let parts = converted::parts_of(&request);
         if let Some(origin) = application.auth().origin_to_start_at(&parts) {
             return Ok(HttpResponse::Found()
                 .insert_header((LOCATION, format!("{origin}/")))

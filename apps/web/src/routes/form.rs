@@ -9,7 +9,7 @@ use actix_web::{
 };
 use rc_auth_web::{MAX_FORM, Session};
 
-use crate::{http_versions, problem::Problem, state::Application};
+use crate::{converted, problem::Problem, state::Application};
 
 /// Reads the form and checks that `session` owns it. Gives back its fields, encoded.
 pub(super) async fn check(
@@ -24,7 +24,7 @@ pub(super) async fn check(
         Ok(Err(_)) => return Err(Problem::unreadable_form(StatusCode::PAYLOAD_TOO_LARGE)),
         Err(_) => return Err(Problem::unreadable_form(StatusCode::REQUEST_TIMEOUT)),
     };
-    let parts = http_versions::parts_of(request);
+    let parts = converted::parts_of(request);
     session.check_form(&parts.headers, &body)?;
     Ok(body)
 }

@@ -1,21 +1,19 @@
 //! `GET /login`: to the platform.
 
 use actix_web::{HttpRequest, HttpResponse};
-use rc_auth_web::Begun;
+use rc_auth_web::{Begun, actix};
 
 use super::dashboard::start_page_for;
-use crate::{http_versions, pages::Notice, problem::Problem, state::Application};
+use crate::{converted, pages::Notice, problem::Problem, state::Application};
 
 /// Starts a sign-in in this browser. `?return_to=` names a local path to come back to.
 ///
 /// A link or redirect of another site starts nothing and shows the button.
 pub(super) async fn begin(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let application = Application::of(&request);
-    let parts = http_versions::parts_of(&request);
+    let parts = converted::parts_of(&request);
     match application.auth().begin_sign_in(&parts)? {
-        Begun::ToPlatform(response) | Begun::ToOwnName(response) => {
-            Ok(http_versions::answer(&response))
-        }
+        Begun::ToPlatform(response) | Begun::ToOwnName(response) => Ok(actix::response(&response)),
         Begun::FromAnotherSite { again } => {
             let notice = Notice::good(
                 "Another site led you here.",

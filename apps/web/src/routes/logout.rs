@@ -2,10 +2,10 @@
 
 use actix_web::{HttpRequest, HttpResponse, web::Payload};
 use http::header::SET_COOKIE;
-use rc_auth_web::{SignOut, SignOutOutcome};
+use rc_auth_web::{SignOut, SignOutOutcome, actix};
 
 use super::{form, see_other};
-use crate::{http_versions, pages, problem::Problem, session, state::Application};
+use crate::{pages, problem::Problem, session, state::Application};
 
 /// A page with the button. A link alone must not sign anybody out.
 pub(super) async fn ask(request: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -41,6 +41,6 @@ pub(super) async fn sign_out(
         _ => "/?done=sign-out-here",
     })
     .finish();
-    http_versions::append(response.headers_mut(), &SET_COOKIE, &set_cookie);
+    actix::append_header(response.headers_mut(), &SET_COOKIE, &set_cookie);
     Ok(response)
 }

@@ -6,8 +6,9 @@ use rc_auth::{SignInEntry, SignedOutEverywhere};
 use url::form_urlencoded;
 
 use super::{form, see_other};
+use rc_auth_web::actix;
+
 use crate::{
-    http_versions,
     problem::Problem,
     session,
     state::{Application, CALL_PATIENCE},
@@ -66,6 +67,6 @@ pub(super) async fn end_all(
         "/?done=sign-out-partly"
     };
     let mut response = see_other(done).finish();
-    http_versions::append(response.headers_mut(), &SET_COOKIE, &here.set_cookie);
+    actix::append_header(response.headers_mut(), &SET_COOKIE, &here.set_cookie);
     Ok(response)
 }

@@ -7,7 +7,7 @@ use actix_web::{
     http::StatusCode,
 };
 
-use super::convert::response;
+use super::convert::page;
 use crate::{MaybeSignedIn, Problem, SignedIn, mount::Visit};
 
 type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
@@ -40,7 +40,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut answer = response(self.json());
+        let mut answer = page(self.json());
         answer.extensions_mut().insert(self.clone());
         answer
     }

@@ -22,7 +22,8 @@
 //! ```
 //!
 //! An application that wants pages of its own for signing in leaves [`routes`] out, and calls
-//! [`WebAuth::begin_sign_in`], [`WebAuth::finish_sign_in`] and [`WebAuth::sign_out`] in its own handlers.
+//! [`WebAuth::begin_sign_in`], [`WebAuth::finish_sign_in`] and [`WebAuth::sign_out`] in its own handlers, with
+//! [`request_parts`] and [`response`] between them and actix.
 
 mod convert;
 mod extract;
@@ -33,12 +34,14 @@ use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse,
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse, Transform},
+    error::ErrorBadRequest,
     http::header::SET_COOKIE,
     middleware::{Next, from_fn},
     web,
 };
 
-use self::convert::{Headers, header_value, looked_at, response};
+use self::convert::{Headers, page};
+pub use self::convert::{append_header, request_parts, response, status};
 use crate::{
     MAX_FORM, Problem, WebAuth,
     mount::{Route, Visit},
@@ -89,12 +92,10 @@ async fn guard<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let peer = request.peer_addr().map(|peer| peer.ip());
-    let copy = looked_at(&request)?;
+    let copy = request_parts(request.head()).map_err(ErrorBadRequest)?;
     let mut served = match Visit::begin(&auth, copy, peer, NO_PEER) {
         Ok(visit) => visited(visit, request, next).await?,
-        Err(answer) => request
-            .into_response(response(*answer))
-            .map_into_right_body(),
+        Err(answer) => request.into_response(page(*answer)).map_into_right_body(),
     };
     let headers = served.headers_mut();
     for (name, value) in security_headers.iter() {
@@ -115,15 +116,14 @@ async fn visited<B: MessageBody + 'static>(
     let problem = served.response_mut().extensions_mut().remove::<Problem>();
     let mut served = match problem {
         Some(problem) => served
-            .into_response(response(visit.answer(&problem)))
+            .into_response(page(visit.answer(&problem)))
             .map_into_right_body(),
         None => served.map_into_left_body(),
     };
     let mut set_cookies = served.headers().get_all(SET_COOKIE);
     let decided = set_cookies.any(|value| visit.is_session_cookie(value.as_bytes()));
     if let Some(reissue) = visit.reissue().filter(|_| !decided) {
-        let reissue = header_value(reissue)?;
-        served.headers_mut().append(SET_COOKIE, reissue);
+        append_header(served.headers_mut(), &http::header::SET_COOKIE, reissue);
     }
     Ok(served)
 }
@@ -140,5 +140,5 @@ async fn serve(route: Route, request: HttpRequest, body: web::Payload) -> HttpRe
     } else {
         web::Bytes::new()
     };
-    response(route.serve(visit.as_ref(), &body).await)
+    page(route.serve(visit.as_ref(), &body).await)
 }
