@@ -283,14 +283,8 @@ pub(crate) async fn announce(
     key: &RecordKey,
     record: &GrantRecord,
 ) -> Result<Option<Announced>, NotAnnounced> {
-    let mut stone = match &record.state {
-        RecordState::SignedOut { .. } => record.clone(),
-        RecordState::Idle { .. } | RecordState::Refreshing { .. } | RecordState::Ended { .. } => {
-            match record.signed_out(None) {
-                Some(stone) => stone,
-                None => return Ok(None),
-            }
-        }
+    let Some(mut stone) = to_be_replaced(record) else {
+        return Ok(None);
     };
     let Some(token) = stone.revocable() else {
         return Ok(None);
@@ -314,6 +308,21 @@ pub(crate) async fn announce(
         record: stone,
         version,
     }))
+}
+
+/// What is written down of a chain that is about to be replaced. The user may have signed out, and the platform not
+/// heard of it yet; but nobody has looked at the new note: its failures are counted anew.
+fn to_be_replaced(record: &GrantRecord) -> Option<GrantRecord> {
+    let mut stone = match &record.state {
+        RecordState::SignedOut { .. } => record.clone(),
+        RecordState::Idle { .. } | RecordState::Refreshing { .. } | RecordState::Ended { .. } => {
+            record.signed_out(None)?
+        }
+    };
+    if let RecordState::SignedOut { failures, .. } = &mut stone.state {
+        *failures = 0;
+    }
+    Some(stone)
 }
 
 /// Revokes a chain that was announced and is replaced now.
@@ -407,4 +416,24 @@ async fn bury(client: &Arc<ClientState>, record: GrantRecord) {
         }
     }
     tracing::warn!("a chain could neither be revoked nor noted; it ends by itself");
+}
+
+#[cfg(test)]
+mod tests {
+    use rc_auth_core::Timestamp;
+
+    use super::*;
+
+    /// Otherwise a process whose clock is ahead takes the new note for one that was looked at before, and deletes it
+    /// while the sign-in is still at work.
+    #[test]
+    fn a_chain_that_could_not_be_revoked_is_announced_without_its_failures() {
+        let end = Timestamp::from_unix_millis(1_800_000_000_000);
+        let mut tombstone = GrantRecord::orphan(ChainId::new([1; 16]), Secret::new("spent"), end);
+        let unannounced = tombstone.clone();
+        if let RecordState::SignedOut { failures, .. } = &mut tombstone.state {
+            *failures = 3;
+        }
+        assert_eq!(to_be_replaced(&tombstone), Some(unannounced));
+    }
 }
