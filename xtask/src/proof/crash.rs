@@ -6,9 +6,9 @@ use tempfile::TempDir;
 
 use crate::{Fallible, Outcome, cargo, services::Postgres};
 
-const DEEDS: [&str; 3] = ["kill", "stop", "stampede"];
+const DEEDS: [&str; 4] = ["kill", "stop", "stampede", "durable"];
 
-/// `crash [kill | stop | stampede] [ARGUMENTS..]`: one of them, or all, on each store.
+/// `crash [kill | stop | stampede | durable] [ARGUMENTS..]`: one of them, or all, on each store.
 pub(super) fn run(arguments: &[String]) -> Outcome {
     let (deeds, arguments) = match arguments.split_first() {
         Some((deed, rest)) if !deed.starts_with('-') => (vec![deed.as_str()], rest),

@@ -109,6 +109,11 @@ impl LiveGrant {
         sign_out
     }
 
+    /// How many sign-outs were begun.
+    pub(crate) fn sign_outs(&self) -> u64 {
+        lock(&self.inner).sign_outs
+    }
+
     /// A sign-out has ended, in whatever way: what the record says is shown, unless another was begun after it.
     pub(crate) fn end_leaving(&self, sign_out: u64, now: Now) {
         let mut inner = lock(&self.inner);

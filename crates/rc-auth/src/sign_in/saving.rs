@@ -55,7 +55,8 @@ pub(crate) async fn save_grant(
         }
         Saved::No => drop_tokens(client, record_key, &record),
         Saved::Unknown => {
-            let work = find_out(client.clone(), record_key, record, before);
+            let sign_outs = client.live(record_key).sign_outs();
+            let work = find_out(client.clone(), record_key, record, before, sign_outs);
             client.tasks.spawn("sign-in in doubt", work);
         }
     }
@@ -69,6 +70,10 @@ fn signed_in(client: &Arc<ClientState>, key: RecordKey, before: Replaced) {
     waiting::input(client, &live, Input::SignedIn);
     tracing::info!(record = ?key, "signed in");
     client.emit(key, EventKind::SignedIn);
+    end_replaced(client, key, before);
+}
+
+fn end_replaced(client: &Arc<ClientState>, key: RecordKey, before: Replaced) {
     if let Some((owner_id, chain)) = before.sign_in {
         owner_index::leave_later(client, &owner_id, key, chain);
     }
@@ -92,8 +97,15 @@ fn drop_tokens(client: &Arc<ClientState>, key: RecordKey, record: &GrantRecord) 
 /// Finds out what became of the last write of a sign-in that was given up: it may even be carried out later.
 ///
 /// If it stands and has replaced another sign-in of this key, it counts, because that other one is gone. If it has
-/// replaced none, nobody knows of it but a caller who was told that it failed: it is ended.
-async fn find_out(client: Arc<ClientState>, key: RecordKey, record: GrantRecord, before: Replaced) {
+/// replaced none, nobody knows of it but a caller who was told that it failed: it is ended. So it is if the user has
+/// asked to be signed out since `sign_outs` of them.
+async fn find_out(
+    client: Arc<ClientState>,
+    key: RecordKey,
+    record: GrantRecord,
+    before: Replaced,
+    sign_outs: u64,
+) {
     let until = client.now().mono + LATEST_WRITE;
     let mut pause = client.policy.retry_first;
     while !client.tasks.closing.is_cancelled() {
@@ -102,7 +114,12 @@ async fn find_out(client: Arc<ClientState>, key: RecordKey, record: GrantRecord,
                 record: StoredRecord::Grant(grant),
                 ..
             })) if grant.chain == record.chain => {
-                return stands(&client, key, &record, before).await;
+                let is_wanted = before.is_any() && !has_left(&client, key, sign_outs);
+                if is_wanted {
+                    return signed_in(&client, key, before);
+                }
+                end_replaced(&client, key, before);
+                return end(&client, key, &record).await;
             }
             Ok(_) if client.now().mono >= until => {
                 return drop_tokens(&client, key, &record);
@@ -118,10 +135,12 @@ async fn find_out(client: Arc<ClientState>, key: RecordKey, record: GrantRecord,
     }
 }
 
-async fn stands(client: &Arc<ClientState>, key: RecordKey, record: &GrantRecord, before: Replaced) {
-    if before.announced.is_some() || before.sign_in.is_some() {
-        return signed_in(client, key, before);
-    }
+/// Whether the user has asked to be signed out, after that many sign-outs.
+fn has_left(client: &ClientState, key: RecordKey, sign_outs: u64) -> bool {
+    client.live(key).sign_outs() > sign_outs
+}
+
+async fn end(client: &Arc<ClientState>, key: RecordKey, record: &GrantRecord) {
     let ending = Ending {
         only: Some(record.chain),
         ..Ending::default()
@@ -146,6 +165,12 @@ struct Replaced {
     announced: Option<Announced>,
     /// Its owner and its chain, as far as they are in an index.
     sign_in: Option<(String, ChainId)>,
+}
+
+impl Replaced {
+    const fn is_any(&self) -> bool {
+        self.announced.is_some() || self.sign_in.is_some()
+    }
 }
 
 /// Writes `record` over whatever is there; what is replaced by it, whose chain is announced before, comes to stand in

@@ -2,6 +2,7 @@
 //! a sign-out and a sweep; and many of them with one grant whose token has ended. See `--help`, and docs/proof.md.
 
 mod child;
+mod durable;
 mod points;
 mod rounds;
 mod stage;
@@ -28,6 +29,8 @@ enum Action {
     Stop(Rounds),
     /// Several processes with many callers each on one grant whose token is refused
     Stampede(stampede::Size),
+    /// What a refresh costs for being written down, beside the same on a store in memory
+    Durable(durable::Size),
     /// One process of the above
     #[command(hide = true)]
     Child(child::Orders),
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Action::Kill(rounds) => runtime.block_on(rounds::kill(&rounds.store, rounds.rounds)),
         Action::Stop(rounds) => runtime.block_on(rounds::stop(&rounds.store, rounds.rounds)),
         Action::Stampede(size) => runtime.block_on(stampede::run(&size)),
+        Action::Durable(size) => runtime.block_on(durable::run(&size)),
         Action::Child(orders) => child::run(orders).map(|()| true),
     });
     match outcome {

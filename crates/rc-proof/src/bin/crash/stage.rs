@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rc_auth::{Client, GrantKey};
+use rc_auth::{Client, GrantKey, store::TokenStore};
 use rc_sim::{Config, Server};
 use rc_store_sql::SqlStore;
 use tokio::{
@@ -40,6 +40,18 @@ impl Stage {
     ///
     /// When the store or the platform cannot be used.
     pub(crate) async fn set(store: &str) -> Result<Self, String> {
+        let opened = SqlStore::connect(store)
+            .await
+            .map_err(|error| error.to_string())?;
+        Self::on(store, opened).await
+    }
+
+    /// The same on a store that is open; `store` is its address, for other processes.
+    ///
+    /// # Errors
+    ///
+    /// When the platform cannot be used.
+    pub(crate) async fn on(store: &str, opened: impl TokenStore + 'static) -> Result<Self, String> {
         let mut config = Config::demo(77, CALLBACK);
         config.switches.limits.enabled = false;
         config.switches.sessions_per_extension_and_app = 1_000_000;
@@ -61,9 +73,6 @@ impl Stage {
             at: String::new(),
             callers: 0,
         };
-        let opened = SqlStore::connect(store)
-            .await
-            .map_err(|error| error.to_string())?;
         let points = Arc::new(Points::new(How::Kill, String::new()));
         let client = child::client(&orders, opened, points)?;
         Ok(Self {
