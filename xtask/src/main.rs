@@ -120,7 +120,7 @@ const CHORES: [Chore; 21] = [
     },
     Chore {
         name: "crash",
-        arguments: "[kill | stop | stampede]",
+        arguments: "[kill | stop | stampede | durable]",
         purpose: "kills and stops real processes at each point around their input and output, on SQLite and PostgreSQL; --rounds N",
         run: proof::crash,
     },

@@ -24,7 +24,7 @@ pub(crate) fn lives(arguments: &[String]) -> Outcome {
     run("lives", arguments)
 }
 
-/// `crash [kill | stop | stampede] [ARGUMENTS..]`
+/// `crash [kill | stop | stampede | durable] [ARGUMENTS..]`
 pub(crate) fn crash(arguments: &[String]) -> Outcome {
     crash::run(arguments)
 }
