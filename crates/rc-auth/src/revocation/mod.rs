@@ -1,5 +1,8 @@
 //! Telling the platform that a chain is over, until it has heard.
 
+mod announced;
+mod tombstone;
+
 use std::{sync::Arc, time::Duration};
 
 use rc_auth_core::{
@@ -7,7 +10,7 @@ use rc_auth_core::{
     Reply, SaveFailure, Secret, TokenError, TokenPair, TokenSet, Unfinished, refresh_request,
     revocation_request,
 };
-use rc_store::{Expect, RecordKey, Version};
+use rc_store::{Expect, RecordKey};
 
 use crate::{
     error::ErrorChain,
@@ -19,31 +22,17 @@ use crate::{
     telemetry,
 };
 
+pub(crate) use self::{
+    announced::{Announced, announce},
+    tombstone::Tombstone,
+};
+
 /// The first pause after a revocation that failed; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// How long a chain of unknown life is taken to live: as long as RingCentral's longest refresh tokens.
 const ASSUMED_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// How long a sign-in may take to replace a record, after it has said that it will.
-const ANNOUNCED_FOR: Duration = Duration::from_secs(60);
-
-/// A grant that is written down as signed out.
-pub(crate) struct Tombstone {
-    pub(crate) record: GrantRecord,
-    pub(crate) version: Version,
-}
-
-/// Whether it is written down that a chain is to be revoked is not known.
-pub(crate) struct NotAnnounced;
-
-/// A chain that is about to be replaced, as it was written down. Without a version: it was written down before.
-pub(crate) struct Announced {
-    key: RecordKey,
-    record: GrantRecord,
-    version: Option<Version>,
-}
 
 /// Goes on with a grant that is written down as signed out: asks for what was unfinished, revokes the
 /// chain, and deletes the record. `true`: nothing is left to do.
@@ -52,9 +41,9 @@ pub(crate) async fn resume(
     key: &RecordKey,
     mut stone: Tombstone,
 ) -> bool {
-    match was_replaced(client, &stone.record).await {
+    match announced::was_replaced(client, &stone.record).await {
         Some(true) => stone.record.about.replaced_under = None,
-        Some(false) => return give_up_announced(client, key, stone).await,
+        Some(false) => return announced::give_up(client, key, stone).await,
         // Still due: the next sweep looks again.
         None => return false,
     }
@@ -99,74 +88,8 @@ pub(crate) async fn resume(
         unfinished,
         reason,
     };
-    put_off(client, key, stone, pause(client, failures), unfinished).await;
+    tombstone::put_off(client, key, stone, pause(client, failures), unfinished).await;
     false
-}
-
-/// A chain was announced to be replaced, and still stands: whoever announced it has died, or its clock is behind
-/// this one and it is still at it. Looked at once more before the announcement is deleted. `true`: it is.
-async fn give_up_announced(client: &ClientState, key: &RecordKey, mut stone: Tombstone) -> bool {
-    let RecordState::SignedOut { failures, .. } = &mut stone.record.state else {
-        return true;
-    };
-    if *failures > 0 {
-        client.records.delete(key, stone.version).await;
-        return true;
-    }
-    *failures = 1;
-    put_off(client, key, stone, ANNOUNCED_FOR, None).await;
-    false
-}
-
-/// Whether the chain of a tombstone is out of use: where it names the record that it stood under, that is
-/// another one now. `None`: the store does not say.
-async fn was_replaced(client: &ClientState, stone: &GrantRecord) -> Option<bool> {
-    let Some(under) = &stone.about.replaced_under else {
-        return Some(true);
-    };
-    let Some(under) = RecordKey::from_hex(under) else {
-        return Some(true);
-    };
-    match client.records.read(&under).await {
-        Ok(Some(Found {
-            record: StoredRecord::Grant(grant),
-            ..
-        })) => Some(grant.chain != stone.chain),
-        Ok(_) => Some(true),
-        Err(_) => None,
-    }
-}
-
-/// Writes down that a revocation failed. Where a refresh was unfinished, the next try is not after the
-/// last chance to hear of it.
-async fn put_off(
-    client: &ClientState,
-    key: &RecordKey,
-    stone: Tombstone,
-    pause: Duration,
-    unfinished: Option<Unfinished>,
-) {
-    let now = client.now().wall;
-    let chance = unfinished
-        .and_then(|it| it.first_presented_at)
-        .and_then(|at| client.policy.last_chance_at(at))
-        .filter(|at| *at > now);
-    let due = now.saturating_add(pause);
-    let due = chance.map_or(due, |chance| chance.min(due));
-    let stored = StoredRecord::Grant(stone.record);
-    let expect = Expect::Version(stone.version);
-    let mut written = client.records.write(key, &stored, due, expect).await;
-    if let Err(SaveFailure::Conflict) = written
-        && let Ok(None) = client.records.read(key).await
-    {
-        // Somebody took the chain for one that is in use, and it has come out of use since.
-        let again = client.records.write(key, &stored, due, Expect::Absent);
-        written = again.await;
-    }
-    if let Err(failure) = written {
-        // Still due: the next sweep finds it as it is.
-        tracing::warn!(record = ?key, ?failure, "a failed revocation could not be noted");
-    }
 }
 
 /// Doubled each time, and spread by up to as much again, so that an outage is not followed by a rush.
@@ -272,59 +195,6 @@ fn names_the_token_dead(refusal: &Refusal) -> bool {
             && refusal.error() == Some("invalid_token"))
 }
 
-/// Writes down that the chain of `record` is to be revoked, before another sign-in replaces it under
-/// `key`. `None`: there is nothing to revoke.
-///
-/// # Errors
-///
-/// When that may not be written down: should it be replaced all the same and this process die, nobody would revoke it.
-pub(crate) async fn announce(
-    client: &ClientState,
-    key: &RecordKey,
-    record: &GrantRecord,
-) -> Result<Option<Announced>, NotAnnounced> {
-    let Some(mut stone) = to_be_replaced(record) else {
-        return Ok(None);
-    };
-    let Some(token) = stone.revocable() else {
-        return Ok(None);
-    };
-    let own_key = revocation_record_key(&client.platform.app, token);
-    stone.about.replaced_under = Some(key.to_hex());
-    let due = client.now().wall.saturating_add(ANNOUNCED_FOR);
-    let stored = StoredRecord::Grant(stone.clone());
-    let written = client
-        .records
-        .write(&own_key, &stored, due, Expect::Absent)
-        .await;
-    stone.about.replaced_under = None;
-    let version = match written {
-        Ok(version) => Some(version),
-        Err(SaveFailure::Conflict) => None,
-        Err(SaveFailure::OutcomeUnknown) => return Err(NotAnnounced),
-    };
-    Ok(Some(Announced {
-        key: own_key,
-        record: stone,
-        version,
-    }))
-}
-
-/// What is written down of a chain that is about to be replaced. The user may have signed out, and the platform not
-/// heard of it yet; but nobody has looked at the new note: its failures are counted anew.
-fn to_be_replaced(record: &GrantRecord) -> Option<GrantRecord> {
-    let mut stone = match &record.state {
-        RecordState::SignedOut { .. } => record.clone(),
-        RecordState::Idle { .. } | RecordState::Refreshing { .. } | RecordState::Ended { .. } => {
-            record.signed_out(None)?
-        }
-    };
-    if let RecordState::SignedOut { failures, .. } = &mut stone.state {
-        *failures = 0;
-    }
-    Some(stone)
-}
-
 /// Revokes a chain that was announced and is replaced now.
 pub(crate) async fn of_replaced(client: Arc<ClientState>, announced: Announced) {
     let Announced {
@@ -416,24 +286,4 @@ async fn bury(client: &Arc<ClientState>, record: GrantRecord) {
         }
     }
     tracing::warn!("a chain could neither be revoked nor noted; it ends by itself");
-}
-
-#[cfg(test)]
-mod tests {
-    use rc_auth_core::Timestamp;
-
-    use super::*;
-
-    /// Otherwise a process whose clock is ahead takes the new note for one that was looked at before, and deletes it
-    /// while the sign-in is still at work.
-    #[test]
-    fn a_chain_that_could_not_be_revoked_is_announced_without_its_failures() {
-        let end = Timestamp::from_unix_millis(1_800_000_000_000);
-        let mut tombstone = GrantRecord::orphan(ChainId::new([1; 16]), Secret::new("spent"), end);
-        let unannounced = tombstone.clone();
-        if let RecordState::SignedOut { failures, .. } = &mut tombstone.state {
-            *failures = 3;
-        }
-        assert_eq!(to_be_replaced(&tombstone), Some(unannounced));
-    }
 }

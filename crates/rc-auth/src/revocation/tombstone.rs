@@ -1,0 +1,46 @@
+//! A grant that is over, in the store until the platform has heard.
+
+use std::time::Duration;
+
+use rc_auth_core::{GrantRecord, SaveFailure, Unfinished};
+use rc_store::{Expect, RecordKey, Version};
+
+use crate::{records::StoredRecord, state::ClientState};
+
+/// A grant that is written down as signed out.
+pub(crate) struct Tombstone {
+    pub(crate) record: GrantRecord,
+    pub(crate) version: Version,
+}
+
+/// Writes down that a revocation failed. Where a refresh was unfinished, the next try is not after the
+/// last chance to hear of it.
+pub(super) async fn put_off(
+    client: &ClientState,
+    key: &RecordKey,
+    stone: Tombstone,
+    pause: Duration,
+    unfinished: Option<Unfinished>,
+) {
+    let now = client.now().wall;
+    let chance = unfinished
+        .and_then(|it| it.first_presented_at)
+        .and_then(|at| client.policy.last_chance_at(at))
+        .filter(|at| *at > now);
+    let due = now.saturating_add(pause);
+    let due = chance.map_or(due, |chance| chance.min(due));
+    let stored = StoredRecord::Grant(stone.record);
+    let expect = Expect::Version(stone.version);
+    let mut written = client.records.write(key, &stored, due, expect).await;
+    if let Err(SaveFailure::Conflict) = written
+        && let Ok(None) = client.records.read(key).await
+    {
+        // Somebody took the chain for one that is in use, and it has come out of use since.
+        let again = client.records.write(key, &stored, due, Expect::Absent);
+        written = again.await;
+    }
+    if let Err(failure) = written {
+        // Still due: the next sweep finds it as it is.
+        tracing::warn!(record = ?key, ?failure, "a failed revocation could not be noted");
+    }
+}
