@@ -1,6 +1,6 @@
 //! What an event does.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use rc_auth_core::{
     Generation, GrantRecord, Input, LoadFailure, Loaded, PairId, RecordState, Reply, SaveFailure,
@@ -178,7 +178,10 @@ impl World {
                 version: to_version(version),
             })
         });
-        let silent_for = silent_for.unwrap_or_default();
+        let silent_for = match silent_for {
+            Some(_) if self.has_no_patience() => Duration::MAX,
+            other => other.unwrap_or_default(),
+        };
         self.feed(p, Input::Loaded(Ok(Loaded { held, silent_for })))
     }
 

@@ -43,6 +43,12 @@ pub(crate) enum Defect {
     /// A lost answer is told as a refusal.
     #[cfg(test)]
     LossIsRefusal,
+    /// The new pair is taken for written, and is not.
+    #[cfg(test)]
+    NoCommit,
+    /// Whoever finds an intent takes its owner for gone.
+    #[cfg(test)]
+    NoPatience,
 }
 
 impl Default for Bounds {

@@ -104,10 +104,17 @@ impl World {
         Ok(())
     }
 
-    /// An intent that a defect only pretends to write.
+    /// A record that a defect only pretends to write.
     pub(crate) fn forges(&self, record: &GrantRecord) -> bool {
-        let is_intent = matches!(record.state, RecordState::Refreshing { .. });
-        is_intent && self.defect.skips_the_intent()
+        match record.state {
+            RecordState::Refreshing { .. } => self.defect.skips_the_intent(),
+            RecordState::Idle { .. } => self.defect.skips_the_commit(),
+            RecordState::SignedOut { .. } | RecordState::Ended { .. } => false,
+        }
+    }
+
+    pub(crate) fn has_no_patience(&self) -> bool {
+        self.defect.has_no_patience()
     }
 
     pub(crate) fn writes_blindly(&self) -> bool {
@@ -125,6 +132,22 @@ impl Defect {
             Self::None => false,
             #[cfg(test)]
             other => other == Self::NoIntent,
+        }
+    }
+
+    fn skips_the_commit(self) -> bool {
+        match self {
+            Self::None => false,
+            #[cfg(test)]
+            other => other == Self::NoCommit,
+        }
+    }
+
+    fn has_no_patience(self) -> bool {
+        match self {
+            Self::None => false,
+            #[cfg(test)]
+            other => other == Self::NoPatience,
         }
     }
 

@@ -60,3 +60,23 @@ fn a_grant_that_dies_of_a_lost_answer_is_found() {
     let found = explore(&bounds).unwrap();
     assert_eq!(broken(&found), Some("5 dead only by code"));
 }
+
+#[test]
+fn a_pair_that_is_used_before_it_is_saved_is_found() {
+    let found = explore(&small(Defect::NoCommit)).unwrap();
+    assert_eq!(broken(&found), Some("1 saved before used"));
+}
+
+#[test]
+fn a_process_that_waits_for_no_owner_is_found() {
+    let found = explore(&small(Defect::NoPatience)).unwrap();
+    let name = broken(&found);
+    // The shortest way takes the intent away before its owner has sent.
+    assert!(
+        matches!(
+            name,
+            Some("7 one refresh in flight" | "2 intent before send")
+        ),
+        "{found:?}"
+    );
+}
