@@ -427,6 +427,28 @@ fn a_failed_sign_in_that_nobody_knows_of_is_ended_when_its_write_comes_late() {
 }
 
 #[test]
+fn a_failed_sign_in_whose_write_comes_late_undoes_no_sign_out() {
+    let store = ReadOnly::new();
+    let late = LateWrites::of(&store);
+    let is_away = store.is_away.clone();
+    let town = Town::with(15, Arc::new(store), |_| {});
+    let (a, b) = (town.process(), town.process().sweeps());
+    town.sign_in(&b.client, "user");
+    sign_in_that_is_written_late(&town, &a.client, &late);
+    // Before the process has found its write in the store, the user leaves.
+    is_away.store(true, Ordering::Relaxed);
+    let grant = a.client.grant(&GrantKey::new("user"));
+    let answer = town.run(async { grant.sign_out().await });
+    assert!(answer.is_err(), "not written down: {answer:?}");
+    is_away.store(false, Ordering::Relaxed);
+    town.until(MINUTE, || town.counters().live_sessions == 0);
+    for process in [&a, &b] {
+        let grant = process.client.grant(&GrantKey::new("user"));
+        assert!(town.run(grant.get(processes::ME).send()).is_err());
+    }
+}
+
+#[test]
 fn a_sign_out_that_could_not_read_the_record_spares_who_signs_in_later_elsewhere() {
     let store = ReadOnly::new();
     let is_away = store.is_away.clone();
