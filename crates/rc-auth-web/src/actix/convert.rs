@@ -33,7 +33,7 @@ static NAMES: LazyLock<Vec<(Name02, HeaderName)>> = LazyLock::new(|| {
 /// A request as this crate reads it, for an application with handlers of its own: its method and target, and a copy
 /// of the headers that matter here.
 ///
-/// Costs about a microsecond: convert once per request, in a middleware.
+/// Convert once per request, in a middleware: what each handler needs can be kept among the request's extensions.
 ///
 /// # Errors
 ///
