@@ -80,7 +80,7 @@ impl Call {
         match (expected, result) {
             // Another process is told within a second, and the longest time that a read takes.
             (Expected::In, Err(CallError::Grant(GrantError::SignInAgain { reason })))
-                if began > since + SECOND + self.chance.slowest_read()
+                if began > since + SECOND + self.chance.setting.slowest_read
                     && !may_end(*reason, &self.chance) =>
             {
                 self.complain(&format!("LOCKED OUT: {reason:?}"));
@@ -93,10 +93,10 @@ impl Call {
                 }
             }
             (Expected::In, Err(CallError::Grant(error @ GrantError::Unavailable { .. })))
-                if self.chance.is_perfect()
+                if self.chance.setting.is_perfect()
                     // There, a process that died is waited for for a minute.
-                    && !self.chance.is_strict
-                    && !self.chance.has_budget
+                    && !self.chance.setting.is_strict
+                    && !self.chance.setting.has_budget
                     && self.chance.is_over_outages(began)
                     && !self.ledger.has_wrong_clocks()
                     && !is_forced_too_often(error) =>
@@ -118,7 +118,7 @@ pub(crate) fn may_end(reason: EndReason, chance: &Chance) -> bool {
         EndReason::TokenDead => chance.has_lied(),
         _ => false,
     };
-    chance.is_strict && unknowable
+    chance.setting.is_strict && unknowable
 }
 
 /// An API that refuses every token is not given a new one for each call: that pause is meant.

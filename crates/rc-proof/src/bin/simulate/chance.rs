@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use crate::setting::Setting;
+
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -51,9 +53,6 @@ impl Dice {
         Duration::from_micros(self.roll(micros + 1))
     }
 }
-
-/// How long a slow read of the store takes at most.
-pub(crate) const SLOW_READ: Duration = Duration::from_secs(4);
 
 /// How long after an outage of the store callers may still be turned away: its longest pause, and a read.
 const AFTER_STORE: Duration = Duration::from_secs(8);
@@ -120,22 +119,7 @@ pub(crate) struct Chance {
     is_bad: AtomicBool,
     /// The platform has said 503 although it carried a request out.
     has_lied: AtomicBool,
-    /// How many of the store's operations fail, in percent.
-    pub(crate) store: u64,
-    /// How many refreshes and revocations fail, in percent.
-    pub(crate) platform: u64,
-    /// Whether the store tells of changes, or has to be asked.
-    pub(crate) tells_changes: bool,
-    /// Whether the platform takes each refresh token once ever.
-    pub(crate) is_strict: bool,
-    /// How many answers of the store are slow, in percent.
-    pub(crate) slow: u64,
-    /// Whether token requests are counted as the platform counts them.
-    pub(crate) has_budget: bool,
-    /// Whether grants end that nobody uses, so that each use is written down.
-    pub(crate) ends_idle: bool,
-    /// Whether refresh tokens live for minutes, so that grants nobody uses have to be kept alive.
-    pub(crate) has_short_lives: bool,
+    pub(crate) setting: Setting,
     outages: Mutex<Outages>,
     /// Only these may fail; `None`: all that the dice say.
     only: Option<BTreeSet<Op>>,
@@ -153,19 +137,11 @@ struct Outages {
 
 impl Chance {
     pub(crate) fn new(seed: u64, only: Option<BTreeSet<Op>>) -> Self {
-        let mut dice = Dice::new(seed, 1, 0);
         Self {
             seed,
             is_bad: AtomicBool::new(false),
             has_lied: AtomicBool::new(false),
-            store: dice.pick([0, 3, 8, 20]),
-            platform: dice.pick([0, 10, 30, 60]),
-            tells_changes: dice.roll(2) == 0,
-            is_strict: dice.roll(6) == 0,
-            slow: dice.pick([0, 3, 3, 15]),
-            has_budget: dice.roll(4) == 0,
-            ends_idle: dice.roll(4) == 0,
-            has_short_lives: dice.roll(8) == 0,
+            setting: Setting::of(seed),
             outages: Mutex::default(),
             only,
             counts: Mutex::default(),
@@ -199,20 +175,6 @@ impl Chance {
             lock(&self.struck).insert(draws.op);
         }
         strikes
-    }
-
-    /// Whether neither store nor platform ever fails with this seed, but for outages.
-    pub(crate) fn is_perfect(&self) -> bool {
-        self.store == 0 && self.platform == 0
-    }
-
-    /// How long a slow read takes at most.
-    pub(crate) fn slowest_read(&self) -> Duration {
-        if self.slow == 0 {
-            Duration::ZERO
-        } else {
-            SLOW_READ
-        }
     }
 
     /// A process cannot reach the store until then.
@@ -290,42 +252,6 @@ impl Chance {
     /// The operations that failed.
     pub(crate) fn struck(&self) -> BTreeSet<Op> {
         lock(&self.struck).clone()
-    }
-}
-
-impl fmt::Display for Chance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            store,
-            platform,
-            slow,
-            ..
-        } = self;
-        let budget = if self.has_budget {
-            "; token requests are counted"
-        } else {
-            ""
-        };
-        let lives = if self.has_short_lives {
-            "; refresh tokens live for 24 minutes"
-        } else {
-            ""
-        };
-        let told = if self.tells_changes {
-            "tells"
-        } else {
-            "does not tell"
-        };
-        let replay = if self.is_strict {
-            "takes each refresh token once"
-        } else {
-            "repeats answers"
-        };
-        write!(
-            f,
-            "with a store that fails {store} %, is slow {slow} % and {told} of changes, and a platform that fails \
-             {platform} % and {replay}{budget}{lives}"
-        )
     }
 }
 

@@ -103,7 +103,7 @@ impl Story {
         let of = |state: &str| states.get(state).copied().unwrap_or_default();
         // Whoever has signed out may still be waiting for the revocation.
         let mut known = of("idle") + of("signed_out") + excused;
-        if self.chance.is_strict {
+        if self.chance.setting.is_strict {
             // Nobody can know whether the platform has ended it too, nor get the pair of a lost answer.
             known += of("ended") + self.chance.lost_answers();
         }

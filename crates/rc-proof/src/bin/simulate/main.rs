@@ -8,6 +8,7 @@ mod ledger;
 mod network;
 mod plan;
 mod series;
+mod setting;
 mod shrink;
 mod store;
 mod story;

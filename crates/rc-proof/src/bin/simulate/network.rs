@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::{
     SECOND,
     chance::{Chance, Dice, Draws, Place},
+    setting::Wrong,
     town::Town,
     trace::{Trace, Who},
 };
@@ -71,37 +72,40 @@ fn purpose(outgoing: &Outgoing) -> (&'static str, Option<Target>) {
     }
 }
 
-/// What goes wrong with a request.
-enum Wrong {
+/// A request that something goes wrong with.
+enum Unlucky {
     At(Target, Fault),
-    /// No connection: not one byte leaves.
+    /// It does not come to the platform.
     Unreachable,
 }
 
-fn any_fault(dice: &mut Dice) -> (&'static str, Fault) {
-    match dice.roll(8) {
-        0 => ("lost on the way there", Fault::DropBefore),
-        1 => ("the answer is lost", Fault::DropAfter),
-        2 => ("the answer is late", Fault::Delay(dice.up_to(45 * SECOND))),
-        3 => (
+/// How `wrong` is told, and what the platform does; `None`: the request does not come to it.
+fn fault(wrong: Wrong, dice: &mut Dice) -> (&'static str, Option<Fault>) {
+    let (kind, fault) = match wrong {
+        Wrong::Unreachable => return ("cannot be reached", None),
+        Wrong::LostOnTheWay => ("lost on the way there", Fault::DropBefore),
+        Wrong::AnswerLost => ("the answer is lost", Fault::DropAfter),
+        Wrong::AnswerLate => ("the answer is late", Fault::Delay(dice.up_to(45 * SECOND))),
+        Wrong::Unavailable => (
             "503",
             Fault::Replace(answer(StatusCode::SERVICE_UNAVAILABLE)),
         ),
-        4 => {
+        Wrong::UnavailableAfterIt => {
             let carried_out = answer(StatusCode::SERVICE_UNAVAILABLE).carried_out();
             ("503 although carried out", Fault::Replace(carried_out))
         }
-        5 => {
+        Wrong::Limited => {
             let limited = answer(StatusCode::TOO_MANY_REQUESTS);
             let limited = limited.header(header::RETRY_AFTER, HeaderValue::from_static("20"));
             ("429", Fault::Replace(limited))
         }
-        6 => {
+        Wrong::Page => {
             let page = Replacement::new(StatusCode::OK, "<html>").carried_out();
             ("a page instead of the answer", Fault::Replace(page))
         }
-        _ => ("the answer is cut short", Fault::Truncate(40)),
-    }
+        Wrong::CutShort => ("the answer is cut short", Fault::Truncate(40)),
+    };
+    (kind, Some(fault))
 }
 
 fn unreachable() -> TransportError {
@@ -113,32 +117,24 @@ fn answer(status: StatusCode) -> Replacement {
 }
 
 impl Network {
-    fn fault(&self, draws: &mut Draws, target: Option<Target>) -> Option<Wrong> {
-        let target = target?;
+    /// What becomes of a request to `target` that fails; `None`: it does not fail.
+    fn wrong(&self, draws: &mut Draws, target: Target) -> Option<Unlucky> {
         if !self.chance.has_platform(self.there.now().mono) {
-            return Some(Wrong::Unreachable);
+            return Some(Unlucky::Unreachable);
         }
-        let strikes = self.chance.strikes(draws, self.chance.platform);
-        let is_unreachable = draws.dice.roll(9) == 0;
-        let (kind, fault) = any_fault(&mut draws.dice);
-        if !strikes {
+        let setting = &self.chance.setting;
+        if !self.chance.strikes(draws, setting.platform) {
             return None;
         }
-        if is_unreachable {
-            let kind = "cannot be reached";
-            self.trace.note(Who::Platform, Who::World, kind, || {
-                format!("[{}]", draws.op)
-            });
-            return Some(Wrong::Unreachable);
-        }
-        if matches!(&fault, Fault::Replace(answer) if answer.carried_out && answer.status.is_server_error())
-        {
+        let wrong = setting.wrong(&mut draws.dice);
+        let (kind, fault) = fault(wrong, &mut draws.dice);
+        if wrong == Wrong::UnavailableAfterIt {
             self.chance.lies();
         }
         self.trace.note(Who::Platform, Who::World, kind, || {
             format!("[{}]", draws.op)
         });
-        Some(Wrong::At(target, fault))
+        Some(fault.map_or(Unlucky::Unreachable, |fault| Unlucky::At(target, fault)))
     }
 }
 
@@ -149,14 +145,14 @@ impl HttpClient for Network {
         let (this, op) = (Who::Process(self.process), draws.op);
         self.trace
             .note(this, Who::Platform, what, || format!("[{op}]"));
-        let fault = self.fault(&mut draws, target);
+        let wrong = target.and_then(|target| self.wrong(&mut draws, target));
         let (town, there, trace) = (self.town.clone(), self.there.clone(), self.trace.clone());
         let transport = town.transport(&there);
         let out = async move {
             nap(&there, draws.dice.up_to(SECOND / 20)).await;
-            match fault {
-                Some(Wrong::At(target, fault)) => town.platform().queue_fault(target, fault, 1),
-                Some(Wrong::Unreachable) => return Err(unreachable()),
+            match wrong {
+                Some(Unlucky::At(target, fault)) => town.platform().queue_fault(target, fault, 1),
+                Some(Unlucky::Unreachable) => return Err(unreachable()),
                 None => {}
             }
             let answer = transport.send(outgoing).await;

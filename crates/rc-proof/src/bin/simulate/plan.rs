@@ -13,6 +13,90 @@ fn count(dice: &mut Dice) -> u64 {
     range.start + dice.roll(range.end - range.start)
 }
 
+/// What a seed does often, seldom, or never.
+///
+/// A run that does everything does little of each, and what takes three steps of two kinds in a row never comes.
+/// Three seeds in four leave some kinds of steps out and do others more often ("swarm testing": Groce and others,
+/// ISSTA 2012).
+#[derive(Clone, Copy, Debug)]
+struct Mix {
+    /// How often each of [`KINDS`] comes.
+    weights: [u64; KINDS.len()],
+    /// Most pauses are at most so long.
+    short: Duration,
+    /// The others, one in `long_one_in`.
+    long: Duration,
+    long_one_in: u64,
+}
+
+impl Mix {
+    fn of(seed: u64) -> Self {
+        let mut dice = Dice::new(seed, 3, 0);
+        let is_plain = dice.roll(4) == 0;
+        Self {
+            weights: KINDS.map(|(kind, weight)| match kind {
+                _ if is_plain => weight,
+                Kind::Call | Kind::ExpireAccessTokens => weight * dice.pick([1, 1, 3]),
+                _ => weight * dice.pick([0, 1, 1, 4]),
+            }),
+            short: dice.pick([SECOND / 20, SECOND / 2, SECOND / 2, 2 * SECOND]),
+            long: dice.pick([10 * SECOND, 10 * SECOND, 40 * SECOND]),
+            long_one_in: dice.pick([3, 4, 4, 12]),
+        }
+    }
+
+    fn kind(&self, dice: &mut Dice) -> Kind {
+        let mut rolled = dice.roll(self.weights.iter().sum());
+        for (weight, (kind, _)) in self.weights.iter().zip(KINDS) {
+            match rolled.checked_sub(*weight) {
+                Some(rest) => rolled = rest,
+                None => return kind,
+            }
+        }
+        Kind::Call
+    }
+
+    fn pause(&self, dice: &mut Dice) -> Duration {
+        let is_long = dice.roll(self.long_one_in) == 0;
+        dice.up_to(if is_long { self.long } else { self.short })
+    }
+}
+
+/// A kind of [`Action`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Call,
+    Calls,
+    Refresh,
+    ExpireAccessTokens,
+    SignIn,
+    SignOut,
+    SignOutAndIn,
+    Kill,
+    Suspend,
+    SetClock,
+    LoseStore,
+    LosePlatform,
+    Pass,
+}
+
+/// All kinds, and how often each comes in 100 steps of a plain seed.
+const KINDS: [(Kind, u64); 13] = [
+    (Kind::Call, 34),
+    (Kind::Calls, 6),
+    (Kind::Refresh, 9),
+    (Kind::ExpireAccessTokens, 13),
+    (Kind::SignIn, 8),
+    (Kind::SignOut, 5),
+    (Kind::SignOutAndIn, 5),
+    (Kind::Kill, 6),
+    (Kind::Suspend, 4),
+    (Kind::SetClock, 3),
+    (Kind::LoseStore, 2),
+    (Kind::LosePlatform, 2),
+    (Kind::Pass, 3),
+];
+
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Action {
@@ -58,44 +142,42 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    fn draw(seed: u64, number: u64) -> Self {
+    fn draw(seed: u64, number: u64, mix: &Mix) -> Self {
         let mut dice = Dice::new(seed, 0, number + 1);
         let process = dice.roll(64) as usize;
         let user = dice.roll(64) as usize;
-        let action = match dice.roll(100) {
-            0..34 => Action::Call,
-            34..40 => Action::Calls,
-            40..49 => Action::Refresh,
-            49..62 => Action::ExpireAccessTokens,
-            62..70 => Action::SignIn,
-            70..75 => Action::SignOut,
-            75..80 => Action::SignOutAndIn,
-            80..86 => Action::Kill,
-            86..90 => Action::Suspend(dice.up_to(150 * SECOND)),
-            90..93 => Action::SetClock(dice.pick([-7200, -3000, -90, 0, 90, 3000, 7200])),
-            93..95 => Action::LoseStore(
+        let action = match mix.kind(&mut dice) {
+            Kind::Call => Action::Call,
+            Kind::Calls => Action::Calls,
+            Kind::Refresh => Action::Refresh,
+            Kind::ExpireAccessTokens => Action::ExpireAccessTokens,
+            Kind::SignIn => Action::SignIn,
+            Kind::SignOut => Action::SignOut,
+            Kind::SignOutAndIn => Action::SignOutAndIn,
+            Kind::Kill => Action::Kill,
+            Kind::Suspend => Action::Suspend(dice.up_to(150 * SECOND)),
+            Kind::SetClock => Action::SetClock(dice.pick([-7200, -3000, -90, 0, 90, 3000, 7200])),
+            Kind::LoseStore => Action::LoseStore(
                 dice.up_to(100 * SECOND),
                 dice.pick([Reach::One, Reach::Everybody]),
             ),
-            95..97 => Action::LosePlatform(dice.up_to(100 * SECOND)),
-            _ => Action::Pass(dice.up_to(90 * SECOND)),
+            Kind::LosePlatform => Action::LosePlatform(dice.up_to(100 * SECOND)),
+            Kind::Pass => Action::Pass(dice.up_to(90 * SECOND)),
         };
-        let is_long = dice.roll(4) == 0;
-        let pause = dice.up_to(if is_long { 10 * SECOND } else { SECOND / 2 });
         Self {
             action,
             process,
             user,
-            pause,
+            pause: mix.pause(&mut dice),
         }
     }
 }
 
 /// The steps of a seed, or those named.
 pub(crate) fn steps(seed: u64, only: Option<&BTreeSet<u64>>) -> Vec<(u64, Step)> {
-    let mut dice = Dice::new(seed, 0, 0);
-    (0..count(&mut dice))
+    let mix = Mix::of(seed);
+    (0..count(&mut Dice::new(seed, 0, 0)))
         .filter(|number| only.is_none_or(|only| only.contains(number)))
-        .map(|number| (number, Step::draw(seed, number)))
+        .map(|number| (number, Step::draw(seed, number, &mix)))
         .collect()
 }

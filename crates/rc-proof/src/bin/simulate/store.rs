@@ -13,8 +13,9 @@ use rc_auth::{
 
 use crate::{
     SECOND,
-    chance::{Chance, Draws, Place, SLOW_READ},
+    chance::{Chance, Draws, Place},
     network::{elsewhere, nap},
+    setting::Fate,
     trace::{Trace, Who},
 };
 
@@ -39,18 +40,6 @@ impl std::fmt::Debug for FarStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("FarStore")
     }
-}
-
-/// What becomes of a write.
-#[derive(Clone, Copy)]
-enum Fate {
-    Answered,
-    /// It fails, and nothing is written.
-    Lost,
-    /// It fails although it is written.
-    AnswerLost,
-    /// It fails, and is written seconds later.
-    Late,
 }
 
 impl FarStore {
@@ -81,11 +70,10 @@ impl FarStore {
         Err(StoreError::unavailable("no way to the store"))
     }
 
-    fn fate(&self, draws: &mut Draws) -> Fate {
-        if !self.chance.strikes(draws, self.chance.store) {
-            return Fate::Answered;
-        }
-        draws.dice.pick([Fate::Lost, Fate::AnswerLost, Fate::Late])
+    /// `None`: it does not fail.
+    fn fate(&self, draws: &mut Draws) -> Option<Fate> {
+        let strikes = self.chance.strikes(draws, self.chance.setting.writes);
+        strikes.then(|| self.chance.setting.fate(&mut draws.dice))
     }
 
     fn asks(&self, draws: &Draws, kind: &'static str, detail: impl FnOnce() -> String) {
@@ -103,7 +91,7 @@ impl FarStore {
 
     /// The way back, which now and then takes up to `slow`.
     async fn travel_back(&self, draws: &mut Draws, slow: Duration) {
-        let most = if draws.dice.roll(100) < self.chance.slow && self.chance.is_bad() {
+        let most = if draws.dice.roll(100) < self.chance.setting.slow && self.chance.is_bad() {
             slow
         } else {
             TRIP
@@ -124,9 +112,10 @@ impl FarStore {
         elsewhere(&self.there, async move {
             nap(&far.there, draws.dice.up_to(TRIP)).await;
             far.reach()?;
-            let fails = far.chance.strikes(&mut draws, far.chance.store);
+            let fails = far.chance.strikes(&mut draws, far.chance.setting.reads);
             let read = work.await;
-            far.travel_back(&mut draws, SLOW_READ).await;
+            far.travel_back(&mut draws, far.chance.setting.slowest_read)
+                .await;
             if fails {
                 far.hears("a read fails", || draws.op.to_string());
                 return Err(failed(&mut draws));
@@ -160,9 +149,10 @@ impl FarStore {
     ) -> Result<T, StoreError> {
         let op = draws.op.to_string();
         match self.fate(&mut draws) {
-            Fate::Answered => {
+            None => {
                 let written = work.await;
-                self.travel_back(&mut draws, 8 * SECOND).await;
+                self.travel_back(&mut draws, 2 * self.chance.setting.slowest_read)
+                    .await;
                 match &written {
                     Ok(_) => self.hears("written", || op),
                     Err(StoreError::Conflict) => self.hears("a conflict", || op),
@@ -170,13 +160,13 @@ impl FarStore {
                 }
                 return written;
             }
-            Fate::Lost => self.hears("a write fails", || op),
-            Fate::AnswerLost => {
+            Some(Fate::Lost) => self.hears("a write fails", || op),
+            Some(Fate::AnswerLost) => {
                 // Whether it is a conflict is lost with the answer.
                 let _ = work.await;
                 self.hears("a write fails after it", || op);
             }
-            Fate::Late => {
+            Some(Fate::Late) => {
                 self.write_later(draws, work);
                 self.hears("a write fails before it", || op);
             }
@@ -291,7 +281,9 @@ impl TokenStore for FarStore {
     }
 
     fn changes(&self) -> Option<ChangeStream> {
-        self.store.changes().filter(|_| self.chance.tells_changes)
+        self.store
+            .changes()
+            .filter(|_| self.chance.setting.tells_changes)
     }
 
     fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -10,7 +10,7 @@ use rc_auth::{
 use crate::{
     SECOND,
     call::Call,
-    chance::{Chance, Dice, Op},
+    chance::{Chance, Op},
     ledger::{Expected, Ledger, grant_key},
     network::Network,
     plan::{self, Action, Reach, Step},
@@ -81,12 +81,9 @@ impl Story {
     /// When it cannot be set up.
     pub(crate) fn run(script: &Script) -> Result<Outcome, String> {
         let steps = plan::steps(script.seed, script.steps.as_ref());
-        let mut dice = Dice::new(script.seed, 1, 1);
-        let processes = 2 + dice.roll(3);
-        let users = 1 + dice.roll(3);
-        let mut story = Self::new(script, usize::try_from(users).unwrap_or(1))?;
+        let mut story = Self::new(script)?;
         let mut lives = Vec::new();
-        for _ in 0..processes {
+        for _ in 0..story.chance.setting.processes {
             lives.push(story.life()?);
         }
         story.play(&mut lives, &steps)?;
@@ -101,17 +98,18 @@ impl Story {
         })
     }
 
-    fn new(script: &Script, users: usize) -> Result<Self, String> {
+    fn new(script: &Script) -> Result<Self, String> {
         let chance = Arc::new(Chance::new(script.seed, script.faults.clone()));
+        let setting = &chance.setting;
         let town = Arc::new(Town::new(
             script.seed,
-            chance.is_strict,
-            chance.has_short_lives,
+            setting.is_strict,
+            setting.has_short_lives,
         )?);
         Ok(Self {
             store: Arc::new(MemoryStore::new()),
             there: town.world.process(),
-            ledger: Arc::new(Ledger::new(town.world.clone(), users)),
+            ledger: Arc::new(Ledger::new(town.world.clone(), setting.users)),
             trace: Arc::new(Trace::new(town.world.clone(), script.keeps)),
             town,
             chance,
@@ -123,8 +121,9 @@ impl Story {
 
     fn play(&mut self, lives: &mut Vec<Life>, steps: &[(u64, Step)]) -> Result<(), String> {
         let chance = &self.chance;
-        self.trace
-            .note(Who::World, Who::World, "is made", || chance.to_string());
+        self.trace.note(Who::World, Who::World, "is made", || {
+            chance.setting.to_string()
+        });
         for user in 0..self.ledger.users() {
             let life = &lives[user % lives.len()];
             self.sign_in(life, user);
@@ -173,21 +172,21 @@ impl Story {
         };
         let mut policy = RefreshPolicy::default();
         // No clock that is wrong makes so long a time pass; uses are noted all the same.
-        let max_idle = if self.chance.has_short_lives {
+        let max_idle = if self.chance.setting.has_short_lives {
             RefreshPolicy::MIN_LIFE
         } else {
             8 * HOUR
         };
-        policy.max_idle = self.chance.ends_idle.then_some(max_idle);
+        policy.max_idle = self.chance.setting.ends_idle.then_some(max_idle);
         let mut builder = Client::builder(self.town.app.clone())
             .clear_text_store(store)
             .refresh_policy(policy)
             .environment(Arc::new(process.clone()))
             .transport(Arc::new(network));
-        if !self.chance.has_budget {
+        if !self.chance.setting.has_budget {
             builder = builder.auth_budget(AuthBudget::Off);
         }
-        if self.chance.is_strict {
+        if self.chance.setting.is_strict {
             builder = builder.refresh_replay(RefreshReplay::None);
         }
         let this = Who::Process(number);
@@ -228,9 +227,13 @@ impl Story {
             }
             Action::Suspend(time) => self.suspend(&mut lives[which], time),
             // Where all clocks are behind, nobody would keep a grant alive in time.
-            Action::SetClock(_) if self.chance.has_short_lives => self.town.world.pass(LONG_PASS),
+            Action::SetClock(_) if self.chance.setting.has_short_lives => {
+                self.town.world.pass(LONG_PASS);
+            }
             Action::SetClock(seconds) => self.set_clock(&lives[which], seconds),
-            Action::Pass(_) if self.chance.has_short_lives => self.town.world.pass(LONG_PASS),
+            Action::Pass(_) if self.chance.setting.has_short_lives => {
+                self.town.world.pass(LONG_PASS);
+            }
             Action::Pass(time) => self.town.world.pass(time),
             Action::LoseStore(time, Reach::One) => self.lose_store(&lives[which], time),
             Action::LoseStore(time, Reach::Everybody) => {
@@ -309,7 +312,7 @@ impl Story {
         life.process.spawn(Box::pin(async move {
             let result = grant.sign_out().await;
             let was_over = matches!(result, Ok(SignedOut::AlreadyOver));
-            if before == Expected::In && was_over && !chance.is_strict {
+            if before == Expected::In && was_over && !chance.setting.is_strict {
                 ledger.complain(&format!("ALREADY OVER: sign-out of user {user}"));
             }
             trace.note(process, who, "signed out", || format!("{}", result.is_ok()));
