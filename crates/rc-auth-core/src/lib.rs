@@ -31,10 +31,11 @@ mod wire;
 pub use app::{InvalidApp, OAuthApp};
 pub use error_body::{ErrorCode, Refusal};
 pub use grant::{
-    About, AttemptId, ChainId, EndReason, Gate, Generation, GrantMachine, GrantRecord, Held, Input,
-    Intent, InvalidPolicy, KnownVersion, LoadFailure, Loaded, Output, PairId, Pause, Person, Phase,
-    RecordState, RecordVersion, RefreshPolicy, RefreshReplay, Reply, Report, SaveFailure,
-    TokenPair, Trouble, UnexpectedInput, Unfinished, UnknownMembers, Urgency, View, Want,
+    About, Asleep, AttemptId, ChainId, EndReason, Gate, Generation, GrantMachine, GrantRecord,
+    Held, Input, Intent, InvalidPolicy, KnownVersion, LoadFailure, Loaded, Output, PairId, Pause,
+    Person, Phase, RecordState, RecordVersion, RefreshPolicy, RefreshReplay, Reply, Report,
+    SaveFailure, TokenPair, Trouble, UnexpectedInput, Unfinished, UnknownMembers, Urgency, View,
+    Want,
 };
 #[doc(hidden)]
 #[cfg(feature = "fingerprint")]

@@ -96,7 +96,8 @@ impl Grant {
         &self.key
     }
 
-    /// What is known of the grant. Reads the store if it was not read yet, and never the platform.
+    /// What is known of the grant. Reads the store unless a refresh is going on, and never asks the platform: of an
+    /// idle grant nothing but its access token is kept in memory.
     ///
     /// ```no_run
     /// # async fn example(client: rc_auth::Client, grant: rc_auth::Grant) -> Result<(), Box<dyn std::error::Error>> {
@@ -156,6 +157,8 @@ impl Grant {
     /// or the rate limit is used up: the grant is kept.
     pub async fn refresh(&self) -> Result<GrantStatus, GrantError> {
         let deadline = self.client.deadline();
+        // What one look has read, the next one finds.
+        let _awake = self.live.subscribe();
         let (pair, before) = self.look(deadline).await?;
         if !before.refreshable {
             return Err(GrantError::NotRefreshable);

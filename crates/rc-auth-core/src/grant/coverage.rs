@@ -8,7 +8,7 @@ use super::{
     state::{Purpose, State},
 };
 
-const STATES: [&str; 20] = [
+const STATES: [&str; 21] = [
     "Unknown",
     "Loading(Look)",
     "Loading(Recheck)",
@@ -29,6 +29,7 @@ const STATES: [&str; 20] = [
     "Observing",
     "Waiting",
     "Over",
+    "Asleep",
 ];
 
 /// What may come at any moment.
@@ -132,6 +133,7 @@ const fn row(state: &State) -> usize {
         State::Observing(_) => 17,
         State::Waiting(_) => 18,
         State::Over { .. } => 19,
+        State::Asleep(_) => 20,
     }
 }
 

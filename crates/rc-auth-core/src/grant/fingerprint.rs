@@ -38,6 +38,9 @@ impl GrantMachine {
             out.extend([1, id.generation.get() as u8, id.chain.as_bytes()[0]]);
             lens.pair(pair, out);
         }
+        if let Some(id) = self.lent {
+            out.extend([2, id.generation.get() as u8, id.chain.as_bytes()[0]]);
+        }
         let refused = self.refused.map_or(0, |id| id.generation.get() as u8 + 1);
         let Wants {
             usable,
@@ -123,6 +126,7 @@ impl Lens<'_> {
                 let version = version.map_or(255, |version| (self.version)(version));
                 out.extend([14, *reason as u8, version]);
             }
+            State::Asleep(version) => out.extend([15, (self.version)(*version)]),
         }
     }
 

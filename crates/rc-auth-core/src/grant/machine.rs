@@ -37,6 +37,9 @@ pub struct GrantMachine {
     pub(super) outputs: VecDeque<Output>,
     /// The newest pair known to be in the store.
     pub(super) shown: Option<(TokenPair, PairId)>,
+    /// The pair that was shown when the machine fell asleep, until the record is read again: whoever uses its access
+    /// token has it.
+    pub(super) lent: Option<PairId>,
     /// What the record said besides, when `shown` was read or written.
     pub(super) shown_about: Option<super::About>,
     /// The pair whose access token a resource has refused.
@@ -125,6 +128,7 @@ impl GrantMachine {
             state: State::Unknown,
             outputs: VecDeque::new(),
             shown: None,
+            lent: None,
             shown_about: None,
             refused: None,
             wants: Wants::default(),
@@ -206,7 +210,7 @@ impl GrantMachine {
             },
         }
         self.state = match self.take_state() {
-            State::Unknown => self.look(),
+            State::Unknown | State::Asleep(_) => self.look(),
             State::Settled(held) => self.settle(held, now),
             State::Waiting(wait) => self.asked(wait, now),
             State::StoreDown { resume, until, .. } if now.mono >= until => self.load(resume),
@@ -217,7 +221,7 @@ impl GrantMachine {
 
     fn note_refusal(&mut self, pair: PairId) {
         // Invariant 4: a 401 of another pair says nothing about the pair held.
-        if self.shown.as_ref().is_some_and(|(_, held)| *held == pair) {
+        if self.shown_id() == Some(pair) {
             self.refused = Some(pair);
         }
     }
@@ -237,7 +241,7 @@ impl GrantMachine {
             return;
         }
         self.state = match self.take_state() {
-            State::Settled(_) | State::Over { .. } => self.look(),
+            State::Settled(_) | State::Asleep(_) | State::Over { .. } => self.look(),
             State::Waiting(wait) => self.recheck_wait(wait),
             State::Observing(observed) => self.load(Purpose::Poll(observed)),
             // A record that could not be read is another one now; a store that was down tells of it, so it is up.
@@ -319,6 +323,7 @@ impl GrantMachine {
 
     pub(super) fn show(&mut self, held: &Refreshable) {
         self.shown = Some((held.pair.clone(), held.id));
+        self.lent = None;
         self.shown_about = Some(held.about.clone());
         self.reported_end = None;
         // What was read or written before the sign-out does not take it back.

@@ -1,6 +1,7 @@
 //! The life of a grant: one state machine, driven from outside. Its rules stand at [`GrantMachine`].
 
 mod about;
+mod asleep;
 #[cfg(feature = "fingerprint")]
 mod coverage;
 #[cfg(feature = "fingerprint")]
@@ -18,6 +19,7 @@ mod view;
 mod visible;
 
 pub use about::{About, Person, UnknownMembers};
+pub use asleep::Asleep;
 #[cfg(feature = "fingerprint")]
 pub use coverage::{Met, met};
 #[cfg(feature = "fingerprint")]

@@ -164,15 +164,18 @@ impl GrantMachine {
     }
 
     fn adopt(&mut self, held: &Refreshable) {
-        let known = self.shown.as_ref().map(|(_, id)| *id);
-        if known.is_some_and(|known| held.id.is_newer_than(known)) {
+        if self
+            .shown_id()
+            .is_some_and(|known| held.id.is_newer_than(known))
+        {
             self.report(Report::Adopted {
                 generation: held.id.generation,
             });
         }
-        let same_pair = self.shown.as_ref().is_some_and(|(pair, id)| {
-            *id == held.id && pair.access_token() == held.pair.access_token()
-        });
+        let same_pair = match &self.shown {
+            Some((pair, id)) => *id == held.id && pair.access_token() == held.pair.access_token(),
+            None => self.lent == Some(held.id),
+        };
         if !same_pair {
             // Another pair, perhaps of another sign-in: nobody has refused it yet.
             self.refused = None;
@@ -187,6 +190,7 @@ impl GrantMachine {
         now: Now,
     ) -> State {
         self.shown = None;
+        self.lent = None;
         self.shown_about = None;
         self.refused = None;
         self.doubtful = 0;

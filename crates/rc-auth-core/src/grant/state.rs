@@ -22,6 +22,8 @@ pub(super) enum State {
     },
     /// The record is idle.
     Settled(Refreshable),
+    /// The record is idle, and was forgotten but for its version.
+    Asleep(RecordVersion),
     /// That the grant is in use is being saved.
     NotingUse(Refreshable),
     /// [`Output::AskGate`](super::Output::AskGate) is out.

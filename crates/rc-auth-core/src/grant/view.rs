@@ -10,7 +10,10 @@ use crate::{Refusal, Verdict};
 pub struct View<'a> {
     /// The newest pair that is known to be in the store. Nothing else is ever shown.
     pub pair: Option<(&'a TokenPair, PairId)>,
-    /// Whether a resource has refused the pair's access token.
+    /// The pair that was shown when the machine fell asleep: `pair` is not known until the record is read again.
+    /// Whoever kept its access token may go on using it.
+    pub lent: Option<PairId>,
+    /// Whether a resource has refused the access token of either.
     pub refused: bool,
     /// What the record says besides the tokens: as it was last read or written.
     pub about: Option<&'a About>,

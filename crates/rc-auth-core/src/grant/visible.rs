@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    EndReason, Generation, GrantMachine, KnownVersion, Phase, TokenPair, Trouble, View,
+    EndReason, Generation, GrantMachine, KnownVersion, PairId, Phase, TokenPair, Trouble, View,
     state::{Observed, Purpose, Refreshable, State, Wait},
 };
 use crate::{Now, Timestamp};
@@ -20,6 +20,7 @@ impl GrantMachine {
             State::Unknown
             | State::Loading(_)
             | State::Settled(_)
+            | State::Asleep(_)
             | State::NotingUse(_)
             | State::AtGate(_)
             | State::Claiming(_)
@@ -40,6 +41,7 @@ impl GrantMachine {
                 KnownVersion::At(Some(held.version))
             }
             State::Observing(observed) => KnownVersion::At(Some(observed.base.version)),
+            State::Asleep(version) => KnownVersion::At(Some(*version)),
             State::Over { version, .. } => KnownVersion::At(*version),
             State::StoreDown { .. }
             | State::Loading(_)
@@ -71,6 +73,7 @@ impl GrantMachine {
             } => purpose.owns_an_intent(),
             State::Unknown
             | State::Settled(_)
+            | State::Asleep(_)
             | State::NotingUse(_)
             | State::Observing(_)
             | State::Over { .. } => false,
@@ -94,19 +97,24 @@ impl GrantMachine {
     /// Whether the pair that is shown may have been replaced or signed out: the record was to be read, and could not
     /// be. A driver that stops now goes on serving it until somebody asks for more.
     #[must_use]
-    pub const fn shows_what_is_doubted(&self) -> bool {
-        matches!(&self.state, State::StoreDown { .. }) && self.shown.is_some()
+    pub fn shows_what_is_doubted(&self) -> bool {
+        matches!(&self.state, State::StoreDown { .. }) && self.shown_id().is_some()
+    }
+
+    /// The pair that is shown, whole or lent.
+    pub(super) fn shown_id(&self) -> Option<PairId> {
+        self.shown.as_ref().map(|(_, id)| *id).or(self.lent)
     }
 
     /// What can be seen of the grant.
     #[must_use]
     pub fn view(&self, now: Now) -> View<'_> {
         let shown = self.shown.as_ref().filter(|_| self.signed_out.is_none());
-        let pair = shown.map(|(pair, id)| (pair, *id));
-        let refused = pair.is_some_and(|(_, id)| self.refused == Some(id));
+        let id = self.shown_id().filter(|_| self.signed_out.is_none());
         View {
-            pair,
-            refused,
+            pair: shown.map(|(pair, id)| (pair, *id)),
+            lent: self.lent.filter(|_| self.signed_out.is_none()),
+            refused: id.is_some() && self.refused == id,
             about: self.about(),
             phase: self.phase(now),
         }
@@ -125,6 +133,7 @@ impl GrantMachine {
             State::Sending(flight) | State::Arrived(flight, _) => Some(&flight.claim.base.about),
             State::Committing(commit) => Some(&commit.claim.base.about),
             State::Unknown
+            | State::Asleep(_)
             | State::Loading(_)
             | State::StoreDown { .. }
             | State::Ending(_)
@@ -150,7 +159,7 @@ impl GrantMachine {
             State::Settled(held) if self.is_spent(held, now) => {
                 Phase::Over(EndReason::NotRefreshable)
             }
-            State::Settled(_) | State::NotingUse(_) => Phase::Idle,
+            State::Settled(_) | State::Asleep(_) | State::NotingUse(_) => Phase::Idle,
             State::Waiting(Wait { until, trouble, .. })
             | State::StoreDown { until, trouble, .. } => Phase::Waiting {
                 until: *until,

@@ -1,5 +1,6 @@
 //! The life of a grant, driven by hand against a store and a server that live in memory.
 
+mod asleep;
 mod ends;
 mod invariants;
 mod lease;

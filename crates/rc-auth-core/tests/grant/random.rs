@@ -33,6 +33,7 @@ enum Step {
     Load,
     SignOut(usize),
     SignInAgain(usize),
+    FallAsleep(usize),
     Crash(usize),
 }
 
@@ -73,6 +74,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Load),
         1 => who.clone().prop_map(Step::SignOut),
         1 => who.clone().prop_map(Step::SignInAgain),
+        4 => who.clone().prop_map(Step::FallAsleep),
         1 => who.prop_map(Step::Crash),
     ]
 }
@@ -140,6 +142,9 @@ impl Run {
                 self.ended_by_user = false;
                 self.world.sign_in_again(self.chains);
                 self.input(who, Input::Changed);
+            }
+            Step::FallAsleep(who) => {
+                self.processes[who].fall_asleep(&self.world);
             }
             Step::Crash(who) => {
                 self.news[who] = None;

@@ -60,16 +60,9 @@ impl World {
 
     pub(crate) fn process(&mut self) -> Process {
         self.processes += 1;
-        let app = OAuthApp::new(
-            "example-client",
-            Some(Secret::new("example-secret")),
-            "https://app.example.com/cb",
-            OAuthApp::DEFAULT_SERVER,
-        );
-        let app = Arc::new(app.expect("a good app"));
         let seed = Entropy::new([self.processes; 8]);
         Process {
-            machine: GrantMachine::new(app, self.policy.clone(), &seed),
+            machine: GrantMachine::new(app(), self.policy.clone(), &seed),
             reports: Vec::new(),
             name: self.processes,
             attempts: 0,
@@ -107,7 +100,27 @@ impl World {
     }
 }
 
+fn app() -> Arc<OAuthApp> {
+    let app = OAuthApp::new(
+        "example-client",
+        Some(Secret::new("example-secret")),
+        "https://app.example.com/cb",
+        OAuthApp::DEFAULT_SERVER,
+    );
+    Arc::new(app.expect("a good app"))
+}
+
 impl Process {
+    /// Drops the machine and wakes another in its place, if it can. Whether it could.
+    pub(crate) fn fall_asleep(&mut self, world: &World) -> bool {
+        let Some(asleep) = self.machine.fall_asleep() else {
+            return false;
+        };
+        let seed = Entropy::new([self.name; 8]);
+        self.machine = GrantMachine::wake(app(), world.policy.clone(), &seed, asleep);
+        true
+    }
+
     pub(crate) fn input(&mut self, world: &World, input: Input) {
         self.machine
             .handle_input(input, world.now)

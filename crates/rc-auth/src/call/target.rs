@@ -133,8 +133,8 @@ impl<'a> Target<'a> {
         let mut parts = match &self.host {
             Host::Api => {
                 let mut parts = Parts::default();
-                parts.scheme = Some(token.scheme.clone());
-                parts.authority = Some(token.authority.clone());
+                parts.scheme = Some(token.server.scheme.clone());
+                parts.authority = Some(token.server.authority.clone());
                 parts
             }
             Host::Media(origin) => {

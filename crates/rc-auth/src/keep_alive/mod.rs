@@ -94,7 +94,7 @@ async fn worth_a_look(client: &Arc<ClientState>, page: Vec<Due>) -> Vec<RecordKe
             let own = client
                 .live
                 .get(key)
-                .is_some_and(|live| lock(&live.inner).machine.owns_an_intent());
+                .is_some_and(|live| lock(&live.inner).owns_an_intent());
             !own && client.live.intents().owner(key, version, now) != Owner::AtWork
         });
     }

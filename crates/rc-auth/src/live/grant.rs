@@ -9,15 +9,15 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use http::{HeaderValue, Uri};
+use http::HeaderValue;
 use rc_auth_core::{
-    EndReason, Entropy, GrantMachine, Input, Now, OAuthApp, Owner, PairId, Phase, RefreshPolicy,
-    TokenPair, Trouble, View,
+    Asleep, EndReason, Entropy, GrantMachine, Input, KnownVersion, Now, OAuthApp, Owner, PairId,
+    Phase, RecordVersion, RefreshPolicy, TokenPair, Trouble, View,
 };
 use rc_store::RecordKey;
 use tokio::sync::{Notify, watch};
 
-use super::{shown::Shown, token::UsableToken};
+use super::{server::Server, shown::Shown, token::UsableToken};
 use crate::{records::Found, tasks::lock};
 
 /// What the machines of all grants of a client are made of.
@@ -25,6 +25,8 @@ use crate::{records::Found, tasks::lock};
 pub(crate) struct Rules {
     pub(crate) app: Arc<OAuthApp>,
     pub(crate) policy: Arc<RefreshPolicy>,
+    /// Where tokens may be sent.
+    pub(crate) server: Option<&'static Server>,
     /// Mixed with each record's key into the seed of its machine's delays.
     pub(crate) seed: u64,
 }
@@ -38,23 +40,61 @@ pub(crate) struct LiveGrant {
     pub(crate) inner: Mutex<Inner>,
     /// The sign-out that was begun last, as long as it is not written down: nothing is served any more. 0: none.
     leaving: AtomicU64,
-    /// Moves whenever something can be seen to have changed. Its receivers are those who wait.
-    moved: watch::Sender<()>,
     /// Wakes a driver that waits for a moment.
     pub(crate) wake: Notify,
 }
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) machine: GrantMachine,
+    /// The machine, while it is needed: nearly all grants that are kept are idle.
+    awake: Option<Box<Awake>>,
+    /// What is left of it while it is not; `None` then: nothing was read yet.
+    asleep: Option<Asleep>,
     /// A driver task exists.
     pub(crate) running: bool,
+    /// How many wait.
+    waiters: usize,
+    /// Moves whenever something can be seen to have changed, while anybody waits.
+    moved: Option<watch::Sender<()>>,
     /// How many sign-outs were begun.
     sign_outs: u64,
     /// The record, which somebody else has just read: the next load finds it here.
     pub(crate) handed: Option<Box<Found>>,
+}
+
+#[derive(Debug)]
+struct Awake {
+    machine: GrantMachine,
     /// What was shown last: those who wait are woken only by something else.
     shown: Option<Shown>,
+}
+
+impl Inner {
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.waiters > 0
+    }
+
+    pub(crate) fn known_version(&self) -> KnownVersion {
+        match (&self.awake, &self.asleep) {
+            (Some(awake), _) => awake.machine.known_version(),
+            (None, Some(asleep)) => KnownVersion::At(Some(asleep.version())),
+            (None, None) => KnownVersion::Nothing,
+        }
+    }
+
+    /// Whether the record of `version` is what would be read first.
+    pub(crate) fn would_read(&self, version: RecordVersion) -> bool {
+        match (&self.awake, &self.asleep) {
+            (Some(awake), _) => awake.machine.known_version() == KnownVersion::Nothing,
+            (None, Some(asleep)) => asleep.version() == version,
+            (None, None) => true,
+        }
+    }
+
+    pub(crate) fn owns_an_intent(&self) -> bool {
+        let awake = self.awake.as_ref();
+        awake.is_some_and(|awake| awake.machine.owns_an_intent())
+    }
 }
 
 /// What the machine says to somebody who wants an access token.
@@ -73,13 +113,14 @@ impl LiveGrant {
             usable: ArcSwapOption::empty(),
             leaving: AtomicU64::new(0),
             inner: Mutex::new(Inner {
-                shown: None,
-                machine: machine(key, &rules),
+                awake: None,
+                asleep: None,
                 running: false,
+                waiters: 0,
+                moved: None,
                 sign_outs: 0,
                 handed: None,
             }),
-            moved: watch::Sender::new(()),
             wake: Notify::new(),
             rules,
         }
@@ -92,12 +133,51 @@ impl LiveGrant {
     }
 
     /// Hears of every change from now on.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
-        self.moved.subscribe()
+    pub(crate) fn subscribe(self: &Arc<Self>) -> Waiter {
+        let mut inner = lock(&self.inner);
+        inner.waiters += 1;
+        let moved = inner.moved.get_or_insert_with(|| watch::Sender::new(()));
+        Waiter {
+            moved: moved.subscribe(),
+            live: self.clone(),
+        }
     }
 
-    pub(crate) fn has_waiters(&self) -> bool {
-        self.moved.receiver_count() > 0
+    /// The machine, which wakes up for it.
+    pub(crate) fn machine<'a>(&self, inner: &'a mut Inner) -> &'a mut GrantMachine {
+        &mut self.awake(inner).machine
+    }
+
+    fn awake<'a>(&self, inner: &'a mut Inner) -> &'a mut Awake {
+        let Inner { awake, asleep, .. } = inner;
+        awake.get_or_insert_with(|| {
+            let machine = match asleep.take() {
+                Some(asleep) => self.rules.wake(self.key, asleep),
+                None => self.rules.machine(self.key),
+            };
+            let shown = None;
+            Box::new(Awake { machine, shown })
+        })
+    }
+
+    /// Lets go of everything but what calls use, if nobody needs more now.
+    pub(crate) fn rest(&self, inner: &mut Inner) {
+        if inner.running || inner.has_waiters() || inner.handed.is_some() {
+            return;
+        }
+        let awake = inner.awake.as_ref();
+        let asleep = awake.and_then(|awake| awake.machine.fall_asleep());
+        // Nobody else would have the token.
+        let has_token = |asleep: &Asleep| {
+            let usable = self.usable.load();
+            usable
+                .as_ref()
+                .is_some_and(|usable| usable.pair == asleep.pair())
+        };
+        if let Some(asleep) = asleep.filter(has_token) {
+            inner.asleep = Some(asleep);
+            inner.awake = None;
+        }
     }
 
     /// Its user leaves: shows that at once. The number is this sign-out's.
@@ -129,8 +209,7 @@ impl LiveGrant {
 
     fn set_leaving(&self, inner: &mut Inner, sign_out: u64, now: Now) {
         self.leaving.store(sign_out, Ordering::Release);
-        inner.shown = None;
-        self.publish(inner, now);
+        self.publish_anew(inner, now);
     }
 
     pub(crate) fn is_leaving(&self) -> bool {
@@ -140,27 +219,30 @@ impl LiveGrant {
     /// The driver is gone without a word: goes on from what is in the store. Those who wait ask again.
     pub(crate) fn start_anew(&self, now: Now) {
         let mut inner = lock(&self.inner);
-        inner.machine = machine(self.key, &self.rules);
+        (inner.awake, inner.asleep) = (None, None);
         inner.running = false;
-        inner.shown = None;
-        self.publish(&mut inner, now);
+        self.publish_anew(&mut inner, now);
     }
 
     /// Gives the machine something from outside, and shows what it shows.
     pub(crate) fn handle(&self, inner: &mut Inner, input: Input, now: Now) {
-        if inner.machine.handle_input(input, now).is_err() {
+        if self.machine(inner).handle_input(input, now).is_err() {
             tracing::error!(record = ?self.key, "a grant was given an answer it had not asked for");
         }
         self.publish(inner, now);
     }
 
+    fn publish_anew(&self, inner: &mut Inner, now: Now) {
+        self.awake(inner).shown = None;
+        self.publish(inner, now);
+    }
+
     /// Shows what the machine shows, if it is something else than before.
     fn publish(&self, inner: &mut Inner, now: Now) {
-        let Inner {
+        let Awake {
             machine,
             shown: last,
-            ..
-        } = inner;
+        } = self.awake(inner);
         let view = machine.view(now);
         let showing = Shown::new(&view);
         if last.as_ref() == Some(&showing) {
@@ -168,15 +250,21 @@ impl LiveGrant {
         }
         *last = Some(showing);
         self.usable.store(self.usable_in(machine, &view));
-        self.moved.send_replace(());
+        if let Some(moved) = &inner.moved {
+            moved.send_replace(());
+        }
     }
 
     fn usable_in(&self, machine: &GrantMachine, view: &View<'_>) -> Option<Arc<UsableToken>> {
         let policy = &self.rules.policy;
-        let (pair, id) = view
-            .pair
-            .filter(|_| !view.refused && !matches!(view.phase, Phase::Over(_)))
-            .filter(|_| !self.is_leaving())?;
+        if view.refused || matches!(view.phase, Phase::Over(_)) || self.is_leaving() {
+            return None;
+        }
+        if let Some(lent) = view.lent {
+            let usable = self.usable.load_full();
+            return usable.filter(|usable| usable.pair == lent);
+        }
+        let (pair, id) = view.pair?;
         let token = pair.access_token()?;
         let early_at = machine.early_at(pair, id.generation);
         let note_at = view
@@ -189,14 +277,12 @@ impl LiveGrant {
         }) {
             return Some(current.clone());
         }
-        let server: Uri = self.rules.app.server().parse().ok()?;
         let mut header = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
         header.set_sensitive(true);
         Some(Arc::new(UsableToken {
             header,
             pair: id,
-            scheme: server.scheme()?.clone(),
-            authority: server.authority()?.clone(),
+            server: self.rules.server?,
             owner: owner(self.key, pair, &self.rules.app),
             quiet_until,
             mandatory_at: policy.mandatory_at(pair),
@@ -222,8 +308,10 @@ impl LiveGrant {
                 return TokenState::Usable(usable);
             }
         }
-        let View { phase, .. } = inner.machine.view(now);
-        match phase {
+        let Some(awake) = &inner.awake else {
+            return TokenState::NotYet;
+        };
+        match awake.machine.view(now).phase {
             Phase::Over(reason) => TokenState::Over(reason),
             Phase::Waiting { until, trouble } => TokenState::Waiting(until, trouble.clone()),
             Phase::Unknown | Phase::Idle | Phase::Busy => TokenState::NotYet,
@@ -231,12 +319,56 @@ impl LiveGrant {
     }
 }
 
-/// A machine that knows nothing yet.
-fn machine(key: RecordKey, rules: &Rules) -> GrantMachine {
-    let [a, b, c, d, e, f, g, h, ..] = *key.as_bytes();
-    let seed = rules.seed ^ u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    let seed: Entropy<8> = Entropy::new(seed.to_le_bytes());
-    GrantMachine::new(rules.app.clone(), rules.policy.clone(), &seed)
+impl Rules {
+    /// A machine that knows nothing yet.
+    fn machine(&self, key: RecordKey) -> GrantMachine {
+        GrantMachine::new(self.app.clone(), self.policy.clone(), &self.seed(key))
+    }
+
+    fn wake(&self, key: RecordKey, asleep: Asleep) -> GrantMachine {
+        GrantMachine::wake(
+            self.app.clone(),
+            self.policy.clone(),
+            &self.seed(key),
+            asleep,
+        )
+    }
+
+    fn seed(&self, key: RecordKey) -> Entropy<8> {
+        let [a, b, c, d, e, f, g, h, ..] = *key.as_bytes();
+        let seed = self.seed ^ u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        Entropy::new(seed.to_le_bytes())
+    }
+}
+
+/// Somebody who waits for a grant. When the last one goes, the grant may rest.
+pub(crate) struct Waiter {
+    moved: watch::Receiver<()>,
+    live: Arc<LiveGrant>,
+}
+
+impl Waiter {
+    /// What was seen so far is known.
+    pub(crate) fn mark_unchanged(&mut self) {
+        self.moved.mark_unchanged();
+    }
+
+    /// Ends at the next change.
+    pub(crate) async fn changed(&mut self) {
+        // The sender is there as long as anybody waits.
+        let _ = self.moved.changed().await;
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let mut inner = lock(&self.live.inner);
+        inner.waiters -= 1;
+        if inner.waiters == 0 {
+            inner.moved = None;
+            self.live.rest(&mut inner);
+        }
+    }
 }
 
 /// The platform counts calls by user: all grants of one user are one. Where the platform has not said who

@@ -2,6 +2,7 @@
 
 mod grant;
 pub(crate) mod intents;
+mod server;
 mod shown;
 mod token;
 
@@ -16,6 +17,7 @@ use rc_store::RecordKey;
 use self::intents::Intents;
 pub(crate) use self::{
     grant::{Inner, LiveGrant, Rules, TokenState},
+    server::Server,
     token::UsableToken,
 };
 use crate::{key::KeyHashers, tasks::lock};

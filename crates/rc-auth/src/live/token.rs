@@ -1,10 +1,9 @@
 //! An access token that is saved, ready to be sent.
 
-use http::{
-    HeaderValue,
-    uri::{Authority, Scheme},
-};
+use http::HeaderValue;
 use rc_auth_core::{Owner, PairId, Secret, Timestamp};
+
+use super::server::Server;
 
 /// An access token that is saved, ready to be sent.
 #[derive(Debug)]
@@ -12,10 +11,8 @@ pub(crate) struct UsableToken {
     /// `Bearer …`, marked sensitive.
     pub(crate) header: HeaderValue,
     pub(crate) pair: PairId,
-    /// Where it may be sent. Every token has a copy of its own, so that calls of different grants share no
-    /// memory that they write to.
-    pub(crate) scheme: Scheme,
-    pub(crate) authority: Authority,
+    /// Where it may be sent.
+    pub(crate) server: &'static Server,
     /// Whose calls the platform counts together.
     pub(crate) owner: Owner,
     /// From when on a use has more to do than to send it: a refresh in the background, or a note that the

@@ -136,30 +136,31 @@ async fn wait(
 }
 
 fn unsaved(live: &LiveGrant) -> bool {
-    lock(&live.inner).machine.holds_unsaved_pair()
+    live.machine(&mut lock(&live.inner)).holds_unsaved_pair()
 }
 
 /// What to do next; nothing when only time could change something and nobody counts on this process. The
 /// next call or the sweeper goes on then.
 fn next_step(live: &LiveGrant, client: &ClientState, flight: &Flight) -> Option<Step> {
     let mut inner = lock(&live.inner);
-    if let Some(output) = inner.machine.poll_output() {
+    let has_waiters = inner.has_waiters();
+    let machine = live.machine(&mut inner);
+    if let Some(output) = machine.poll_output() {
         return Some(Step::Do(output));
     }
-    let timeout = inner.machine.next_timeout();
+    let timeout = machine.next_timeout();
     if !matches!(flight, Flight::None) {
         return Some(Step::Wait(timeout));
     }
     let closing = client.tasks.closing.is_cancelled();
-    let worth_waiting = inner.machine.holds_unsaved_pair()
+    let worth_waiting = machine.holds_unsaved_pair()
         || (!closing
-            && (live.has_waiters()
-                || inner.machine.owns_an_intent()
-                || inner.machine.shows_what_is_doubted()));
+            && (has_waiters || machine.owns_an_intent() || machine.shows_what_is_doubted()));
     match timeout {
         Some(moment) if worth_waiting => Some(Step::Wait(Some(moment))),
         Some(_) | None => {
             inner.running = false;
+            live.rest(&mut inner);
             None
         }
     }
@@ -214,8 +215,8 @@ fn ended_sign_in(
     if !matches!(record.state, RecordState::Ended { .. }) {
         return None;
     }
-    let inner = lock(&live.inner);
-    let (pair, id) = inner.machine.view(client.now()).pair?;
+    let mut inner = lock(&live.inner);
+    let (pair, id) = live.machine(&mut inner).view(client.now()).pair?;
     let owner_id = pair.owner_id().filter(|_| id.chain == record.chain)?;
     Some((owner_id.to_owned(), id.chain))
 }

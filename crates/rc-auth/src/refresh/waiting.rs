@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rc_auth_core::{
-    EndReason, Input, KnownVersion, Now, PairId, Phase, Timestamp, Trouble, View, Want,
+    EndReason, Input, Now, PairId, Phase, RecordVersion, Timestamp, Trouble, View, Want,
 };
 
 use super::driver;
@@ -34,25 +34,31 @@ pub(crate) fn input(client: &Arc<ClientState>, live: &Arc<LiveGrant>, input: Inp
 /// anew. `true`: it was handed over.
 pub(crate) fn hand(client: &Arc<ClientState>, live: &Arc<LiveGrant>, found: Found) -> bool {
     let mut inner = lock(&live.inner);
-    let is_new = inner.machine.known_version() == KnownVersion::Nothing;
-    if is_new {
+    let version = RecordVersion::new(*found.version.as_bytes());
+    let is_first = inner.would_read(version);
+    if is_first {
         inner.handed = Some(Box::new(found));
         input_locked(client, live, &mut inner, Input::Want(Want::Care));
     } else {
         input_locked(client, live, &mut inner, Input::Changed);
     }
-    is_new
+    is_first
 }
 
 fn input_locked(client: &Arc<ClientState>, live: &Arc<LiveGrant>, inner: &mut Inner, input: Input) {
     live.handle(inner, input, client.now());
     if inner.running {
         live.wake.notify_one();
-    } else if inner.machine.has_output() || inner.machine.next_timeout().is_some() {
+        return;
+    }
+    let machine = live.machine(inner);
+    if machine.has_output() || machine.next_timeout().is_some() {
         inner.running = true;
         client
             .tasks
             .spawn("refresh", driver::run(live.clone(), client.clone()));
+    } else {
+        live.rest(inner);
     }
 }
 
@@ -129,7 +135,7 @@ pub(crate) async fn wait(
         }
         tokio::select! {
             biased;
-            _ = moved.changed() => {}
+            () = moved.changed() => {}
             () = client.environment.sleep_until(limit.deadline) => {
                 let trouble = match look(client, live, limit, seen, want) {
                     TokenState::Usable(usable) => return Ok(usable),
@@ -177,9 +183,9 @@ pub(crate) async fn known<T>(
             return Err(GrantError::SignInAgain { reason });
         }
         let trouble = {
-            let inner = lock(&live.inner);
+            let mut inner = lock(&live.inner);
             let now = client.now();
-            let view = inner.machine.view(now);
+            let view = live.machine(&mut inner).view(now);
             let phase = view.phase;
             if let Some(shown) = show(view, now) {
                 return Ok(shown);
@@ -204,7 +210,7 @@ pub(crate) async fn known<T>(
         }
         tokio::select! {
             biased;
-            _ = moved.changed() => {}
+            () = moved.changed() => {}
             () = client.environment.sleep_until(deadline) => return Err(unavailable(client, trouble)),
         }
     }

@@ -73,7 +73,7 @@ fn heard(client: &Arc<ClientState>, key: &RecordKey, version: Option<Version>) {
         return;
     };
     let version = version.map(|version| RecordVersion::new(*version.as_bytes()));
-    let known = lock(&live.inner).machine.known_version();
+    let known = lock(&live.inner).known_version();
     if known != KnownVersion::At(version) && known != KnownVersion::Nothing {
         waiting::input(client, &live, Input::ChangedTo(version));
     }

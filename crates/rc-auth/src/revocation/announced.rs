@@ -90,7 +90,8 @@ pub(super) async fn give_up(client: &ClientState, key: &RecordKey, mut stone: To
         return true;
     }
     *failures = 1;
-    put_off(client, key, stone, ANNOUNCED_FOR, None).await;
+    // Where it may not be noted, it is still due, and looked at once more than it need be.
+    let _ = put_off(client, key, stone, ANNOUNCED_FOR, None).await;
     false
 }
 

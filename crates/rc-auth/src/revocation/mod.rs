@@ -34,18 +34,28 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// How long a chain of unknown life is taken to live: as long as RingCentral's longest refresh tokens.
 const ASSUMED_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// What came of one try to revoke a chain.
+enum Tried {
+    /// Nothing is left to do.
+    Done,
+    /// The next sweep that finds it due goes on.
+    PutOff,
+    /// The same, if its record still stands, which is not known.
+    Unnoted(Box<GrantRecord>),
+}
+
 /// Goes on with a grant that is written down as signed out: asks for what was unfinished, revokes the
 /// chain, and deletes the record. `true`: nothing is left to do.
-pub(crate) async fn resume(
-    client: &Arc<ClientState>,
-    key: &RecordKey,
-    mut stone: Tombstone,
-) -> bool {
+pub(crate) async fn resume(client: &Arc<ClientState>, key: &RecordKey, stone: Tombstone) -> bool {
+    matches!(try_once(client, key, stone).await, Tried::Done)
+}
+
+async fn try_once(client: &Arc<ClientState>, key: &RecordKey, mut stone: Tombstone) -> Tried {
     match announced::was_replaced(client, &stone.record).await {
         Some(true) => stone.record.about.replaced_under = None,
-        Some(false) => return announced::give_up(client, key, stone).await,
+        Some(false) if announced::give_up(client, key, stone).await => return Tried::Done,
         // Still due: the next sweep looks again.
-        None => return false,
+        Some(false) | None => return Tried::PutOff,
     }
     let RecordState::SignedOut {
         token,
@@ -55,7 +65,7 @@ pub(crate) async fn resume(
         reason,
     } = stone.record.state.clone()
     else {
-        return true;
+        return Tried::Done;
     };
     let now = client.now().wall;
     let mut ends_at = chain_ends_at.unwrap_or_else(|| now.saturating_add(ASSUMED_LIFE));
@@ -63,7 +73,7 @@ pub(crate) async fn resume(
     let is_over = failures > 0 && client.platform.is_surely_over(ends_at).await;
     let Some(mut token) = token.filter(|_| !is_over) else {
         client.records.delete(key, stone.version).await;
-        return true;
+        return Tried::Done;
     };
     let mut unfinished = unfinished;
     if let Some(what) = unfinished {
@@ -79,7 +89,7 @@ pub(crate) async fn resume(
     }
     if unfinished.is_none() && revoke(client, &token).await {
         client.records.delete(key, stone.version).await;
-        return true;
+        return Tried::Done;
     }
     stone.record.state = RecordState::SignedOut {
         token: Some(token),
@@ -88,8 +98,11 @@ pub(crate) async fn resume(
         unfinished,
         reason,
     };
-    tombstone::put_off(client, key, stone, pause(client, failures), unfinished).await;
-    false
+    let pause = pause(client, failures);
+    match tombstone::put_off(client, key, stone, pause, unfinished).await {
+        Ok(()) => Tried::PutOff,
+        Err(record) => Tried::Unnoted(record),
+    }
 }
 
 /// Doubled each time, and spread by up to as much again, so that an outage is not followed by a rush.
@@ -203,8 +216,12 @@ pub(crate) async fn of_replaced(client: Arc<ClientState>, announced: Announced) 
         version,
     } = announced;
     match version {
+        // Others may have taken the sign-in for dead, and deleted what was announced.
         Some(version) => {
-            resume(&client, &key, Tombstone { record, version }).await;
+            let stone = Tombstone { record, version };
+            if let Tried::Unnoted(record) = try_once(&client, &key, stone).await {
+                bury(&client, *record).await;
+            }
         }
         None => bury(&client, record).await,
     }

@@ -15,13 +15,17 @@ pub(crate) struct Tombstone {
 
 /// Writes down that a revocation failed. Where a refresh was unfinished, the next try is not after the
 /// last chance to hear of it.
+///
+/// # Errors
+///
+/// The record, where whether it is written down is not known: a tombstone that stood there is still due.
 pub(super) async fn put_off(
     client: &ClientState,
     key: &RecordKey,
     stone: Tombstone,
     pause: Duration,
     unfinished: Option<Unfinished>,
-) {
+) -> Result<(), Box<GrantRecord>> {
     let now = client.now().wall;
     let chance = unfinished
         .and_then(|it| it.first_presented_at)
@@ -39,8 +43,16 @@ pub(super) async fn put_off(
         let again = client.records.write(key, &stored, due, Expect::Absent);
         written = again.await;
     }
-    if let Err(failure) = written {
-        // Still due: the next sweep finds it as it is.
-        tracing::warn!(record = ?key, ?failure, "a failed revocation could not be noted");
+    let StoredRecord::Grant(record) = stored else {
+        return Ok(());
+    };
+    match written {
+        Ok(_) => Ok(()),
+        // Somebody else has written it down.
+        Err(SaveFailure::Conflict) => Ok(()),
+        Err(SaveFailure::OutcomeUnknown) => {
+            tracing::warn!(record = ?key, "whether a failed revocation was noted is not known");
+            Err(Box::new(record))
+        }
     }
 }

@@ -21,6 +21,7 @@ impl World {
     pub(crate) fn apply(&mut self, event: Event) -> Result<(), Broken> {
         match event {
             Event::Want(p) => self.feed(p, Input::Want(Want::Usable))?,
+            Event::FallAsleep(p) => self.fall_asleep(p),
             Event::Store(p, outcome) => self.store(p, outcome)?,
             Event::HearStore(p) => self.hear_store(p)?,
             Event::Platform(p, delivery) => self.platform(p, delivery),
@@ -42,6 +43,16 @@ impl World {
         }
         self.forget_strays();
         Ok(())
+    }
+
+    fn fall_asleep(&mut self, p: u8) {
+        let kept = self.shown(&self.processes[usize::from(p)]);
+        let rules = self.rules.clone();
+        let process = self.process(p);
+        if let Some(asleep) = process.machine.fall_asleep() {
+            process.machine = rules.wake(asleep);
+            process.kept = kept;
+        }
     }
 
     fn jump(&mut self) {

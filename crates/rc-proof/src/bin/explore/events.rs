@@ -13,6 +13,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Event {
     Want(u8),
+    /// A machine with nothing to do is dropped, and another goes on in its place.
+    FallAsleep(u8),
     /// The store carries out a call.
     Store(u8, Outcome),
     HearStore(u8),
@@ -62,6 +64,7 @@ impl Event {
     pub(crate) const fn kind(self) -> &'static str {
         match self {
             Self::Want(_) => "a caller wants a token",
+            Self::FallAsleep(_) => "a machine falls asleep",
             Self::Store(_, Outcome::Done) => "the store carries out a call",
             Self::Store(_, Outcome::Failed) => "the store fails without doing anything",
             Self::Store(_, Outcome::DoneUnanswered) => "the store writes and its answer is lost",
@@ -93,6 +96,7 @@ impl Event {
     const fn process(self) -> Option<u8> {
         match self {
             Self::Want(p)
+            | Self::FallAsleep(p)
             | Self::Store(p, _)
             | Self::HearStore(p)
             | Self::Platform(p, _)
@@ -199,6 +203,9 @@ impl World {
         if calm && matches!(phase, Phase::Unknown | Phase::Idle | Phase::Over(_)) {
             events.push(Event::Want(p));
         }
+        if calm && process.machine.view(self.now).pair.is_some() && self.may_sleep(process) {
+            events.push(Event::FallAsleep(p));
+        }
         if left.crashes > 0 && !matches!(phase, Phase::Unknown) {
             events.push(Event::Crash(p));
         }
@@ -228,9 +235,17 @@ impl World {
 
     /// The pair that a process shows: its name, and chain and number of its access token.
     pub(crate) fn shown(&self, process: &Process) -> Option<(PairId, u8, u8)> {
-        let (pair, id) = process.machine.view(self.now).pair?;
+        let view = process.machine.view(self.now);
+        if view.lent.is_some() {
+            return process.kept.filter(|(id, ..)| view.lent == Some(*id));
+        }
+        let (pair, id) = view.pair?;
         let (chain, access) = name_of_secret(pair.access_token()?)?;
         Some((id, chain, access))
+    }
+
+    fn may_sleep(&self, process: &Process) -> bool {
+        self.shown(process).is_some() && process.machine.fall_asleep().is_some()
     }
 
     pub(crate) fn is_state(&self, is: impl Fn(&RecordState) -> bool) -> bool {

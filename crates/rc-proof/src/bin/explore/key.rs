@@ -110,6 +110,10 @@ impl World {
             out.extend([1, self.short(version)]);
             out.extend(age(since).to_le_bytes());
         }
+        let lent = process.machine.view(self.now).lent;
+        if let Some((_, chain, access)) = process.kept.filter(|(id, ..)| lent == Some(*id)) {
+            out.extend([4, chain, access]);
+        }
         let flags = u8::from(process.must_read) | u8::from(process.was_refused) << 1;
         out.extend([2, flags, process.knows_out]);
         let matters = process.request.is_some() || process.call.is_some();

@@ -126,6 +126,7 @@ impl Event {
             | Self::Finish
             | Self::Revoke(_) => true,
             Self::Want(_)
+            | Self::FallAsleep(_)
             | Self::Store(..)
             | Self::Platform(..)
             | Self::Crash(_)

@@ -3,8 +3,8 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use rc_auth_core::{
-    AttemptId, AuthBudget, ChainId, Entropy, GrantMachine, GrantRecord, Now, OAuthApp,
-    RecordVersion, RefreshPolicy, SaveFailure, Timestamp, TokenPair, TokenSet,
+    Asleep, AttemptId, AuthBudget, ChainId, Entropy, GrantMachine, GrantRecord, Now, OAuthApp,
+    PairId, RecordVersion, RefreshPolicy, SaveFailure, Timestamp, TokenPair, TokenSet,
 };
 
 use crate::{
@@ -76,6 +76,8 @@ pub(crate) enum Stray {
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     pub(crate) machine: GrantMachine,
+    /// The pair whose access token it uses while the machine sleeps: its name, chain and number.
+    pub(crate) kept: Option<(PairId, u8, u8)>,
     pub(crate) call: Option<StoreCall>,
     pub(crate) request: Option<Request>,
     pub(crate) news: Option<News>,
@@ -149,12 +151,18 @@ impl Rules {
     fn machine(&self) -> GrantMachine {
         GrantMachine::new(self.app.clone(), self.policy.clone(), &Entropy::new([7; 8]))
     }
+
+    pub(crate) fn wake(&self, asleep: Asleep) -> GrantMachine {
+        let seed = Entropy::new([7; 8]);
+        GrantMachine::wake(self.app.clone(), self.policy.clone(), &seed, asleep)
+    }
 }
 
 impl Process {
     pub(crate) fn new(rules: &Rules) -> Self {
         Self {
             machine: rules.machine(),
+            kept: None,
             call: None,
             request: None,
             news: None,
