@@ -36,8 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a sign-out is tried to be written down while the store does not answer. By then an access
 /// token that is still in use somewhere has ended several times over.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
-/// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest pause between two tries, that of a grant whose store is down. Until then this process tells somebody who
+/// has signed in elsewhere meanwhile that they have signed out.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How a grant is ended. By default: by its user, whichever sign-in stands under the key.
 #[derive(Clone, Copy, Default)]
@@ -138,6 +139,8 @@ pub(crate) async fn begin(
     let give_up = client.now().mono + patience;
     let mut pause = client.policy.retry_first;
     while client.now().mono < give_up && !client.tasks.closing.is_cancelled() {
+        // A process may stand still until the answer is here.
+        let is_late = chain.is_none() && client.now().mono > told_at;
         let (record, version) = match client.records.read(&key).await {
             Ok(Some(Found {
                 record: StoredRecord::Grant(record),
@@ -156,7 +159,6 @@ pub(crate) async fn begin(
             return Ok(Begun::Stone(Box::new(Tombstone { record, version })));
         }
         let is_later = record.about.made_at.is_some_and(|made| made > asked_at);
-        let is_late = chain.is_none() && client.now().mono > told_at;
         let again = is_late && is_later || *chain.get_or_insert(record.chain) != record.chain;
         if again || (reason.is_none() && !client.live(key).is_leaving()) {
             return Ok(Begun::Done(SignedOut::AlreadyOver));

@@ -6,12 +6,18 @@ use std::time::Duration;
 use rc_auth_core::{GrantRecord, RecordState, SaveFailure};
 use rc_store::{Expect, RecordKey, Version};
 
-use super::tombstone::{Tombstone, put_off};
+use super::{
+    in_place_of_note,
+    tombstone::{Tombstone, put_off},
+};
 use crate::{
     key::revocation_record_key,
     records::{Found, StoredRecord},
     state::ClientState,
 };
+
+/// How often an announcement is written that others write too.
+const TRIES: u32 = 4;
 
 /// How long a sign-in may take to replace a record, after it has said that it will.
 const ANNOUNCED_FOR: Duration = Duration::from_secs(60);
@@ -45,23 +51,38 @@ pub(crate) async fn announce(
     };
     let own_key = revocation_record_key(&client.platform.app, token);
     stone.about.replaced_under = Some(key.to_hex());
-    let due = client.now().wall.saturating_add(ANNOUNCED_FOR);
     let stored = StoredRecord::Grant(stone.clone());
-    let written = client
-        .records
-        .write(&own_key, &stored, due, Expect::Absent)
-        .await;
+    let version = write_down(client, &own_key, &stored).await?;
     stone.about.replaced_under = None;
-    let version = match written {
-        Ok(version) => Some(version),
-        Err(SaveFailure::Conflict) => None,
-        Err(SaveFailure::OutcomeUnknown) => return Err(NotAnnounced),
-    };
     Ok(Some(Announced {
         key: own_key,
         record: stone,
         version,
     }))
+}
+
+/// Over what was announced before, too: a refresh may have begun since, whose pair is to be asked for. `None`: the
+/// chain is written down as one that is over already.
+async fn write_down(
+    client: &ClientState,
+    key: &RecordKey,
+    announced: &StoredRecord,
+) -> Result<Option<Version>, NotAnnounced> {
+    let due = client.now().wall.saturating_add(ANNOUNCED_FOR);
+    let mut expect = Expect::Absent;
+    for _ in 0..TRIES {
+        match client.records.write(key, announced, due, expect).await {
+            Ok(version) => return Ok(Some(version)),
+            Err(SaveFailure::OutcomeUnknown) => return Err(NotAnnounced),
+            Err(SaveFailure::Conflict) => {}
+        }
+        match in_place_of_note(client, key).await {
+            Ok(Some(place)) => expect = place,
+            Ok(None) => return Ok(None),
+            Err(_) => return Err(NotAnnounced),
+        }
+    }
+    Err(NotAnnounced)
 }
 
 /// What is written down of a chain that is about to be replaced. The user may have signed out, and the platform not

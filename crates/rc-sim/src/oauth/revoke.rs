@@ -52,10 +52,12 @@ impl Platform {
         }
         let mut response = match token {
             // Platform §5: 200 with an empty body; RFC 7009 section 2.2: also for an unknown token.
-            Ok(_) => {
+            Ok(token) => {
                 // Platform §5: access or refresh token, both end every token of the OAuth session. Whether a
-                // spent one does is not documented; here it does.
-                if let Some((number, _)) = owner {
+                // spent one does is not documented.
+                let ends =
+                    self.config.switches.spent_token_ends_session || !self.sessions.is_spent(token);
+                if let Some((number, _)) = owner.filter(|_| ends) {
                     self.sessions.end(number, Ending::Revoked);
                 }
                 reply::no_store(reply::empty(StatusCode::OK))

@@ -21,6 +21,10 @@ pub struct Switches {
     /// [`RefreshReplay::Strict`] does at once. Default: no, it is only refused. That is assumed: nothing
     /// RingCentral publishes or anybody recorded speaks of a session that ended so.
     pub late_reuse_ends_session: bool,
+    /// Whether revoking a spent token, access or refresh, ends its OAuth session, as revoking a current one does.
+    /// Default: yes. That is assumed: RFC 7009 leaves it to the server, and RingCentral does not say.
+    #[serde(default = "ends")]
+    pub spent_token_ends_session: bool,
     /// What happens to a refresh while an earlier one with the same token is in the air. Default: it is
     /// carried out.
     pub concurrent_duplicates: ConcurrentDuplicates,
@@ -58,11 +62,17 @@ pub struct Switches {
     pub prefill_sign_in: bool,
 }
 
+/// What states that were written before the switch existed mean.
+const fn ends() -> bool {
+    true
+}
+
 impl Default for Switches {
     fn default() -> Self {
         Self {
             refresh_replay: RefreshReplay::default(),
             late_reuse_ends_session: false,
+            spent_token_ends_session: true,
             concurrent_duplicates: ConcurrentDuplicates::Replay,
             sessions_per_extension_and_app: 5,
             endpoint_replaces_session: true,

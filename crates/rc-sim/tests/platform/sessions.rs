@@ -135,6 +135,26 @@ fn revoking_either_token_ends_the_whole_session() {
 }
 
 #[test]
+fn revoking_a_spent_token_ends_its_session_or_nothing() {
+    for ends in [true, false] {
+        let mut stage = Stage::with(|switches| switches.spent_token_ends_session = ends);
+        let spent = stage.sign_in();
+        assert_eq!(stage.refresh(&spent.refresh).status(), 200);
+        for token in [&spent.access, &spent.refresh] {
+            assert_eq!(stage.revoke(token).status(), 200);
+            assert_eq!(stage.live_sessions(), u64::from(!ends), "{ends}");
+        }
+        if ends {
+            continue;
+        }
+        // Given again, the pair is current, and ends its session.
+        let again = pair(&stage.refresh(&spent.refresh));
+        assert_eq!(stage.revoke(&again.refresh).status(), 200);
+        assert_eq!(stage.live_sessions(), 0);
+    }
+}
+
+#[test]
 fn revoking_tells_nothing_about_unknown_tokens() {
     let mut stage = Stage::new();
     let mine = stage.sign_in();

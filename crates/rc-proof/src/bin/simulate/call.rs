@@ -39,6 +39,7 @@ impl Call {
     pub(crate) async fn run(self) {
         let before = self.ledger.known(self.user);
         let began = self.ledger.now();
+        let was_bad = self.chance.is_bad();
         let result = if self.refreshes {
             let pair = self.grant.refresh().await;
             pair.map(|_| ()).map_err(CallError::Grant)
@@ -61,7 +62,7 @@ impl Call {
         }
         let after = self.ledger.known(self.user);
         if before.epoch == after.epoch && before.busy.is_none() {
-            self.check(before, began, &result);
+            self.check(before, (began, was_bad), &result);
         }
     }
 
@@ -69,8 +70,10 @@ impl Call {
         self.ledger.complain(&format!("{text}, {}", self.what()));
     }
 
-    /// Holds the answer of a call that began at `began` against what its user knew all the time.
-    fn check(&self, known: Known, began: Duration, result: &Result<(), CallError>) {
+    /// Holds the answer of a call against what its user knew all the time. `began`: when it did, and whether the
+    /// weather was bad then: a write that is slow may be under way until long after that.
+    fn check(&self, known: Known, began: (Duration, bool), result: &Result<(), CallError>) {
+        let (began, was_bad) = began;
         let Known {
             expected, since, ..
         } = known;
@@ -87,7 +90,7 @@ impl Call {
             }
             (Expected::Out, Ok(())) => {
                 let lag = began.saturating_sub(since);
-                let grace = if self.chance.is_bad() { 10 } else { 2 };
+                let grace = if was_bad { 10 } else { 2 };
                 if lag > grace * SECOND {
                     self.complain(&format!("SERVED AFTER SIGN-OUT: {lag:?}"));
                 }

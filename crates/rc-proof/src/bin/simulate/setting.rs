@@ -64,6 +64,9 @@ pub(crate) struct Setting {
     pub(crate) tells_changes: bool,
     /// Whether the platform takes each refresh token once ever.
     pub(crate) is_strict: bool,
+    /// Whether a spent token still revokes the session that it was of. Where it does, one that goes on unnoticed beside
+    /// its own end is not seen.
+    pub(crate) spent_revokes: bool,
     /// Whether token requests are counted as the platform counts them.
     pub(crate) has_budget: bool,
     /// Whether grants end that nobody uses, so that each use is written down.
@@ -90,6 +93,7 @@ impl Setting {
             (40, often),
         ]);
         let all = [Lost, AnswerLost, Late];
+        let is_strict = dice.roll(6) == 0;
         let wrongs = [dice.pick(WRONGS), dice.pick(WRONGS)];
         Self {
             reads: store * reads,
@@ -100,7 +104,9 @@ impl Setting {
             slow,
             slowest_read,
             tells_changes: dice.roll(2) == 0,
-            is_strict: dice.roll(6) == 0,
+            is_strict,
+            // Where no answer is repeated, the pair of a lost one cannot be had, and is revoked by the spent one only.
+            spent_revokes: is_strict || dice.roll(2) == 0,
             has_budget: dice.roll(4) == 0,
             ends_idle: dice.roll(4) == 0,
             has_short_lives: dice.roll(8) == 0,

@@ -101,11 +101,7 @@ impl Story {
     fn new(script: &Script) -> Result<Self, String> {
         let chance = Arc::new(Chance::new(script.seed, script.faults.clone()));
         let setting = &chance.setting;
-        let town = Arc::new(Town::new(
-            script.seed,
-            setting.is_strict,
-            setting.has_short_lives,
-        )?);
+        let town = Arc::new(Town::new(script.seed, setting)?);
         Ok(Self {
             store: Arc::new(MemoryStore::new()),
             there: town.world.process(),

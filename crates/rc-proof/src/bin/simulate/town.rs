@@ -10,7 +10,7 @@ use rc_auth::{
 };
 use rc_sim::{Config, Counters, Platform, SimClient};
 
-use crate::chance::lock;
+use crate::{chance::lock, setting::Setting};
 
 const CALLBACK: &str = "http://127.0.0.1:8080/oauth/callback";
 const SERVER: &str = "https://platform.example.com";
@@ -23,20 +23,20 @@ pub(crate) struct Town {
 }
 
 impl Town {
-    /// `strict`: the platform takes each refresh token once. `short_lives`: a refresh token lives for 24 minutes and
-    /// an access token for 8.
+    /// With short lives, a refresh token lives for 24 minutes and an access token for 8.
     ///
     /// # Errors
     ///
     /// When the simulated platform has no app or no user.
-    pub(crate) fn new(seed: u64, strict: bool, short_lives: bool) -> Result<Self, String> {
+    pub(crate) fn new(seed: u64, setting: &Setting) -> Result<Self, String> {
         let mut config = Config::demo(seed, CALLBACK);
         config.switches.limits.enabled = false;
         config.switches.sessions_per_extension_and_app = 100_000;
-        if strict {
+        config.switches.spent_token_ends_session = setting.spent_revokes;
+        if setting.is_strict {
             config.switches.refresh_replay = rc_sim::RefreshReplay::Strict;
         }
-        if short_lives {
+        if setting.has_short_lives {
             config.switches.token_life.access = Duration::from_secs(8 * 60);
             config.switches.token_life.refresh = Duration::from_secs(24 * 60);
         }

@@ -289,6 +289,14 @@ impl Sessions {
         self.live.get(&number)
     }
 
+    /// Whether `token`, access or refresh, is of a pair that was replaced.
+    pub(crate) fn is_spent(&self, token: &str) -> bool {
+        self.locate(TokenKind::Access, token)
+            .or_else(|| self.locate(TokenKind::Refresh, token))
+            .and_then(|(number, generation)| Some((self.live.get(&number)?, generation)))
+            .is_some_and(|(session, generation)| generation < session.current.generation)
+    }
+
     /// The user whom a refresh token, current or spent, of `app` belongs to.
     pub(crate) fn refreshing_user(&self, token: &str, app: &ClientId) -> Option<UserId> {
         let (number, _) = self.locate(TokenKind::Refresh, token)?;
