@@ -39,7 +39,7 @@ struct Chore {
     run: fn(&[String]) -> Outcome,
 }
 
-const CHORES: [Chore; 21] = [
+const CHORES: [Chore; 22] = [
     Chore {
         name: "ci",
         arguments: "[STEP..]",
@@ -125,9 +125,15 @@ const CHORES: [Chore; 21] = [
         run: proof::crash,
     },
     Chore {
+        name: "interleave",
+        arguments: "",
+        purpose: "tries thousands of interleavings of threads that wait for a grant, refresh it and sign it out",
+        run: proof::interleave,
+    },
+    Chore {
         name: "prove",
         arguments: "[PART..]",
-        purpose: "runs every proof at its full size, over an hour: simulate explore explore-three lives kill stop stampede zoo; --resume goes on on the same commit",
+        purpose: "runs every proof at its full size, over an hour: simulate explore explore-three lives interleave kill stop stampede zoo; --resume goes on on the same commit",
         run: proof::prove,
     },
     Chore {

@@ -75,6 +75,8 @@ mod environment;
 mod error;
 mod event;
 mod grant;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 mod keep_alive;
 mod key;
 mod live;
@@ -86,6 +88,7 @@ mod revocation;
 mod sign_in;
 mod sign_out;
 mod state;
+mod sync;
 mod tasks;
 mod telemetry;
 

@@ -1,6 +1,7 @@
-//! `simulate`, `explore`, `lives` and `crash`: the proofs that no sign-in is lost, as docs/proof.md describes them.
+//! `simulate`, `explore`, `lives`, `interleave` and `crash`: the proofs that no sign-in is lost, as docs/proof.md describes them.
 
 mod crash;
+mod interleave;
 mod whole;
 mod zoo;
 
@@ -27,6 +28,11 @@ pub(crate) fn lives(arguments: &[String]) -> Outcome {
 /// `crash [kill | stop | stampede | durable] [ARGUMENTS..]`
 pub(crate) fn crash(arguments: &[String]) -> Outcome {
     crash::run(arguments)
+}
+
+/// `interleave`
+pub(crate) fn interleave(_: &[String]) -> Outcome {
+    interleave::run()
 }
 
 /// `prove [--resume] [PART..]`

@@ -6,7 +6,7 @@ use std::{
 
 use crate::{Fallible, Outcome, cargo};
 
-use super::{crash, run, words, zoo};
+use super::{crash, interleave, run, words, zoo};
 
 /// One proof at its full size.
 struct Part {
@@ -19,7 +19,7 @@ const fn part(name: &'static str, run: fn(bool) -> Outcome) -> Part {
     Part { name, run }
 }
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     part("simulate", |_| {
         let size = ["--seeds", "200000", "--twice", "1000"];
         run("simulate", &words(&size))
@@ -30,6 +30,7 @@ const PARTS: [Part; 8] = [
         run("explore", &words(&bounds))
     }),
     part("lives", |_| run("lives", &[])),
+    part("interleave", |_| interleave::run()),
     part("kill", |_| crash::run(&words(&["kill", "--rounds", "20"]))),
     part("stop", |_| crash::run(&words(&["stop", "--rounds", "20"]))),
     part("stampede", |_| {

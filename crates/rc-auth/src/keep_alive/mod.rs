@@ -19,7 +19,6 @@ use crate::{
     revocation::{self, Tombstone},
     sign_out::{self, Begun, Ending},
     state::{ClientState, turns::Asked},
-    tasks::lock,
 };
 
 /// How often due records are looked for. Half the silence after which the owner of an intent counts as
@@ -94,7 +93,7 @@ async fn worth_a_look(client: &Arc<ClientState>, page: Vec<Due>) -> Vec<RecordKe
             let own = client
                 .live
                 .get(key)
-                .is_some_and(|live| lock(&live.inner).owns_an_intent());
+                .is_some_and(|live| live.lock().owns_an_intent());
             !own && client.live.intents().owner(key, version, now) != Owner::AtWork
         });
     }

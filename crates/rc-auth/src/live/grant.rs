@@ -1,14 +1,10 @@
 //! One grant in this process: its machine, the token that may be used, and who waits for it.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use rc_auth_core::{
     Asleep, EndReason, Entropy, GrantMachine, Input, KnownVersion, Now, OAuthApp, Owner, PairId,
@@ -18,7 +14,10 @@ use rc_store::RecordKey;
 use tokio::sync::{Notify, watch};
 
 use super::{server::Server, shown::Shown, token::UsableToken};
-use crate::{records::Found, tasks::lock};
+use crate::{
+    records::Found,
+    sync::{AtomicU64, Mutex, MutexGuard, Ordering, Slot},
+};
 
 /// What the machines of all grants of a client are made of.
 #[derive(Debug)]
@@ -36,8 +35,8 @@ pub(crate) struct LiveGrant {
     pub(crate) key: RecordKey,
     rules: Arc<Rules>,
     /// What a call uses: one atomic load.
-    usable: ArcSwapOption<UsableToken>,
-    pub(crate) inner: Mutex<Inner>,
+    usable: Slot<UsableToken>,
+    inner: Mutex<Inner>,
     /// The sign-out that was begun last, as long as it is not written down: nothing is served any more. 0: none.
     leaving: AtomicU64,
     /// Wakes a driver that waits for a moment.
@@ -110,7 +109,7 @@ impl LiveGrant {
     pub(super) fn new(key: RecordKey, rules: Arc<Rules>) -> Self {
         Self {
             key,
-            usable: ArcSwapOption::empty(),
+            usable: Slot::empty(),
             leaving: AtomicU64::new(0),
             inner: Mutex::new(Inner {
                 awake: None,
@@ -126,6 +125,11 @@ impl LiveGrant {
         }
     }
 
+    /// A panic elsewhere does not make it unusable: what it guards is whole after every statement.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The token that may be used now, as far as it is newer than `pair`.
     pub(crate) fn usable(&self, newer_than: Option<PairId>) -> Option<Arc<UsableToken>> {
         let usable = self.usable.load_full();
@@ -134,7 +138,7 @@ impl LiveGrant {
 
     /// Hears of every change from now on.
     pub(crate) fn subscribe(self: &Arc<Self>) -> Waiter {
-        let mut inner = lock(&self.inner);
+        let mut inner = self.lock();
         inner.waiters += 1;
         let moved = inner.moved.get_or_insert_with(|| watch::Sender::new(()));
         Waiter {
@@ -182,7 +186,7 @@ impl LiveGrant {
 
     /// Its user leaves: shows that at once. The number is this sign-out's.
     pub(crate) fn leave(&self, now: Now) -> u64 {
-        let mut inner = lock(&self.inner);
+        let mut inner = self.lock();
         inner.sign_outs += 1;
         let sign_out = inner.sign_outs;
         self.set_leaving(&mut inner, sign_out, now);
@@ -191,12 +195,12 @@ impl LiveGrant {
 
     /// How many sign-outs were begun.
     pub(crate) fn sign_outs(&self) -> u64 {
-        lock(&self.inner).sign_outs
+        self.lock().sign_outs
     }
 
     /// A sign-out has ended, in whatever way: what the record says is shown, unless another was begun after it.
     pub(crate) fn end_leaving(&self, sign_out: u64, now: Now) {
-        let mut inner = lock(&self.inner);
+        let mut inner = self.lock();
         if self.leaving.load(Ordering::Acquire) == sign_out {
             self.set_leaving(&mut inner, 0, now);
         }
@@ -204,7 +208,7 @@ impl LiveGrant {
 
     /// Its user has signed in again.
     pub(crate) fn arrive(&self, now: Now) {
-        self.set_leaving(&mut lock(&self.inner), 0, now);
+        self.set_leaving(&mut self.lock(), 0, now);
     }
 
     fn set_leaving(&self, inner: &mut Inner, sign_out: u64, now: Now) {
@@ -218,7 +222,7 @@ impl LiveGrant {
 
     /// The driver is gone without a word: goes on from what is in the store. Those who wait ask again.
     pub(crate) fn start_anew(&self, now: Now) {
-        let mut inner = lock(&self.inner);
+        let mut inner = self.lock();
         (inner.awake, inner.asleep) = (None, None);
         inner.running = false;
         self.publish_anew(&mut inner, now);
@@ -362,7 +366,7 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        let mut inner = lock(&self.live.inner);
+        let mut inner = self.live.lock();
         inner.waiters -= 1;
         if inner.waiters == 0 {
             inner.moved = None;

@@ -107,7 +107,7 @@ async fn drive(live: &Arc<LiveGrant>, client: &Arc<ClientState>) {
             }
         };
         if let Some(input) = input {
-            let mut inner = lock(&live.inner);
+            let mut inner = live.lock();
             live.handle(&mut inner, input, client.now());
         }
     }
@@ -136,13 +136,13 @@ async fn wait(
 }
 
 fn unsaved(live: &LiveGrant) -> bool {
-    live.machine(&mut lock(&live.inner)).holds_unsaved_pair()
+    live.machine(&mut live.lock()).holds_unsaved_pair()
 }
 
 /// What to do next; nothing when only time could change something and nobody counts on this process. The
 /// next call or the sweeper goes on then.
 fn next_step(live: &LiveGrant, client: &ClientState, flight: &Flight) -> Option<Step> {
-    let mut inner = lock(&live.inner);
+    let mut inner = live.lock();
     let has_waiters = inner.has_waiters();
     let machine = live.machine(&mut inner);
     if let Some(output) = machine.poll_output() {
@@ -215,14 +215,14 @@ fn ended_sign_in(
     if !matches!(record.state, RecordState::Ended { .. }) {
         return None;
     }
-    let mut inner = lock(&live.inner);
+    let mut inner = live.lock();
     let (pair, id) = live.machine(&mut inner).view(client.now()).pair?;
     let owner_id = pair.owner_id().filter(|_| id.chain == record.chain)?;
     Some((owner_id.to_owned(), id.chain))
 }
 
 async fn load(live: &LiveGrant, client: &ClientState) -> Result<Loaded, LoadFailure> {
-    let handed = lock(&live.inner).handed.take();
+    let handed = live.lock().handed.take();
     let read = match handed {
         Some(found) => Ok(Some(*found)),
         None => client.records.read(&live.key).await,

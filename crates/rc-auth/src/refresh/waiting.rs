@@ -12,7 +12,6 @@ use crate::{
     live::{Inner, LiveGrant, TokenState, UsableToken},
     records::Found,
     state::ClientState,
-    tasks::lock,
     telemetry,
 };
 
@@ -27,13 +26,13 @@ pub(crate) struct WaitLimit {
 
 /// Gives the grant something from outside, and sees that somebody carries out what it wants.
 pub(crate) fn input(client: &Arc<ClientState>, live: &Arc<LiveGrant>, input: Input) {
-    input_locked(client, live, &mut lock(&live.inner), input);
+    input_locked(client, live, &mut live.lock(), input);
 }
 
 /// Has a grant of which nothing is known yet begin with a record that its caller has just read. Others read it
 /// anew. `true`: it was handed over.
 pub(crate) fn hand(client: &Arc<ClientState>, live: &Arc<LiveGrant>, found: Found) -> bool {
-    let mut inner = lock(&live.inner);
+    let mut inner = live.lock();
     let version = RecordVersion::new(*found.version.as_bytes());
     let is_first = inner.would_read(version);
     if is_first {
@@ -156,7 +155,7 @@ fn look(
     seen: Option<PairId>,
     want: Want,
 ) -> TokenState {
-    let mut inner = lock(&live.inner);
+    let mut inner = live.lock();
     let newer_than = limit.newer_than;
     let first = live.token_state(&inner, newer_than, seen, client.now());
     if matches!(first, TokenState::Usable(_)) {
@@ -183,7 +182,7 @@ pub(crate) async fn known<T>(
             return Err(GrantError::SignInAgain { reason });
         }
         let trouble = {
-            let mut inner = lock(&live.inner);
+            let mut inner = live.lock();
             let now = client.now();
             let view = live.machine(&mut inner).view(now);
             let phase = view.phase;

@@ -11,10 +11,7 @@ use rc_store::{Change, ChangeStream, RecordKey, Version};
 use tokio_util::sync::CancellationToken;
 
 use super::waiting;
-use crate::{
-    state::ClientState,
-    tasks::{guarded, lock},
-};
+use crate::{state::ClientState, tasks::guarded};
 
 /// How often versions are compared where the store cannot tell of changes, and how long a stream that
 /// has ended is left alone. Half of the second within which a replaced token is no longer used.
@@ -73,7 +70,7 @@ fn heard(client: &Arc<ClientState>, key: &RecordKey, version: Option<Version>) {
         return;
     };
     let version = version.map(|version| RecordVersion::new(*version.as_bytes()));
-    let known = lock(&live.inner).known_version();
+    let known = live.lock().known_version();
     if known != KnownVersion::At(version) && known != KnownVersion::Nothing {
         waiting::input(client, &live, Input::ChangedTo(version));
     }
