@@ -109,7 +109,7 @@ const CHORES: [Chore; 22] = [
     Chore {
         name: "explore",
         arguments: "",
-        purpose: "visits every order of events around the state machine of a grant, within bounds; --processes N, --rotations N, --crashes N",
+        purpose: "visits every order of events around the state machine of a grant, within bounds; --processes N, --rotations N, --crashes N; --spoiled: with each invariant taken away",
         run: proof::explore,
     },
     Chore {

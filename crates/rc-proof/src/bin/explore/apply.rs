@@ -4,13 +4,14 @@ use std::{rc::Rc, time::Duration};
 
 use rc_auth_core::{
     Generation, GrantRecord, Input, LoadFailure, Loaded, PairId, RecordState, Reply, SaveFailure,
-    Want,
+    TokenPair, TokenSet, Want,
 };
 
 use crate::{
+    defects::Defect,
     events::{Delivery, Event, Outcome},
     invariants::{Broken, broken},
-    platform::{Chain, refusal},
+    platform::{Chain, Tokens, name_of_secret, refusal},
     world::{
         Answer, LIFE, News, Process, Read, Request, StoreCall, Stray, World, chain_of, to_version,
     },
@@ -130,14 +131,48 @@ impl World {
             return Ok(Ok(self.version));
         }
         let stands = self.record.is_some() && expect == self.version;
-        if !stands && !self.writes_blindly() {
-            return Ok(Err(SaveFailure::Conflict));
+        match (stands, self.defect) {
+            (true, _) | (false, Defect::NoCompare) => {}
+            (false, Defect::WritesAgain) if self.record.is_some() => {
+                if let Some(p) = p {
+                    self.process(p).must_read = true;
+                }
+            }
+            (false, _) => return Ok(Err(SaveFailure::Conflict)),
         }
+        let record = self.without_token(record);
         self.check_write(p, &record)?;
         self.note_write(p, &record);
         self.record = Some(record);
         self.version = self.version.wrapping_add(1);
         Ok(Ok(self.version))
+    }
+
+    /// What a defect makes of a pair whose answer left out the refresh token: its numbers are no longer the same.
+    fn without_token(&self, record: Rc<GrantRecord>) -> Rc<GrantRecord> {
+        let known = self.chains[usize::from(chain_of(&record))];
+        let RecordState::Idle { pair, committed_by } = &record.state else {
+            return record;
+        };
+        let is_spoiled = self.defect == Defect::DropsToken && known.access != known.refresh;
+        let access = pair.access_token().filter(|_| is_spoiled);
+        let Some((chain, access)) = access.and_then(name_of_secret) else {
+            return record;
+        };
+        let tokens = Tokens {
+            chain,
+            access,
+            refresh: None,
+        };
+        let Ok(tokens) = TokenSet::from_response(&tokens.response(), self.now.wall) else {
+            return record;
+        };
+        let mut spoiled = (*record).clone();
+        spoiled.state = RecordState::Idle {
+            pair: TokenPair::new(tokens),
+            committed_by: *committed_by,
+        };
+        Rc::new(spoiled)
     }
 
     fn note_write(&mut self, p: Option<u8>, record: &GrantRecord) {
@@ -190,7 +225,7 @@ impl World {
             })
         });
         let silent_for = match silent_for {
-            Some(_) if self.has_no_patience() => Duration::MAX,
+            Some(_) if self.defect == Defect::NoPatience => Duration::MAX,
             other => other.unwrap_or_default(),
         };
         self.feed(p, Input::Loaded(Ok(Loaded { held, silent_for })))
@@ -225,7 +260,7 @@ impl World {
         self.process(p).request = Some(back);
     }
 
-    fn present(&mut self, chain: u8, refresh: u8, omits: bool) -> Option<crate::platform::Tokens> {
+    fn present(&mut self, chain: u8, refresh: u8, omits: bool) -> Option<Tokens> {
         self.chains[usize::from(chain)].present(chain, refresh, omits)
     }
 
@@ -233,7 +268,7 @@ impl World {
         let Some(Request::Back { answer, .. }) = self.process(p).request.take() else {
             return Ok(());
         };
-        let misheard = self.hears_loss_as_refusal();
+        let misheard = self.defect == Defect::LossIsRefusal;
         let process = self.process(p);
         process.was_refused = answer == Answer::Refused;
         let reply = match answer {
@@ -350,7 +385,11 @@ impl World {
             generation: Generation::new(id.generation.get() - 1),
             ..id
         };
-        self.feed(p, Input::Refused(older))?;
+        let named = match self.defect {
+            Defect::AnyPair => id,
+            _ => older,
+        };
+        self.feed(p, Input::Refused(named))?;
         if self.process(p).machine.has_output()
             || self.processes[usize::from(p)]
                 .machine

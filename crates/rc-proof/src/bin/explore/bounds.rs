@@ -1,5 +1,7 @@
 //! What a search may do at most, and how it reads that from the command line.
 
+use crate::defects::Defect;
+
 /// How much of everything may happen. The default is what one core looks at in half a minute.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
@@ -30,27 +32,6 @@ pub(crate) struct Left {
     pub(crate) slow: u8,
 }
 
-/// A mistake put in on purpose, to show that the search finds it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Defect {
-    None,
-    /// The intent is taken for written, and is not.
-    #[cfg(test)]
-    NoIntent,
-    /// Whatever is saved is written without comparing versions.
-    #[cfg(test)]
-    NoCompare,
-    /// A lost answer is told as a refusal.
-    #[cfg(test)]
-    LossIsRefusal,
-    /// The new pair is taken for written, and is not.
-    #[cfg(test)]
-    NoCommit,
-    /// Whoever finds an intent takes its owner for gone.
-    #[cfg(test)]
-    NoPatience,
-}
-
 impl Default for Bounds {
     fn default() -> Self {
         Self {
@@ -73,6 +54,22 @@ impl Default for Bounds {
 }
 
 impl Bounds {
+    /// Two processes and one rotation, with a defect.
+    pub(crate) fn small(defect: Defect) -> Self {
+        let default = Self::default();
+        Self {
+            left: Left {
+                rotations: 1,
+                crashes: 0,
+                slow: 4,
+                ..default.left
+            },
+            seconds: 300,
+            defect,
+            ..default
+        }
+    }
+
     /// Reads `--name number` pairs.
     pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut bounds = Self::default();

@@ -3,7 +3,7 @@
 use rc_auth_core::{Entropy, Gate, GrantRecord, Input, Output, RecordState, Secret};
 
 use crate::{
-    bounds::Defect,
+    defects::Defect,
     invariants::{Broken, broken},
     platform::{name_of_secret, presented},
     world::{Request, StoreCall, World, version_of},
@@ -107,63 +107,9 @@ impl World {
     /// A record that a defect only pretends to write.
     pub(crate) fn forges(&self, record: &GrantRecord) -> bool {
         match record.state {
-            RecordState::Refreshing { .. } => self.defect.skips_the_intent(),
-            RecordState::Idle { .. } => self.defect.skips_the_commit(),
+            RecordState::Refreshing { .. } => self.defect == Defect::NoIntent,
+            RecordState::Idle { .. } => self.defect == Defect::NoCommit,
             RecordState::SignedOut { .. } | RecordState::Ended { .. } => false,
-        }
-    }
-
-    pub(crate) fn has_no_patience(&self) -> bool {
-        self.defect.has_no_patience()
-    }
-
-    pub(crate) fn writes_blindly(&self) -> bool {
-        self.defect.writes_blindly()
-    }
-
-    pub(crate) fn hears_loss_as_refusal(&self) -> bool {
-        self.defect.hears_loss_as_refusal()
-    }
-}
-
-impl Defect {
-    fn skips_the_intent(self) -> bool {
-        match self {
-            Self::None => false,
-            #[cfg(test)]
-            other => other == Self::NoIntent,
-        }
-    }
-
-    fn skips_the_commit(self) -> bool {
-        match self {
-            Self::None => false,
-            #[cfg(test)]
-            other => other == Self::NoCommit,
-        }
-    }
-
-    fn has_no_patience(self) -> bool {
-        match self {
-            Self::None => false,
-            #[cfg(test)]
-            other => other == Self::NoPatience,
-        }
-    }
-
-    fn writes_blindly(self) -> bool {
-        match self {
-            Self::None => false,
-            #[cfg(test)]
-            other => other == Self::NoCompare,
-        }
-    }
-
-    fn hears_loss_as_refusal(self) -> bool {
-        match self {
-            Self::None => false,
-            #[cfg(test)]
-            other => other == Self::LossIsRefusal,
         }
     }
 }

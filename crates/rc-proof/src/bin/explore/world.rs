@@ -8,7 +8,8 @@ use rc_auth_core::{
 };
 
 use crate::{
-    bounds::{Bounds, Defect, Left},
+    bounds::{Bounds, Left},
+    defects::Defect,
     platform::{Chain, Tokens},
 };
 
