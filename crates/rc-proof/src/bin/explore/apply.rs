@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
+use http::StatusCode;
 use rc_auth_core::{
     Generation, GrantRecord, Input, LoadFailure, Loaded, PairId, RecordState, Reply, SaveFailure,
     TokenPair, TokenSet, Want,
@@ -11,7 +12,7 @@ use crate::{
     defects::Defect,
     events::{Delivery, Event, Outcome},
     invariants::{Broken, broken},
-    platform::{Chain, Tokens, name_of_secret, refusal},
+    platform::{Chain, Tokens, in_trouble, name_of_secret, refusal},
     world::{
         Answer, LIFE, News, Process, Read, Request, StoreCall, Stray, World, chain_of, to_version,
     },
@@ -247,6 +248,12 @@ impl World {
                 Answer::MaybeSent
             }
             Delivery::NotSent => Answer::NotSent,
+            Delivery::Unavailable => Answer::Unavailable,
+            Delivery::UnavailableAfterIt => {
+                self.present(chain, refresh, false);
+                Answer::Unavailable
+            }
+            Delivery::Limited => Answer::Limited,
             Delivery::Late => {
                 self.strays.push(Stray::Request { chain, refresh });
                 Answer::MaybeSent
@@ -277,6 +284,8 @@ impl World {
             Answer::MaybeSent if misheard => refusal(),
             Answer::NotSent => Reply::NotSent,
             Answer::MaybeSent => Reply::MaybeSent,
+            Answer::Unavailable => in_trouble(StatusCode::SERVICE_UNAVAILABLE),
+            Answer::Limited => in_trouble(StatusCode::TOO_MANY_REQUESTS),
         };
         self.feed(p, Input::Answered(reply))
     }

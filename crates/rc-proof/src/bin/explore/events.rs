@@ -56,6 +56,9 @@ pub(crate) enum Delivery {
     WithoutRefreshToken,
     AnswerLost,
     NotSent,
+    Unavailable,
+    UnavailableAfterIt,
+    Limited,
     Late,
 }
 
@@ -74,6 +77,11 @@ impl Event {
             Self::Platform(_, Delivery::WithoutRefreshToken) => "an answer omits the refresh token",
             Self::Platform(_, Delivery::AnswerLost) => "the platform's answer is lost",
             Self::Platform(_, Delivery::NotSent) => "a request is not sent",
+            Self::Platform(_, Delivery::Unavailable) => "the platform says 503",
+            Self::Platform(_, Delivery::UnavailableAfterIt) => {
+                "the platform says 503 although it carried the request out"
+            }
+            Self::Platform(_, Delivery::Limited) => "the platform says 429",
             Self::Platform(_, Delivery::Late) => "a request is given up and still under way",
             Self::HearPlatform(_) => "a process hears of the platform",
             Self::HearNews(_) => "a process hears of its own sign-in or sign-out",
@@ -191,7 +199,14 @@ impl World {
             events.push(Event::Platform(p, Delivery::WithoutRefreshToken));
         }
         if self.left.faults > 0 {
-            let failures = [Delivery::AnswerLost, Delivery::NotSent, Delivery::Late];
+            let failures = [
+                Delivery::AnswerLost,
+                Delivery::NotSent,
+                Delivery::Unavailable,
+                Delivery::UnavailableAfterIt,
+                Delivery::Limited,
+                Delivery::Late,
+            ];
             events.extend(failures.map(|delivery| Event::Platform(p, delivery)));
         }
     }

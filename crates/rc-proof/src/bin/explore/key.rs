@@ -228,6 +228,8 @@ fn request_key(request: Option<Request>, out: &mut Vec<u8>) {
                 Answer::Refused => out.push(0),
                 Answer::NotSent => out.push(1),
                 Answer::MaybeSent => out.push(2),
+                Answer::Unavailable => out.push(4),
+                Answer::Limited => out.push(5),
                 Answer::Tokens(tokens) => {
                     out.extend([3, tokens.access, tokens.refresh.unwrap_or_default()]);
                 }

@@ -1,7 +1,7 @@
 //! The platform: chains of tokens that rotate, and spent tokens that get the same pair until it is used.
 
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use rc_auth_core::{Reply, Secret};
 
 /// What one sign-in started, as the platform knows it.
@@ -74,9 +74,16 @@ impl Tokens {
 /// The answer to a token that is dead.
 pub(crate) fn refusal() -> Reply {
     let mut response = Response::new(Bytes::from_static(br#"{"error":"invalid_grant"}"#));
-    *response.status_mut() = http::StatusCode::BAD_REQUEST;
+    *response.status_mut() = StatusCode::BAD_REQUEST;
     let json = http::HeaderValue::from_static("application/json");
     response.headers_mut().insert("content-type", json);
+    Reply::Response(response)
+}
+
+/// An answer without a word about the token.
+pub(crate) fn in_trouble(status: StatusCode) -> Reply {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
     Reply::Response(response)
 }
 

@@ -56,6 +56,10 @@ pub(crate) enum Answer {
     Refused,
     NotSent,
     MaybeSent,
+    /// 503.
+    Unavailable,
+    /// 429.
+    Limited,
 }
 
 /// What a process is yet to be told of its own sign-in or sign-out.
