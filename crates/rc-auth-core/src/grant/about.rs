@@ -31,6 +31,10 @@ pub struct About {
     /// replaced, so that whoever goes on after a crash can see whether it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_under: Option<String>,
+    /// Until when a write that began this sign-in, and was not heard of, may still be carried out: a tombstone that was
+    /// deleted before could be followed by the grant once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_doubt_until: Option<Timestamp>,
     /// Members that this version does not know.
     #[serde(flatten)]
     pub unknown: UnknownMembers,

@@ -9,14 +9,13 @@ use super::{
 };
 use crate::{Entropy, OAuthApp};
 
-/// What is left of a machine that has nothing to do: which record it saw, and which pair is in use.
+/// What is left of a machine that has nothing to do: which record it saw.
 ///
 /// A machine holds the pair and everything that its record says, and its states are large. A driver that keeps many
-/// idle grants keeps the access token of each, and this.
+/// idle grants keeps the access token of each with the name of its pair, and this.
 #[derive(Clone, Debug)]
 pub struct Asleep {
     version: RecordVersion,
-    pair: PairId,
     /// When the last token requests were sent (monotonic), where they are counted.
     sent: Box<[Duration]>,
 }
@@ -27,19 +26,14 @@ impl Asleep {
     pub const fn version(&self) -> RecordVersion {
         self.version
     }
-
-    /// The pair that the machine showed.
-    #[must_use]
-    pub const fn pair(&self) -> PairId {
-        self.pair
-    }
 }
 
 impl GrantMachine {
-    /// What to keep of this machine; `None` while it has something to do, or knows something that its record does not
-    /// say. After `Some`, it may be dropped, and [`wake`](Self::wake) makes one that acts like it.
+    /// What to keep of this machine, and the pair that it shows; `None` while it has something to do, or knows something
+    /// that its record does not say. After `Some`, it may be dropped, and [`wake`](Self::wake) makes one that acts like
+    /// it.
     #[must_use]
-    pub fn fall_asleep(&self) -> Option<Asleep> {
+    pub fn fall_asleep(&self) -> Option<(Asleep, PairId)> {
         let version = match &self.state {
             State::Settled(held) if is_as_recorded(held) => held.version,
             State::Asleep(version) => *version,
@@ -61,24 +55,26 @@ impl GrantMachine {
             return None;
         }
         let is_limited = self.policy.budget.per_grant().is_some();
-        Some(Asleep {
+        let asleep = Asleep {
             version,
-            pair: self.shown_id()?,
             sent: self.sent.iter().copied().filter(|_| is_limited).collect(),
-        })
+        };
+        Some((asleep, self.shown_id()?))
     }
 
-    /// The machine that fell asleep. Of the pair it knows the name only, until something has it read the record.
+    /// The machine that fell asleep when it showed `pair`. It knows no more of that than the name, until something has it
+    /// read the record.
     #[must_use]
     pub fn wake(
         app: Arc<OAuthApp>,
         policy: Arc<RefreshPolicy>,
         seed: &Entropy<8>,
         asleep: Asleep,
+        pair: PairId,
     ) -> Self {
         Self {
             state: State::Asleep(asleep.version),
-            lent: Some(asleep.pair),
+            lent: Some(pair),
             sent: asleep.sent.into_vec().into(),
             ..Self::new(app, policy, seed)
         }

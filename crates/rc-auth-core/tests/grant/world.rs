@@ -113,11 +113,11 @@ fn app() -> Arc<OAuthApp> {
 impl Process {
     /// Drops the machine and wakes another in its place, if it can. Whether it could.
     pub(crate) fn fall_asleep(&mut self, world: &World) -> bool {
-        let Some(asleep) = self.machine.fall_asleep() else {
+        let Some((asleep, pair)) = self.machine.fall_asleep() else {
             return false;
         };
         let seed = Entropy::new([self.name; 8]);
-        self.machine = GrantMachine::wake(app(), world.policy.clone(), &seed, asleep);
+        self.machine = GrantMachine::wake(app(), world.policy.clone(), &seed, asleep, pair);
         true
     }
 

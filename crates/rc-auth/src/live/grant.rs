@@ -52,7 +52,7 @@ pub(crate) struct Inner {
     /// A driver task exists.
     pub(crate) running: bool,
     /// How many wait.
-    waiters: usize,
+    waiters: u32,
     /// Moves whenever something can be seen to have changed, while anybody waits.
     moved: Option<watch::Sender<()>>,
     /// How many sign-outs were begun.
@@ -155,8 +155,9 @@ impl LiveGrant {
     fn awake<'a>(&self, inner: &'a mut Inner) -> &'a mut Awake {
         let Inner { awake, asleep, .. } = inner;
         awake.get_or_insert_with(|| {
-            let machine = match asleep.take() {
-                Some(asleep) => self.rules.wake(self.key, asleep),
+            let pair = self.usable.load().as_ref().map(|usable| usable.pair);
+            let machine = match asleep.take().zip(pair) {
+                Some((asleep, pair)) => self.rules.wake(self.key, asleep, pair),
                 None => self.rules.machine(self.key),
             };
             let shown = None;
@@ -171,14 +172,12 @@ impl LiveGrant {
         }
         let awake = inner.awake.as_ref();
         let asleep = awake.and_then(|awake| awake.machine.fall_asleep());
-        // Nobody else would have the token.
-        let has_token = |asleep: &Asleep| {
+        // Nobody else has the token.
+        let has_token = |(_, pair): &(Asleep, PairId)| {
             let usable = self.usable.load();
-            usable
-                .as_ref()
-                .is_some_and(|usable| usable.pair == asleep.pair())
+            usable.as_ref().is_some_and(|usable| usable.pair == *pair)
         };
-        if let Some(asleep) = asleep.filter(has_token) {
+        if let Some((asleep, _)) = asleep.filter(has_token) {
             inner.asleep = Some(asleep);
             inner.awake = None;
         }
@@ -329,12 +328,13 @@ impl Rules {
         GrantMachine::new(self.app.clone(), self.policy.clone(), &self.seed(key))
     }
 
-    fn wake(&self, key: RecordKey, asleep: Asleep) -> GrantMachine {
+    fn wake(&self, key: RecordKey, asleep: Asleep, pair: PairId) -> GrantMachine {
         GrantMachine::wake(
             self.app.clone(),
             self.policy.clone(),
             &self.seed(key),
             asleep,
+            pair,
         )
     }
 

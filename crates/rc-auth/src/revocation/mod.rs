@@ -72,7 +72,7 @@ async fn try_once(client: &Arc<ClientState>, key: &RecordKey, mut stone: Tombsto
     // Tried once whatever the clocks say.
     let is_over = failures > 0 && client.platform.is_surely_over(ends_at).await;
     let Some(mut token) = token.filter(|_| !is_over) else {
-        client.records.delete(key, stone.version).await;
+        tombstone::clear(client, key, stone).await;
         return Tried::Done;
     };
     let mut unfinished = unfinished;
@@ -88,7 +88,7 @@ async fn try_once(client: &Arc<ClientState>, key: &RecordKey, mut stone: Tombsto
         }
     }
     if unfinished.is_none() && revoke(client, &token).await {
-        client.records.delete(key, stone.version).await;
+        tombstone::clear(client, key, stone).await;
         return Tried::Done;
     }
     stone.record.state = RecordState::SignedOut {

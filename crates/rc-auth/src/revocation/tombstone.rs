@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rc_auth_core::{GrantRecord, SaveFailure, Unfinished};
+use rc_auth_core::{GrantRecord, RecordState, SaveFailure, Unfinished};
 use rc_store::{Expect, RecordKey, Version};
 
 use crate::{records::StoredRecord, state::ClientState};
@@ -11,6 +11,29 @@ use crate::{records::StoredRecord, state::ClientState};
 pub(crate) struct Tombstone {
     pub(crate) record: GrantRecord,
     pub(crate) version: Version,
+}
+
+/// Deletes a tombstone that is done with. Where a write that began its sign-in may still be carried out, it stands
+/// until then without a token: only where there is no record can that write put one.
+pub(super) async fn clear(client: &ClientState, key: &RecordKey, stone: Tombstone) {
+    let Tombstone {
+        mut record,
+        version,
+    } = stone;
+    let now = client.environment.wall();
+    let until = record.about.in_doubt_until.filter(|until| *until > now);
+    match (until, &mut record.state) {
+        (Some(until), RecordState::SignedOut { token, .. }) => {
+            *token = None;
+            let stored = StoredRecord::Grant(record);
+            let expect = Expect::Version(version);
+            if let Err(failure) = client.records.write(key, &stored, until, expect).await {
+                // Still due: the next sweep finds it as it is.
+                tracing::warn!(record = ?key, ?failure, "a tombstone could not be emptied");
+            }
+        }
+        _ => client.records.delete(key, version).await,
+    }
 }
 
 /// Writes down that a revocation failed. Where a refresh was unfinished, the next try is not after the

@@ -185,7 +185,7 @@ async fn replace(
         return Saved::No;
     };
     let due = client.policy.due_at(pair, &record.about);
-    let stored = StoredRecord::Grant(record.clone());
+    let mut record = record.clone();
     let mut given_up = Saved::No;
     for _ in 0..SAVE_TRIES {
         let (expect, current) = match client.records.read(key).await {
@@ -216,17 +216,25 @@ async fn replace(
                 client.sleep(client.policy.retry_first).await;
                 continue;
             };
+            // A write of the sign-in before may still arrive after this one has gone, too.
+            let inherited = current.about.in_doubt_until;
+            record.about.in_doubt_until = record.about.in_doubt_until.max(inherited);
             let owner_id = current.pair().and_then(|pair| pair.owner_id());
             *before = Replaced {
                 announced,
                 sign_in: owner_id.map(|id| (id.to_owned(), current.chain)),
             };
         }
+        let stored = StoredRecord::Grant(record.clone());
         match client.records.write(key, &stored, due, expect).await {
             Ok(_) => return Saved::Yes,
             Err(SaveFailure::Conflict) => {}
             Err(SaveFailure::OutcomeUnknown) => {
                 given_up = Saved::Unknown;
+                if matches!(expect, Expect::Absent) {
+                    let until = client.environment.wall().saturating_add(LATEST_WRITE);
+                    record.about.in_doubt_until = Some(until);
+                }
                 client.sleep(client.policy.retry_first).await;
             }
         }

@@ -51,8 +51,8 @@ impl World {
         let kept = self.shown(&self.processes[usize::from(p)]);
         let rules = self.rules.clone();
         let process = self.process(p);
-        if let Some(asleep) = process.machine.fall_asleep() {
-            process.machine = rules.wake(asleep);
+        if let Some((asleep, pair)) = process.machine.fall_asleep() {
+            process.machine = rules.wake(asleep, pair);
             process.kept = kept;
         }
     }

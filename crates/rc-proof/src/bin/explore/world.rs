@@ -157,9 +157,9 @@ impl Rules {
         GrantMachine::new(self.app.clone(), self.policy.clone(), &Entropy::new([7; 8]))
     }
 
-    pub(crate) fn wake(&self, asleep: Asleep) -> GrantMachine {
+    pub(crate) fn wake(&self, asleep: Asleep, pair: PairId) -> GrantMachine {
         let seed = Entropy::new([7; 8]);
-        GrantMachine::wake(self.app.clone(), self.policy.clone(), &seed, asleep)
+        GrantMachine::wake(self.app.clone(), self.policy.clone(), &seed, asleep, pair)
     }
 }
 

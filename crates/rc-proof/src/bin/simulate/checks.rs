@@ -39,6 +39,8 @@ impl Story {
 
     /// No refresh is left over five minutes after the weather turned good.
     pub(crate) fn check_finished(&self) {
+        // For the last requests that nobody answers.
+        self.town.world.pass(30 * SECOND);
         for _ in 0..10 {
             self.town.world.pass(30 * SECOND);
             if !self.chance.is_over_outages(self.ledger.now()) {
@@ -64,7 +66,13 @@ impl Story {
                 self.ledger.complain(&format!("STILL BUSY: user {user}"));
             }
             for life in lives {
-                let result = self.call_twice(&life.client.grant(&grant_key(user)));
+                let grant = life.client.grant(&grant_key(user));
+                // The platform may know what this process does not.
+                let token = self.town.world.run(grant.access_token());
+                let mut result = token.map(drop).map_err(CallError::Grant);
+                if fits(known.expected, &result, &self.chance) {
+                    result = self.call_twice(&grant);
+                }
                 if !fits(known.expected, &result, &self.chance) {
                     let (number, expected) = (life.number, known.expected);
                     let result = result.map_err(|error| error.to_string());

@@ -67,6 +67,7 @@ impl Mix {
 enum Kind {
     Call,
     Calls,
+    Token,
     Refresh,
     ExpireAccessTokens,
     SignIn,
@@ -81,8 +82,9 @@ enum Kind {
 }
 
 /// All kinds, and how often each comes in 100 steps of a plain seed.
-const KINDS: [(Kind, u64); 13] = [
-    (Kind::Call, 34),
+const KINDS: [(Kind, u64); 14] = [
+    (Kind::Call, 24),
+    (Kind::Token, 10),
     (Kind::Calls, 6),
     (Kind::Refresh, 9),
     (Kind::ExpireAccessTokens, 13),
@@ -104,6 +106,8 @@ pub(crate) enum Action {
     Call,
     /// Five at once.
     Calls,
+    /// Somebody takes the access token for a client of their own.
+    Token,
     Refresh,
     ExpireAccessTokens,
     SignIn,
@@ -149,6 +153,7 @@ impl Step {
         let action = match mix.kind(&mut dice) {
             Kind::Call => Action::Call,
             Kind::Calls => Action::Calls,
+            Kind::Token => Action::Token,
             Kind::Refresh => Action::Refresh,
             Kind::ExpireAccessTokens => Action::ExpireAccessTokens,
             Kind::SignIn => Action::SignIn,

@@ -9,7 +9,7 @@ use rc_auth::{
 
 use crate::{
     SECOND,
-    call::Call,
+    call::{Call, Want},
     chance::{Chance, Op},
     ledger::{Expected, Ledger, grant_key},
     network::Network,
@@ -199,9 +199,10 @@ impl Story {
         let which = step.process % lives.len();
         let user = step.user % self.ledger.users();
         match step.action {
-            Action::Call => self.call(&lives[which], user, false),
-            Action::Calls => (0..5).for_each(|_| self.call(&lives[which], user, false)),
-            Action::Refresh => self.call(&lives[which], user, true),
+            Action::Call => self.call(&lives[which], user, Want::Call),
+            Action::Calls => (0..5).for_each(|_| self.call(&lives[which], user, Want::Call)),
+            Action::Token => self.call(&lives[which], user, Want::Token),
+            Action::Refresh => self.call(&lives[which], user, Want::Refresh),
             Action::ExpireAccessTokens => {
                 let (from, to) = (Who::Platform, Who::World);
                 let kind = "ends all access tokens";
@@ -244,28 +245,23 @@ impl Story {
         Ok(())
     }
 
-    fn call(&mut self, life: &Life, user: usize, refreshes: bool) {
+    fn call(&mut self, life: &Life, user: usize, want: Want) {
         self.calls += 1;
         let call = Call {
             id: self.calls,
             process: life.number,
             user,
             grant: life.client.grant(&grant_key(user)),
-            refreshes,
+            want,
             ledger: self.ledger.clone(),
             chance: self.chance.clone(),
             trace: self.trace.clone(),
         };
         self.ledger.open(call.id, call.process, &call.what());
         let (user, process) = (Who::User(user), Who::Process(life.number));
-        let kind = if refreshes {
-            "asks for a refresh"
-        } else {
-            "asks"
-        };
         let id = call.id;
         self.trace
-            .note(user, process, kind, || format!("call {id}"));
+            .note(user, process, want.verb(), || format!("call {id}"));
         life.process.spawn(Box::pin(call.run()));
     }
 
