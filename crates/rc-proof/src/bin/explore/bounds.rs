@@ -11,6 +11,8 @@ pub(crate) struct Bounds {
     pub(crate) seconds: u64,
     /// Failed tries make pauses that are written down.
     pub(crate) pauses: bool,
+    /// Depth first: for searches that would not fit into memory otherwise.
+    pub(crate) deep: bool,
     pub(crate) defect: Defect,
 }
 
@@ -48,6 +50,7 @@ impl Default for Bounds {
             },
             seconds: 1200,
             pauses: false,
+            deep: false,
             defect: Defect::None,
         }
     }
@@ -104,6 +107,7 @@ impl Bounds {
             "--slow" => left.slow = small,
             "--seconds" => self.seconds = u64::from(number),
             "--pauses" => self.pauses = number > 0,
+            "--deep" => self.deep = number > 0,
             _ => return Err(format!("{name} is not known")),
         }
         Ok(())

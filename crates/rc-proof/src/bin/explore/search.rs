@@ -1,4 +1,5 @@
-//! Breadth-first search over all orders of events, so that the first violation has the shortest path.
+//! Search over all orders of events: breadth first, so that the first violation has the shortest path, or depth first,
+//! which keeps few states beside the names of those that were seen.
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -54,8 +55,8 @@ pub(crate) fn explore(bounds: &Bounds) -> Result<Found, String> {
         queue: VecDeque::from([(first, 0, 0)]),
         found: Found::default(),
     };
-    while let Some((world, place, depth)) = search.queue.pop_front() {
-        search.found.depth = depth;
+    while let Some((world, place, depth)) = search.next(bounds.deep) {
+        search.found.depth = depth.max(search.found.depth);
         if let Err((broken, last)) = search.expand(&world, place, depth) {
             let path = search.path(place, last);
             search.found.broken = Some((broken, path));
@@ -72,6 +73,14 @@ pub(crate) fn explore(bounds: &Bounds) -> Result<Found, String> {
 }
 
 impl Search {
+    fn next(&mut self, deep: bool) -> Option<(World, u32, u32)> {
+        if deep {
+            self.queue.pop_back()
+        } else {
+            self.queue.pop_front()
+        }
+    }
+
     fn expand(
         &mut self,
         world: &World,
