@@ -26,8 +26,9 @@ const PARTS: [Part; 9] = [
     }),
     part("explore", |_| run("explore", &[])),
     part("explore-three", |_| {
-        let bounds = ["--processes", "3", "--rotations", "1", "--crashes", "0"];
-        run("explore", &words(&bounds))
+        let bounds = ["--processes", "3", "--rotations", "1", "--crashes", "1"];
+        // Breadth first it does not fit into 16 GiB.
+        run("explore", &words(&[&bounds[..], &["--deep", "1"]].concat()))
     }),
     part("lives", |_| run("lives", &[])),
     part("interleave", |_| interleave::run()),

@@ -50,6 +50,7 @@ impl GrantMachine {
         let has_news = self.heard != Heard::Nothing
             || self.refused.is_some()
             || self.signed_out.is_some()
+            || self.is_overtaken
             || self.has_output();
         if is_wanted || has_failed || has_news {
             return None;

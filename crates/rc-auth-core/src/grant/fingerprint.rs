@@ -50,7 +50,8 @@ impl GrantMachine {
         let newer_than = newer_than.map_or(0, |id| id.generation.get() as u8 + 1);
         out.extend([refused, u8::from(*usable), u8::from(*care), newer_than]);
         let signed_out = self.signed_out.map_or(0, |it| 1 + u8::from(it.is_doubted));
-        out.extend([signed_out, self.outputs.len() as u8]);
+        let is_overtaken = u8::from(self.is_overtaken);
+        out.extend([signed_out, is_overtaken, self.outputs.len() as u8]);
         match self.heard {
             Heard::Nothing => out.push(0),
             Heard::Changed => out.push(1),

@@ -50,6 +50,9 @@ pub struct GrantMachine {
     pub(super) signed_out: Option<SignOut>,
     /// What was heard of the record while something else was in the air.
     pub(super) heard: Heard,
+    /// A request is out, and the record that it was made for has become another one, perhaps of a user who has signed
+    /// out: nothing is shown until it was read.
+    pub(super) is_overtaken: bool,
     /// The last intents that this machine may have written, newest last.
     pub(super) own_attempts: VecDeque<OwnAttempt>,
     /// The end that was reported last.
@@ -134,6 +137,7 @@ impl GrantMachine {
             wants: Wants::default(),
             signed_out: None,
             heard: Heard::Nothing,
+            is_overtaken: false,
             own_attempts: VecDeque::new(),
             reported_end: None,
             failures: 0,
@@ -253,6 +257,10 @@ impl GrantMachine {
             State::Unknown => State::Unknown,
             // The compare-and-swap of what is in flight will tell; a read may be too old already.
             busy => {
+                if let State::Sending(flight) = &busy {
+                    let is_ours = heard == Heard::Version(Some(flight.version));
+                    self.is_overtaken |= flight.renewal == Renewal::Idle && !is_ours;
+                }
                 if self.heard != Heard::Changed {
                     self.heard = heard;
                 }
@@ -324,6 +332,7 @@ impl GrantMachine {
     pub(super) fn show(&mut self, held: &Refreshable) {
         self.shown = Some((held.pair.clone(), held.id));
         self.lent = None;
+        self.is_overtaken = false;
         self.shown_about = Some(held.about.clone());
         self.reported_end = None;
         // What was read or written before the sign-out does not take it back.

@@ -33,7 +33,7 @@ impl GrantMachine {
     }
 
     /// A read that took long may be older than what was heard meanwhile: nobody watches or waits with it.
-    fn look_again(&mut self, read: State) -> State {
+    pub(super) fn look_again(&mut self, read: State) -> State {
         match read {
             State::Observing(observed) if self.heard_otherwise(Some(observed.base.version)) => {
                 self.load(Purpose::Poll(observed))
@@ -191,6 +191,7 @@ impl GrantMachine {
     ) -> State {
         self.shown = None;
         self.lent = None;
+        self.is_overtaken = false;
         self.shown_about = None;
         self.refused = None;
         self.doubtful = 0;

@@ -125,6 +125,7 @@ impl GrantMachine {
             (Renewal::Saving(_) | Renewal::Idle | Renewal::Stopped, Err(failure)) => {
                 if failure == SaveFailure::Conflict {
                     self.report(Report::Conflict);
+                    self.is_overtaken = true;
                 }
                 flight.renewal = Renewal::Stopped;
             }
@@ -307,7 +308,7 @@ impl GrantMachine {
         let length = wait.until.saturating_sub(now.mono);
         let strict = self.policy.replay == RefreshReplay::None;
         if !strict && length < self.policy.renew_every {
-            return State::Waiting(wait);
+            return self.look_again(State::Waiting(wait));
         }
         let pause = Pause {
             millis: u64::try_from(length.as_millis()).unwrap_or(u64::MAX),

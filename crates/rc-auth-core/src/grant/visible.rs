@@ -109,11 +109,12 @@ impl GrantMachine {
     /// What can be seen of the grant.
     #[must_use]
     pub fn view(&self, now: Now) -> View<'_> {
-        let shown = self.shown.as_ref().filter(|_| self.signed_out.is_none());
-        let id = self.shown_id().filter(|_| self.signed_out.is_none());
+        let is_hidden = self.signed_out.is_some() || self.is_overtaken;
+        let shown = self.shown.as_ref().filter(|_| !is_hidden);
+        let id = self.shown_id().filter(|_| !is_hidden);
         View {
             pair: shown.map(|(pair, id)| (pair, *id)),
-            lent: self.lent.filter(|_| self.signed_out.is_none()),
+            lent: self.lent.filter(|_| !is_hidden),
             refused: id.is_some() && self.refused == id,
             about: self.about(),
             phase: self.phase(now),

@@ -1,8 +1,10 @@
 //! Signed out, or signed in again, while something else is going on.
 
-use rc_auth_core::{EndReason, Generation, Input, LoadFailure, Output, RecordState, Want};
+use rc_auth_core::{
+    EndReason, Generation, Input, LoadFailure, Output, RecordState, RefreshPolicy, Reply, Want,
+};
 
-use crate::world::{expired, is_save, is_send};
+use crate::world::{Process, World, expired, is_save, is_send, pair_of_world};
 
 const OUT: Option<EndReason> = Some(EndReason::SignedOut);
 
@@ -138,7 +140,7 @@ fn a_newer_pair_of_another_sign_in_that_has_ended_too_is_refreshed() {
 /// Signed out and in again while a request is out whose answer takes long.
 #[test]
 fn a_sign_in_after_a_sign_out_is_not_told_to_be_over_while_a_request_is_out() {
-    let news: [fn(&crate::world::World) -> Input; 2] = [
+    let news: [fn(&World) -> Input; 2] = [
         |_| Input::SignedIn,
         |world| Input::ChangedTo(Some(world.store.version())),
     ];
@@ -209,7 +211,7 @@ fn a_stale_read_does_not_lock_out_who_has_signed_in_again() {
 
 #[test]
 fn a_sign_out_that_is_heard_of_before_anything_was_read_locks_nobody_out() {
-    let mut world = crate::world::World::new(rc_auth_core::RefreshPolicy::default());
+    let mut world = World::new(RefreshPolicy::default());
     let mut a = world.process();
     a.input(&world, Input::SignedOut(world.store.version()));
     a.want(&mut world, Want::Usable);
@@ -251,4 +253,52 @@ fn a_sign_in_after_the_store_was_down_is_seen_without_a_caller() {
         a.access_token(&world)
             .is_some_and(|token| token.starts_with("access-10"))
     );
+}
+
+/// A process whose request is out although its token lives.
+fn in_the_air() -> (World, Process, Input) {
+    let mut world = World::new(RefreshPolicy::default());
+    let mut a = world.process();
+    a.want(&mut world, Want::Usable);
+    a.input(&world, Input::Want(Want::NewerThan(pair_of_world(1))));
+    let send = a.run_to(&mut world, is_send);
+    let answer = a.perform(&mut world, send).expect("an answer");
+    assert_eq!(a.shown(&world), Some(pair_of_world(1)));
+    (world, a, answer)
+}
+
+#[test]
+fn a_sign_out_elsewhere_hides_the_pair_while_a_request_is_out() {
+    let (mut world, mut a, answer) = in_the_air();
+    world.sign_out();
+    a.input(&world, Input::ChangedTo(Some(world.store.version())));
+    assert_eq!(a.shown(&world), None);
+    a.deliver(&world, answer);
+    a.run(&mut world);
+    assert_eq!((a.end(&world), a.shown(&world)), (OUT, None));
+}
+
+#[test]
+fn word_of_its_own_intent_hides_nothing() {
+    let (world, mut a, _) = in_the_air();
+    a.input(&world, Input::ChangedTo(Some(world.store.version())));
+    assert_eq!(a.shown(&world), Some(pair_of_world(1)));
+}
+
+#[test]
+fn a_renewal_that_meets_a_conflict_hides_the_pair() {
+    let (mut world, mut a, _) = in_the_air();
+    world.sign_out();
+    a.sleep(&mut world);
+    assert_eq!(a.shown(&world), None);
+}
+
+#[test]
+fn a_short_pause_after_such_news_begins_with_a_read() {
+    let (mut world, mut a, _) = in_the_air();
+    world.sign_out();
+    a.input(&world, Input::ChangedTo(Some(world.store.version())));
+    a.deliver(&world, Input::Answered(Reply::NotSent));
+    a.run(&mut world);
+    assert_eq!(a.end(&world), OUT);
 }

@@ -14,9 +14,6 @@ use crate::{
 /// Who signed in.
 pub(crate) const ME: &str = "/restapi/v1.0/account/~/extension/~";
 
-/// The default of [`RefreshPolicy::request_timeout`](rc_auth::RefreshPolicy::request_timeout).
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// What somebody wants of a grant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Want {
@@ -132,12 +129,7 @@ impl Call {
             (Expected::Out, Ok(())) => {
                 let lag = began.saturating_sub(since);
                 let grace = if was_bad { 10 * SECOND } else { 2 * SECOND };
-                // While a refresh waits for its answer, the record is not read; the platform knows by then.
-                let in_flight = match self.want {
-                    Want::Token => REQUEST_TIMEOUT,
-                    Want::Call | Want::Refresh => Duration::ZERO,
-                };
-                if lag > grace + in_flight {
+                if lag > grace {
                     self.complain(&format!("SERVED AFTER SIGN-OUT: {lag:?}"));
                 }
             }

@@ -39,8 +39,6 @@ impl Story {
 
     /// No refresh is left over five minutes after the weather turned good.
     pub(crate) fn check_finished(&self) {
-        // For the last requests that nobody answers.
-        self.town.world.pass(30 * SECOND);
         for _ in 0..10 {
             self.town.world.pass(30 * SECOND);
             if !self.chance.is_over_outages(self.ledger.now()) {
