@@ -5,6 +5,7 @@ mod support;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{HeaderValue, StatusCode, header};
 use rc_auth::{CallError, EndReason, GrantError};
 use rc_sim::{Fault, Replacement, Target};
@@ -64,6 +65,22 @@ async fn a_token_is_refreshed_in_the_background_before_it_ends() {
     world.pass(Duration::from_secs(1)).await;
     assert_eq!(world.counters().token_refresh.received, 1);
     assert_eq!(grant.status().await.unwrap().generation.get(), 2);
+}
+
+/// Of an idle grant nothing but the token is in memory. While the record is read again, it is used.
+#[tokio::test(start_paused = true)]
+async fn no_call_waits_for_the_record_of_a_grant_whose_token_lives() {
+    let world = World::new();
+    let grant = world.sign_in().await;
+    grant.access_token().await.unwrap();
+    world.pass(Duration::from_secs(3600 - 60)).await;
+    // The first one begins the refresh; nobody has read the record yet when the others come.
+    for _ in 0..3 {
+        let token = grant.access_token().now_or_never().expect("at once");
+        assert!(token.is_ok(), "{token:?}");
+    }
+    world.pass(Duration::from_secs(1)).await;
+    assert_eq!(world.counters().token_refresh.received, 1);
 }
 
 #[tokio::test(start_paused = true)]
