@@ -56,9 +56,15 @@ impl Mixer {
         for word in words {
             self.mix(u64::from_le_bytes(*word));
         }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        self.mix(u64::from_le_bytes(last));
+        match bytes.last_chunk::<8>() {
+            _ if rest.is_empty() => {}
+            // Some of it for the second time: quicker than to pick out the rest.
+            Some(last) => self.mix(u64::from_le_bytes(*last)),
+            None => self.mix(
+                rest.iter()
+                    .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+            ),
+        }
     }
 
     const fn mix(&mut self, word: u64) {

@@ -1,6 +1,7 @@
 //! What a call costs beside the same request made by hand: `cargo bench -p rc-auth`, or `cargo xtask bench call`.
 //!
-//! `--full` measures fresh tokens among a million live grants too, which takes some gigabytes and minutes.
+//! `--full` measures fresh tokens among a million live grants too, which takes some gigabytes and minutes. Names of
+//! groups (`overhead`, `two-cores`, `fresh-tokens`, `refreshes`) measure these only.
 //! Prints a line for each figure with its bound, and fails when one is broken.
 
 mod figures;
@@ -26,19 +27,33 @@ const CALLS: u32 = 200_000;
 const PAIRS: usize = 5;
 
 fn main() {
-    let full = std::env::args().any(|argument| argument == "--full");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let full = arguments.iter().any(|argument| argument == "--full");
+    let groups = arguments
+        .iter()
+        .filter(|argument| !argument.starts_with('-'));
+    let all = groups.clone().next().is_none();
+    let is_chosen = |group| all || groups.clone().any(|named| named == group);
     let runtime = Runtime::new().expect("a runtime");
     let _inside = runtime.enter();
     let mut figures = Figures::default();
-    overhead(&runtime, &mut figures);
-    two_cores(&runtime, &mut figures);
-    for (grants, bound) in [(1_000, 200.0), (100_000, 400.0)] {
-        fresh_tokens(&runtime, &mut figures, grants, bound);
+    if is_chosen("overhead") {
+        overhead(&runtime, &mut figures);
     }
-    if full {
-        fresh_tokens(&runtime, &mut figures, 1_000_000, 1_000.0);
+    if is_chosen("two-cores") {
+        two_cores(&runtime, &mut figures);
     }
-    beside_refreshes(&runtime, &mut figures);
+    if is_chosen("fresh-tokens") {
+        for (grants, bound) in [(1_000, 200.0), (100_000, 400.0)] {
+            fresh_tokens(&runtime, &mut figures, grants, bound);
+        }
+        if full {
+            fresh_tokens(&runtime, &mut figures, 1_000_000, 1_000.0);
+        }
+    }
+    if is_chosen("refreshes") {
+        beside_refreshes(&runtime, &mut figures);
+    }
     std::process::exit(i32::from(!figures.print()));
 }
 

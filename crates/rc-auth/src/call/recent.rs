@@ -4,10 +4,13 @@
 use std::cell::RefCell;
 
 use bytes::Bytes;
-use http::{Method, uri::PathAndQuery};
+use http::{
+    Method, Uri,
+    uri::{Parts, PathAndQuery},
+};
 use rc_auth_core::Route;
 
-use crate::error::CallError;
+use crate::{error::CallError, live::Server};
 
 /// How many addresses a thread remembers. Two that fall on one place take turns there, which costs reading them.
 const PLACES: usize = 16;
@@ -17,7 +20,7 @@ const LONGEST: usize = 256;
 
 /// Where one address is remembered.
 struct Place {
-    known: Option<PathAndQuery>,
+    known: Option<(Uri, &'static Server)>,
     /// Stands for the last other address that came here. One that comes twice in a row is remembered: those that come
     /// once only, as with an id in them, push out nothing.
     other: u64,
@@ -29,15 +32,16 @@ impl Place {
         other: 0,
     };
 
-    fn known(&self, text: &str) -> Option<PathAndQuery> {
-        let known = self.known.as_ref()?;
-        (known.as_str() == text).then(|| known.clone())
+    fn known(&self, text: &str, server: &'static Server) -> Option<Uri> {
+        let (uri, of) = self.known.as_ref()?;
+        let is_it = std::ptr::eq(*of, server) && uri.path_and_query()?.as_str() == text;
+        is_it.then(|| uri.clone())
     }
 
-    fn learn(&mut self, read: &PathAndQuery) {
-        let this = Route::exact(&Method::GET, read.as_str());
+    fn learn(&mut self, uri: &Uri, text: &str, server: &'static Server) {
+        let this = Route::exact(&Method::GET, text);
         if self.other == this {
-            self.known = Some(read.clone());
+            self.known = Some((uri.clone(), server));
         }
         self.other = this;
     }
@@ -47,28 +51,39 @@ thread_local! {
     static RECENT: RefCell<[Place; PLACES]> = const { RefCell::new([Place::EMPTY; PLACES]) };
 }
 
-/// A path of the API with its query, if this thread remembers it.
-pub(super) fn known(text: &str) -> Option<PathAndQuery> {
-    let place = place(text)?;
+/// The address of a path with its query on this server: remembered, or read.
+pub(super) fn uri(text: &str, server: &'static Server) -> Result<Uri, CallError> {
+    let Some(place) = place(text) else {
+        return read(text, server);
+    };
     // A thread that is ending remembers nothing.
-    let known = RECENT.try_with(|recent| recent.borrow()[place].known(text));
-    known.ok().flatten()
-}
-
-/// Reads a path with its query. One allocation, which the address keeps.
-pub(super) fn read(text: &str) -> Result<PathAndQuery, CallError> {
-    let bytes = Bytes::copy_from_slice(text.as_bytes());
-    let read = PathAndQuery::from_maybe_shared(bytes).map_err(|_| CallError::InvalidPath)?;
-    if let Some(place) = place(text) {
-        let _ending = RECENT.try_with(|recent| recent.borrow_mut()[place].learn(&read));
+    let known = RECENT.try_with(|recent| recent.borrow()[place].known(text, server));
+    if let Ok(Some(uri)) = known {
+        return Ok(uri);
     }
-    Ok(read)
+    let uri = read(text, server)?;
+    let _ending = RECENT.try_with(|recent| recent.borrow_mut()[place].learn(&uri, text, server));
+    Ok(uri)
 }
 
-/// Where it would be remembered. Paths of one kind mostly differ at their end. One that begins with `//` is a path
-/// only behind a host.
+/// One allocation, which the address keeps.
+fn read(text: &str, server: &Server) -> Result<Uri, CallError> {
+    // What follows would be left out without a word.
+    if text.contains('#') {
+        return Err(CallError::InvalidPath);
+    }
+    let bytes = Bytes::copy_from_slice(text.as_bytes());
+    let mut parts = Parts::default();
+    parts.scheme = Some(server.scheme.clone());
+    parts.authority = Some(server.authority.clone());
+    let path = PathAndQuery::from_maybe_shared(bytes).map_err(|_| CallError::InvalidPath)?;
+    parts.path_and_query = Some(path);
+    Uri::from_parts(parts).map_err(|_| CallError::InvalidPath)
+}
+
+/// Where it would be remembered. Paths of one kind mostly differ at their end.
 fn place(text: &str) -> Option<usize> {
-    if text.len() > LONGEST || text.starts_with("//") {
+    if text.len() > LONGEST {
         return None;
     }
     let last = usize::from(*text.as_bytes().last()?);
@@ -79,15 +94,40 @@ fn place(text: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn server(origin: &str) -> &'static Server {
+        Server::at(origin).unwrap()
+    }
+
+    fn platform() -> &'static Server {
+        server("https://platform.example.com")
+    }
+
+    fn is_known(text: &str, server: &'static Server) -> bool {
+        let place = place(text).unwrap();
+        RECENT.with_borrow(|recent| recent[place].known(text, server).is_some())
+    }
+
+    fn asked(text: &str) -> String {
+        uri(text, platform()).unwrap().to_string()
+    }
+
     #[test]
     fn an_address_that_is_read_twice_is_known() {
-        for text in ["/", "/a", "/a?b=%20", "/a?", "/b?c=d&e=~"] {
-            for is_known in [false, false, true] {
-                let known = known(text);
-                assert_eq!(known.is_some(), is_known, "{text}");
-                let address = known.unwrap_or_else(|| read(text).unwrap());
-                assert_eq!(address.as_str(), text);
+        for text in ["/", "/a", "/a?b=%20", "/a?", "/b?c=d&e=~", "//c"] {
+            for known in [false, false, true] {
+                assert_eq!(is_known(text, platform()), known, "{text}");
+                assert_eq!(asked(text), format!("https://platform.example.com{text}"));
             }
+        }
+    }
+
+    #[test]
+    fn an_address_is_known_for_its_own_server_only() {
+        let other = server("http://127.0.0.1:8081");
+        for _ in 0..3 {
+            assert_eq!(asked("/a"), "https://platform.example.com/a");
+            let uri = uri("/a", other).unwrap();
+            assert_eq!(uri, "http://127.0.0.1:8081/a");
         }
     }
 
@@ -96,39 +136,35 @@ mod tests {
         let (first, second) = ("/a/1", "/b/1");
         assert_eq!(place(first), place(second));
         for text in [first, first, second, first, second, second, first] {
-            let address = known(text).unwrap_or_else(|| read(text).unwrap());
-            assert_eq!(address.as_str(), text);
+            assert_eq!(asked(text), format!("https://platform.example.com{text}"));
         }
     }
 
     #[test]
     fn an_address_that_comes_once_pushes_out_nothing() {
         for text in ["/a/1", "/a/1", "/b/1", "/c/1"] {
-            read(text).unwrap();
+            asked(text);
         }
-        assert!(known("/a/1").is_some());
-        read("/c/1").unwrap();
-        assert!(known("/a/1").is_none());
-        assert!(known("/c/1").is_some());
+        assert!(is_known("/a/1", platform()));
+        asked("/c/1");
+        assert!(!is_known("/a/1", platform()));
+        assert!(is_known("/c/1", platform()));
     }
 
     #[test]
     fn what_is_no_address_is_refused_each_time() {
-        for text in ["/a b", "/\n"] {
+        for text in ["/a b", "/\n", "/a#b"] {
             for _ in 0..3 {
-                let error = read(text).unwrap_err();
+                let error = uri(text, platform()).unwrap_err();
                 assert!(matches!(error, CallError::InvalidPath), "{text}: {error:?}");
             }
-            assert!(known(text).is_none());
         }
     }
 
     #[test]
-    fn a_long_address_and_one_that_could_name_a_host_are_not_kept() {
-        for text in [&format!("/{}", "a".repeat(LONGEST)), "//example.com/a"] {
-            read(text).unwrap();
-            read(text).unwrap();
-            assert!(known(text).is_none(), "{text}");
-        }
+    fn a_long_address_is_not_kept() {
+        let text = format!("/{}", "a".repeat(LONGEST));
+        assert_eq!(place(&text), None);
+        assert!(asked(&text).ends_with(&text));
     }
 }

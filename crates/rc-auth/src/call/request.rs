@@ -19,6 +19,7 @@ use super::{
     pages::Pages,
     send,
     target::Target,
+    transmit::{Streamed, Whole},
 };
 use crate::{error::CallError, grant::Grant};
 
@@ -303,7 +304,7 @@ impl<'a> ApiRequest<'a> {
         let mut request = self;
         async move {
             request.make_ready()?;
-            send::whole(&mut request).await
+            send::run::<Whole>(&mut request).await
         }
     }
 
@@ -325,7 +326,7 @@ impl<'a> ApiRequest<'a> {
         let mut request = self;
         async move {
             request.make_ready()?;
-            send::download(&mut request).await
+            send::run::<Streamed>(&mut request).await
         }
     }
 

@@ -5,13 +5,9 @@ use std::{sync::Arc, time::Duration};
 use rc_auth_core::{
     Closed, DEFAULT_PENALTY, Endpoint, Input, Now, PairId, Refusal, Trouble, Verdict,
 };
-use rc_http::{Delivery, Incoming, TransportError};
+use rc_http::{BoxFuture, Delivery, Incoming, TransportError};
 
-use super::{
-    answer::{ApiDownload, ApiResponse},
-    request::ApiRequest,
-    transmit::{Kind, Streamed, Whole},
-};
+use super::{request::ApiRequest, transmit::Kind};
 use crate::{
     error::{CallError, ErrorChain},
     live::UsableToken,
@@ -22,33 +18,8 @@ use crate::{
 /// The pause before a call is sent again; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-pub(super) async fn whole(request: &mut ApiRequest<'_>) -> Result<ApiResponse, CallError> {
-    let Incoming {
-        status,
-        headers,
-        body,
-        ..
-    } = run::<Whole>(request).await?;
-    Ok(ApiResponse {
-        status,
-        headers,
-        body,
-    })
-}
-
-pub(super) async fn download(request: &mut ApiRequest<'_>) -> Result<ApiDownload, CallError> {
-    let opened = run::<Streamed>(request).await?;
-    Ok(ApiDownload {
-        status: opened.status,
-        headers: opened.headers,
-        content_length: opened.content_length,
-        body: opened.body,
-    })
-}
-
-/// What came of sending a call once.
-enum Sent<T> {
-    Answer(T),
+/// Why a call that was sent once has no answer that its caller gets.
+enum Unanswered {
     /// The access token is not taken.
     TokenRefused(Refusal),
     /// Nothing came of it, and sending it again may help.
@@ -66,7 +37,8 @@ enum Pause {
     RateLimit(Duration),
 }
 
-async fn run<K: Kind>(request: &mut ApiRequest<'_>) -> Result<K::Answer, CallError> {
+/// Sends a call, and hands out its answer. An answer is moved once, which costs more than anything else here.
+pub(super) async fn run<K: Kind>(request: &mut ApiRequest<'_>) -> Result<K::Output, CallError> {
     let mut sending = Sending::begin(request);
     let (client, live) = (sending.client, &sending.request.grant.live);
     // Invariant 4: a token that was refused is not sent again, and the call once with a newer one.
@@ -77,21 +49,34 @@ async fn run<K: Kind>(request: &mut ApiRequest<'_>) -> Result<K::Answer, CallErr
             Some(token) => token,
             None => Box::pin(waiting::token(client, live, refused, sending.deadline)).await?,
         };
-        let sent = match sending.closed(&token) {
+        let unanswered = match sending.closed(&token) {
             Some(closed) => sending.held_back(closed),
-            None => sending.once::<K>(&token).await,
+            None => match sending.transmit::<K>(&token)?.await {
+                Ok(answer) => {
+                    let (status, headers) = K::head(&answer);
+                    if status.is_success() {
+                        sending.learn(status, headers, &token);
+                        return Ok(K::hand_out(answer));
+                    }
+                    let refusal = K::refusal(answer).await;
+                    match refusal {
+                        Ok(refusal) => sending.judge(refusal, &token),
+                        Err(error) => sending.no_answer(&error),
+                    }
+                }
+                Err(error) => sending.no_answer(&error),
+            },
         };
-        match sent {
-            Sent::Answer(answer) => return Ok(answer),
-            Sent::Failed(error) => return Err(error),
-            Sent::TokenRefused(refusal) => {
+        match unanswered {
+            Unanswered::Failed(error) => return Err(error),
+            Unanswered::TokenRefused(refusal) => {
                 waiting::input(client, live, Input::Refused(token.pair));
                 if refused.is_some() || !sending.can_repeat {
                     return Err(sending.refused(refusal, Verdict::RefreshAndRetry));
                 }
                 refused = Some(token.pair);
             }
-            Sent::Again(error, pause) => Box::pin(sending.wait(error, pause)).await?,
+            Unanswered::Again(error, pause) => Box::pin(sending.wait(error, pause)).await?,
         }
         sending.now = client.now();
     }
@@ -134,37 +119,28 @@ impl<'r, 'a> Sending<'r, 'a> {
         self.request.target.path()
     }
 
-    fn held_back<T>(&self, closed: Closed) -> Sent<T> {
+    fn held_back(&self, closed: Closed) -> Unanswered {
         let until = closed.until;
         let error = CallError::rate_limited(closed, None, self.now);
-        Sent::Again(error, Pause::RateLimit(until))
+        Unanswered::Again(error, Pause::RateLimit(until))
     }
 
     fn closed(&self, token: &UsableToken) -> Option<Closed> {
         let gate = &self.client.platform.api_gate;
         let (method, now) = (&self.request.method, self.now.mono);
+        if gate.is_open(&token.owner, now) {
+            return None;
+        }
         gate.check(&token.owner, method, self.path(), now).err()
     }
 
-    async fn once<K: Kind>(&mut self, token: &UsableToken) -> Sent<K::Answer> {
-        let uri = match self.request.target.uri(token) {
-            Ok(uri) => uri,
-            Err(error) => return Sent::Failed(error),
-        };
+    fn transmit<K: Kind>(
+        &mut self,
+        token: &UsableToken,
+    ) -> Result<BoxFuture<'a, Result<K::Answer, TransportError>>, CallError> {
+        let uri = self.request.target.uri(token)?;
         let left = self.deadline.saturating_sub(self.now.mono);
-        let answer = match K::transmit(self.client, self.request, uri, token, left).await {
-            Ok(answer) => answer,
-            Err(error) => return self.no_answer(&error),
-        };
-        let (status, headers) = K::head(&answer);
-        if status.is_success() {
-            self.learn(status, headers, token);
-            return Sent::Answer(answer);
-        }
-        match K::refusal(answer).await {
-            Ok(refusal) => self.judge(refusal, token),
-            Err(error) => self.no_answer(&error),
-        }
+        Ok(K::transmit(self.client, self.request, uri, token, left))
     }
 
     fn learn(
@@ -188,7 +164,7 @@ impl<'r, 'a> Sending<'r, 'a> {
             .observe(&token.owner, method, self.path(), status, headers, now)
     }
 
-    fn no_answer<T>(&self, error: &TransportError) -> Sent<T> {
+    fn no_answer(&self, error: &TransportError) -> Unanswered {
         tracing::warn!(error = %ErrorChain(error), "a call of the API got no answer");
         let sent = error.delivery() == Delivery::MaybeSent;
         let (trouble, may_repeat) = if sent {
@@ -198,7 +174,7 @@ impl<'r, 'a> Sending<'r, 'a> {
         };
         let unavailable = self.unavailable(trouble, None);
         if !may_repeat || !self.can_repeat {
-            return Sent::Failed(unavailable);
+            return Unanswered::Failed(unavailable);
         }
         let pause = if self.retries == self.request.options().retries {
             // A connection kept open may be closed by the platform at the moment it is used again.
@@ -206,16 +182,16 @@ impl<'r, 'a> Sending<'r, 'a> {
         } else {
             Pause::Retry(None)
         };
-        Sent::Again(unavailable, pause)
+        Unanswered::Again(unavailable, pause)
     }
 
-    fn judge<T>(&self, incoming: Incoming, token: &UsableToken) -> Sent<T> {
+    fn judge(&self, incoming: Incoming, token: &UsableToken) -> Unanswered {
         let closed = self.learn(incoming.status, &incoming.headers, token);
         let response = crate::platform::response(incoming);
         let refusal = Refusal::from_response(&response).without_echo_of(token.token());
         let verdict = refusal.verdict(Endpoint::Resource);
         match verdict {
-            Verdict::RefreshAndRetry => Sent::TokenRefused(refusal),
+            Verdict::RefreshAndRetry => Unanswered::TokenRefused(refusal),
             Verdict::Wait { .. } => {
                 let now = self.client.now();
                 let closed = closed.unwrap_or(Closed {
@@ -225,22 +201,22 @@ impl<'r, 'a> Sending<'r, 'a> {
                 let until = closed.until;
                 let error = CallError::rate_limited(closed, Some(refusal), now);
                 if self.can_repeat {
-                    Sent::Again(error, Pause::RateLimit(until))
+                    Unanswered::Again(error, Pause::RateLimit(until))
                 } else {
-                    Sent::Failed(error)
+                    Unanswered::Failed(error)
                 }
             }
             Verdict::BackOff { retry_after } => {
                 let refusal = Box::new(refusal);
                 let error = self.unavailable(Trouble::Refused { refusal, verdict }, retry_after);
                 if self.request.is_idempotent() && self.can_repeat {
-                    Sent::Again(error, Pause::Retry(retry_after))
+                    Unanswered::Again(error, Pause::Retry(retry_after))
                 } else {
-                    Sent::Failed(error)
+                    Unanswered::Failed(error)
                 }
             }
             Verdict::SignInAgain | Verdict::FixApp | Verdict::Permission | Verdict::Bug => {
-                Sent::Failed(self.refused(refusal, verdict))
+                Unanswered::Failed(self.refused(refusal, verdict))
             }
         }
     }

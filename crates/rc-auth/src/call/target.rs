@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::{
-    Uri,
-    uri::{Parts, PathAndQuery},
-};
+use http::Uri;
 use rc_auth_core::OAuthApp;
 use url::{Position, Url};
 
@@ -16,7 +13,9 @@ use crate::{error::CallError, live::UsableToken};
 #[derive(Debug, Default)]
 pub(crate) struct Target<'a> {
     host: Host,
-    path_and_query: Text<'a>,
+    path_and_query: Cow<'a, str>,
+    /// Where its query begins, or its end; once that is known.
+    path_len: Option<usize>,
 }
 
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -26,56 +25,15 @@ enum Host {
     Media(String),
 }
 
-#[derive(Debug)]
-enum Text<'a> {
-    /// This thread has read it before.
-    Known(PathAndQuery),
-    /// What was given, and where its query begins, or its end.
-    Given(Cow<'a, str>, usize),
-}
-
-impl Default for Text<'_> {
-    fn default() -> Self {
-        Self::Given(Cow::Borrowed(""), 0)
-    }
-}
-
-impl<'a> Text<'a> {
-    fn new(text: Cow<'a, str>) -> Self {
-        let path_len = text.find('?').unwrap_or(text.len());
-        Self::Given(text, path_len)
-    }
-
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Known(known) => known.as_str(),
-            Self::Given(text, _) => text,
-        }
-    }
-
-    fn path(&self) -> &str {
-        match self {
-            Self::Known(known) => known.path(),
-            Self::Given(text, path_len) => &text[..*path_len],
-        }
-    }
-}
-
 impl<'a> Target<'a> {
     /// Reads a path that begins with one `/`, or an absolute address of the platform, such as the platform's
-    /// own links.
+    /// own links. The rest of a path is looked at by [`uri`](Self::uri), which knows most of them already.
     pub(crate) fn parse(text: &'a str, app: &OAuthApp) -> Result<Self, CallError> {
-        if let Some(known) = recent::known(text) {
-            return Ok(Self {
-                host: Host::Api,
-                path_and_query: Text::Known(known),
-            });
+        if text.starts_with('/') && !text.starts_with("//") {
+            return Ok(Self::new(Host::Api, Cow::Borrowed(text)));
         }
         if text.contains('#') {
             return Err(CallError::InvalidPath);
-        }
-        if text.starts_with('/') && !text.starts_with("//") {
-            return Ok(Self::new(Host::Api, Cow::Borrowed(text)));
         }
         let url = Url::parse(text).map_err(|_| CallError::InvalidPath)?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -96,7 +54,8 @@ impl<'a> Target<'a> {
     fn new(host: Host, path_and_query: Cow<'a, str>) -> Self {
         Self {
             host,
-            path_and_query: Text::new(path_and_query),
+            path_and_query,
+            path_len: None,
         }
     }
 
@@ -105,48 +64,39 @@ impl<'a> Target<'a> {
         if pairs.is_empty() {
             return;
         }
-        let joint = if self.path_and_query.as_str().contains('?') {
-            '&'
-        } else {
-            '?'
-        };
-        let whole = format!("{}{joint}{pairs}", self.path_and_query.as_str());
-        self.path_and_query = Text::new(Cow::Owned(whole));
+        let whole = self.path_and_query.to_mut();
+        whole.push(if whole.contains('?') { '&' } else { '?' });
+        whole.push_str(pairs);
     }
 
     /// The address as a text that [`parse`](Self::parse) reads.
     pub(super) fn into_text(self) -> String {
-        let path_and_query = self.path_and_query.as_str();
         match self.host {
-            Host::Api => path_and_query.to_owned(),
-            Host::Media(origin) => origin + path_and_query,
+            Host::Api => self.path_and_query.into_owned(),
+            Host::Media(origin) => origin + &self.path_and_query,
         }
     }
 
     /// The path, without its query.
     pub(crate) fn path(&self) -> &str {
-        self.path_and_query.path()
+        let whole = self.path_and_query.as_ref();
+        let path_len = self.path_len.or_else(|| whole.find('?'));
+        path_len.map_or(whole, |len| &whole[..len])
     }
 
     /// The address, to be asked with this token.
-    pub(super) fn uri(&self, token: &UsableToken) -> Result<Uri, CallError> {
-        let mut parts = match &self.host {
+    pub(super) fn uri(&mut self, token: &UsableToken) -> Result<Uri, CallError> {
+        match &self.host {
             Host::Api => {
-                let mut parts = Parts::default();
-                parts.scheme = Some(token.server.scheme.clone());
-                parts.authority = Some(token.server.authority.clone());
-                parts
+                let uri = recent::uri(&self.path_and_query, token.server)?;
+                self.path_len = Some(uri.path().len());
+                Ok(uri)
             }
             Host::Media(origin) => {
-                let origin: Uri = origin.parse().map_err(|_| CallError::InvalidPath)?;
-                origin.into_parts()
+                let whole = format!("{origin}{}", self.path_and_query);
+                whole.parse().map_err(|_| CallError::InvalidPath)
             }
-        };
-        parts.path_and_query = Some(match &self.path_and_query {
-            Text::Known(known) => known.clone(),
-            Text::Given(text, _) => recent::read(text)?,
-        });
-        Uri::from_parts(parts).map_err(|_| CallError::InvalidPath)
+        }
     }
 }
 
@@ -162,7 +112,7 @@ mod tests {
     fn parsed(text: &str) -> Result<(Host, String), CallError> {
         let app = app();
         let target = Target::parse(text, &app)?;
-        Ok((target.host, target.path_and_query.as_str().to_owned()))
+        Ok((target.host, target.path_and_query.into_owned()))
     }
 
     #[test]
@@ -200,7 +150,7 @@ mod tests {
             "",
             "restapi/v1.0",
             "//platform.ringcentral.com/a",
-            "/a#b",
+            "https://platform.ringcentral.com/a#b",
             "http://platform.ringcentral.com/a",
             "https://platform.ringcentral.com:8443/a",
             "https://platform.ringcentral.com.example.com/a",
@@ -228,7 +178,7 @@ mod tests {
             target.add_query("");
             target.add_query("x=1");
             assert_eq!(
-                (target.path_and_query.as_str(), target.path()),
+                (target.path_and_query.as_ref(), target.path()),
                 (whole, "/a")
             );
         }

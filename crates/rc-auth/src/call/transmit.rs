@@ -7,7 +7,10 @@ use rc_http::{
     BoxFuture, Incoming, Opened, Opening, Outgoing, OutgoingBody, Redirects, TransportError,
 };
 
-use super::request::ApiRequest;
+use super::{
+    answer::{ApiDownload, ApiResponse},
+    request::ApiRequest,
+};
 use crate::{live::UsableToken, state::ClientState};
 
 /// What of an answer that refuses is read.
@@ -20,6 +23,8 @@ const MAX_REFUSAL: usize = 64 * 1024;
 pub(super) trait Kind {
     /// An answer, of any status.
     type Answer: Send;
+    /// What a caller gets.
+    type Output;
 
     /// Sends the request once, with this token. A body that is a stream is taken out of it.
     fn transmit<'c>(
@@ -32,6 +37,8 @@ pub(super) trait Kind {
 
     fn head(answer: &Self::Answer) -> (StatusCode, &HeaderMap);
 
+    fn hand_out(answer: Self::Answer) -> Self::Output;
+
     /// The whole of an answer that is not a success.
     fn refusal(answer: Self::Answer) -> BoxFuture<'static, Result<Incoming, TransportError>>;
 }
@@ -41,6 +48,7 @@ pub(super) struct Whole;
 
 impl Kind for Whole {
     type Answer = Incoming;
+    type Output = ApiResponse;
 
     fn transmit<'c>(
         client: &'c ClientState,
@@ -76,6 +84,14 @@ impl Kind for Whole {
         (answer.status, &answer.headers)
     }
 
+    fn hand_out(answer: Incoming) -> ApiResponse {
+        ApiResponse {
+            status: answer.status,
+            headers: answer.headers,
+            body: answer.body,
+        }
+    }
+
     fn refusal(answer: Incoming) -> BoxFuture<'static, Result<Incoming, TransportError>> {
         Box::pin(std::future::ready(Ok(answer)))
     }
@@ -92,6 +108,7 @@ pub(super) struct Streamed;
 
 impl Kind for Streamed {
     type Answer = Opened;
+    type Output = ApiDownload;
 
     fn transmit<'c>(
         client: &'c ClientState,
@@ -109,6 +126,15 @@ impl Kind for Streamed {
 
     fn head(answer: &Opened) -> (StatusCode, &HeaderMap) {
         (answer.status, &answer.headers)
+    }
+
+    fn hand_out(answer: Opened) -> ApiDownload {
+        ApiDownload {
+            status: answer.status,
+            headers: answer.headers,
+            content_length: answer.content_length,
+            body: answer.body,
+        }
     }
 
     fn refusal(answer: Opened) -> BoxFuture<'static, Result<Incoming, TransportError>> {

@@ -49,6 +49,12 @@ impl Default for SharedApiGate {
 }
 
 impl SharedApiGate {
+    /// Whether all calls of this owner may be sent now, as far as is known.
+    pub(crate) fn is_open(&self, owner: &Owner, now: Duration) -> bool {
+        let closed_until = self.mark(owner).load(Ordering::Acquire);
+        closed_until == 0 || closed_until <= millis(now)
+    }
+
     /// Whether a call may be sent now, as far as is known.
     pub(crate) fn check(
         &self,
@@ -57,7 +63,7 @@ impl SharedApiGate {
         path: &str,
         now: Duration,
     ) -> Result<(), Closed> {
-        if self.mark(owner).load(Ordering::Acquire) <= millis(now) {
+        if self.is_open(owner, now) {
             return Ok(());
         }
         lock(&self.gate).check(owner, method, path, now)
