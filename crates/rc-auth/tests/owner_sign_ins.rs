@@ -1,6 +1,8 @@
 //! Where an owner is signed in: listed and ended from any process, whatever happens meanwhile.
 #![allow(clippy::unwrap_used, reason = "a file of tests")]
 
+#[path = "support/altered.rs"]
+mod altered;
 #[path = "support/processes.rs"]
 mod processes;
 #[path = "support/watched.rs"]
@@ -11,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use altered::Altered;
 use bytes::Bytes;
 use http::StatusCode;
 use processes::{CALLBACK, ME, MINUTE, Process, SECOND, Town};
@@ -96,7 +99,11 @@ fn sign_in_labelled(town: &Town, client: &Client, key: &str, label: &str) -> Gra
 fn watched_town(seed: u64) -> (Town, Arc<Watched>, String) {
     let owner_id = demo_owner(seed);
     let store = Arc::new(Watched::new(index_key(seed, &owner_id)));
-    (Town::with(seed, store.clone(), |_| {}), store, owner_id)
+    (
+        Town::with(seed, Arc::new(Altered(store.clone())), |_| {}),
+        store,
+        owner_id,
+    )
 }
 
 #[test]

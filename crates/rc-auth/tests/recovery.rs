@@ -1,5 +1,7 @@
 //! What is left of processes that die, and of answers that do not come.
 
+#[path = "support/altered.rs"]
+mod altered;
 #[path = "support/processes.rs"]
 mod processes;
 #[path = "support/troubled.rs"]
@@ -13,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use altered::Altered;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use processes::{ME, MINUTE, Process, SECOND, Town};
@@ -324,7 +327,8 @@ fn a_store_that_panics_costs_nothing_but_a_pause() {
     town.sign_in(&process.client, "user");
     town.expire_access_tokens();
     let store = Arc::new(Troubled::panicking(town.store.clone()));
-    let other = town.process_with(|builder| builder.clear_text_store(store.clone()));
+    let other =
+        town.process_with(|builder| builder.clear_text_store(Arc::new(Altered(store.clone()))));
     for _ in 0..6 {
         let call = other.call("user");
         town.pass(20 * SECOND);
@@ -399,7 +403,8 @@ fn a_record_that_could_not_be_read_for_long_is_read_again_within_five_seconds() 
     let town = Town::new(15);
     town.sign_in(&town.process().client, "user");
     let store = Arc::new(Troubled::damaged(town.store.clone()));
-    let process = town.process_with(|builder| builder.clear_text_store(store.clone()));
+    let process =
+        town.process_with(|builder| builder.clear_text_store(Arc::new(Altered(store.clone()))));
     let grant = process.client.grant(&GrantKey::new("user"));
     for _ in 0..20 {
         let began = town.now();

@@ -2,37 +2,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a file of tests")]
 
+#[path = "support/altered.rs"]
+mod altered;
 #[path = "support/processes.rs"]
 mod processes;
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
+use altered::{Alteration, Altered, Write};
 use http::StatusCode;
 use processes::{MINUTE, SECOND, Town};
 use rc_auth::{
     Client, Environment as _, GrantKey, OAuthApp, Secret, SimulatedProcess,
-    store::{
-        ChangeStream, Due, DueAt, DueCursor, Expect, KeyRing, Listed, MemoryStore, RecordKey,
-        StoreError, Stored, TokenStore, Version,
-    },
+    store::{DueAt, KeyRing, MemoryStore, StoreError, TokenStore, Version},
     transport::BoxFuture,
 };
 use rc_sim::{ConcurrentDuplicates, Config, Fault, RefreshReplay, Replacement, Server, Target};
-
-/// The grant is usable, and no user has to sign in again.
-fn is_well(town: &Town, client: &Client, sign_ins: u64) {
-    let grant = client.grant(&GrantKey::new("user"));
-    town.until(5 * MINUTE, || {
-        town.run(grant.get(processes::ME).send()).is_ok()
-    });
-    assert_eq!(town.counters().live_sessions, sign_ins);
-}
 
 #[test]
 fn duplicates_that_are_refused_while_the_first_is_carried_out_lose_nothing() {
@@ -54,7 +42,7 @@ fn duplicates_that_are_refused_while_the_first_is_carried_out_lose_nothing() {
         town.sign_in(&b.client, "other");
         let _ = b.call("user");
         town.pass(20 * SECOND);
-        is_well(&town, &b.client, 2);
+        town.is_well(&b.client, 2);
         assert!(town.counters().token_refresh.busy >= 1, "no duplicate came");
         // Nobody else was kept waiting: it is no rate limit.
         assert_eq!(town.counters().token_refresh.limited, 0);
@@ -85,7 +73,7 @@ fn an_answer_that_comes_after_the_new_token_was_used_loses_nothing() {
         a.process.suspend(false);
         town.pass(10 * SECOND);
         first.lock().unwrap().clone().expect("an answer").unwrap();
-        is_well(&town, &a.client, 1);
+        town.is_well(&a.client, 1);
         assert_eq!(town.counters().token_refresh.received, 2);
     }
 }
@@ -99,7 +87,7 @@ fn a_process_that_was_suspended_before_it_sent_presents_nothing_late() {
         inner: town.store.clone(),
         process: town.world.process(),
     });
-    let a = town.process_with(|builder| builder.clear_text_store(slow));
+    let a = town.process_with(|builder| builder.clear_text_store(Arc::new(Altered(slow))));
     let b = town.process().sweeps();
     town.sign_in(&a.client, "user");
     town.expire_access_tokens();
@@ -118,7 +106,7 @@ fn a_process_that_was_suspended_before_it_sent_presents_nothing_late() {
     town.pass(MINUTE);
     a.process.suspend(false);
     town.pass(MINUTE);
-    is_well(&town, &a.client, 1);
+    town.is_well(&a.client, 1);
     assert_eq!(town.counters().token_refresh.received, 1);
 }
 
@@ -143,7 +131,7 @@ fn without_grace_three_processes_never_present_a_token_three_times() {
             }
             town.pass(2 * MINUTE);
         }
-        is_well(&town, &processes[1].client, 1);
+        town.is_well(&processes[1].client, 1);
     }
 }
 
@@ -154,316 +142,20 @@ struct SlowToAnswer {
     process: SimulatedProcess,
 }
 
-impl TokenStore for SlowToAnswer {
-    fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
-        self.inner.load(key)
+impl Alteration for SlowToAnswer {
+    fn inner(&self) -> &dyn TokenStore {
+        &*self.inner
     }
 
-    fn save<'a>(
-        &'a self,
-        key: &'a RecordKey,
-        payload: &'a [u8],
-        due: Option<DueAt>,
-        expect: Expect,
-    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+    fn save<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
-            let saved = self.inner.save(key, payload, due, expect).await;
+            let saved = write.to(&*self.inner).await;
             self.process
                 .sleep_until(self.process.now().mono + SECOND)
                 .await;
             saved
         })
     }
-
-    fn delete<'a>(
-        &'a self,
-        key: &'a RecordKey,
-        expect: Version,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.inner.delete(key, expect)
-    }
-
-    fn due<'a>(
-        &'a self,
-        after: Option<DueCursor>,
-        before: DueAt,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>> {
-        self.inner.due(after, before, limit)
-    }
-
-    fn scan<'a>(
-        &'a self,
-        after: Option<RecordKey>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
-        self.inner.scan(after, limit)
-    }
-
-    fn versions<'a>(
-        &'a self,
-        keys: &'a [RecordKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>> {
-        self.inner.versions(keys)
-    }
-
-    fn changes(&self) -> Option<ChangeStream> {
-        self.inner.changes()
-    }
-
-    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.health()
-    }
-}
-
-/// A store that cannot be written to for a while, or not be read either, or that writes only when it is told.
-#[derive(Debug)]
-struct ReadOnly {
-    inner: Arc<dyn TokenStore>,
-    is_read_only: Arc<AtomicBool>,
-    is_away: Arc<AtomicBool>,
-    /// Grants that are saved go here, and whoever saves them is told that it failed.
-    late: Arc<Mutex<Option<Vec<Write>>>>,
-}
-
-/// A write that comes late.
-#[derive(Debug)]
-struct Write(RecordKey, Vec<u8>, Option<DueAt>, Expect);
-
-impl ReadOnly {
-    fn new() -> Self {
-        Self {
-            inner: Arc::new(MemoryStore::new()),
-            is_read_only: Arc::default(),
-            is_away: Arc::default(),
-            late: Arc::default(),
-        }
-    }
-}
-
-fn is_grant_signed_in(payload: &[u8]) -> bool {
-    String::from_utf8_lossy(payload).contains("\"idle\"")
-}
-
-impl TokenStore for ReadOnly {
-    fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
-        if self.is_away.load(Ordering::Relaxed) {
-            return Box::pin(async { Err(StoreError::unavailable("away")) });
-        }
-        self.inner.load(key)
-    }
-
-    fn save<'a>(
-        &'a self,
-        key: &'a RecordKey,
-        payload: &'a [u8],
-        due: Option<DueAt>,
-        expect: Expect,
-    ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        if let Some(late) = self.late.lock().unwrap().as_mut()
-            && is_grant_signed_in(payload)
-        {
-            late.push(Write(*key, payload.to_vec(), due, expect));
-            return Box::pin(async { Err(StoreError::unavailable("late")) });
-        }
-        if self.is_read_only.load(Ordering::Relaxed) || self.is_away.load(Ordering::Relaxed) {
-            return Box::pin(async { Err(StoreError::unavailable("read-only")) });
-        }
-        self.inner.save(key, payload, due, expect)
-    }
-
-    fn delete<'a>(
-        &'a self,
-        key: &'a RecordKey,
-        expect: Version,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.inner.delete(key, expect)
-    }
-
-    fn due<'a>(
-        &'a self,
-        after: Option<DueCursor>,
-        before: DueAt,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>> {
-        self.inner.due(after, before, limit)
-    }
-
-    fn scan<'a>(
-        &'a self,
-        after: Option<RecordKey>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
-        self.inner.scan(after, limit)
-    }
-
-    fn versions<'a>(
-        &'a self,
-        keys: &'a [RecordKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>> {
-        self.inner.versions(keys)
-    }
-
-    fn changes(&self) -> Option<ChangeStream> {
-        self.inner.changes()
-    }
-
-    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.health()
-    }
-}
-
-#[test]
-fn a_sign_out_during_an_outage_of_the_store_is_written_down_after_it() {
-    let store = ReadOnly::new();
-    let is_read_only = store.is_read_only.clone();
-    let town = Town::with(9, Arc::new(store), |_| {});
-    let process = town.process();
-    let grant = town.sign_in(&process.client, "user");
-    town.run(grant.get(processes::ME).send())
-        .expect("an answer");
-    is_read_only.store(true, Ordering::Relaxed);
-    let answer = town.run(async { grant.sign_out().await });
-    assert!(answer.is_err(), "not written down: {answer:?}");
-    // This process serves nobody with it all the same.
-    assert!(town.run(grant.get(processes::ME).send()).is_err());
-    town.pass(10 * MINUTE);
-    assert!(town.run(grant.get(processes::ME).send()).is_err());
-    assert_eq!(town.counters().live_sessions, 1);
-    is_read_only.store(false, Ordering::Relaxed);
-    town.until(MINUTE, || town.counters().live_sessions == 0);
-}
-
-#[test]
-fn who_signs_in_again_during_such_a_sign_out_stays_signed_in() {
-    let store = ReadOnly::new();
-    let is_read_only = store.is_read_only.clone();
-    let town = Town::with(10, Arc::new(store), |_| {});
-    let process = town.process().sweeps();
-    let grant = town.sign_in(&process.client, "user");
-    town.run(grant.get(processes::ME).send())
-        .expect("an answer");
-    is_read_only.store(true, Ordering::Relaxed);
-    let _ = town.run(async { grant.sign_out().await });
-    is_read_only.store(false, Ordering::Relaxed);
-    town.sign_in(&process.client, "user");
-    town.pass(5 * MINUTE);
-    is_well(&town, &process.client, 1);
-}
-
-#[test]
-fn a_second_sign_out_ends_whom_the_first_was_too_late_for() {
-    let store = ReadOnly::new();
-    let is_away = store.is_away.clone();
-    let town = Town::with(12, Arc::new(store), |_| {});
-    let (a, b) = (town.process(), town.process().sweeps());
-    town.sign_in(&b.client, "user");
-    is_away.store(true, Ordering::Relaxed);
-    let grant = a.client.grant(&GrantKey::new("user"));
-    let first = town.run(async { grant.sign_out().await });
-    assert!(first.is_err(), "not written down: {first:?}");
-    is_away.store(false, Ordering::Relaxed);
-    town.sign_in(&b.client, "user");
-    is_away.store(true, Ordering::Relaxed);
-    // The user leaves again, while the first is not done yet.
-    let second = town.run(async { grant.sign_out().await });
-    assert!(second.is_err(), "not written down: {second:?}");
-    is_away.store(false, Ordering::Relaxed);
-    town.until(MINUTE, || town.counters().live_sessions == 0);
-}
-
-/// A sign-in of `user` that fails although its last write is still under way; then that is carried out.
-fn sign_in_that_is_written_late(town: &Town, client: &Client, store: &LateWrites) {
-    *store.late.lock().unwrap() = Some(Vec::new());
-    let sign_in = client.begin_sign_in().unwrap();
-    let callback = town.browse(&sign_in.url);
-    let key = GrantKey::new("user");
-    let finished = town.run(client.finish_sign_in_as(key, sign_in.pending, callback.query()));
-    assert!(finished.is_err(), "nothing was written");
-    let writes = store.late.lock().unwrap().take().unwrap();
-    let Write(key, payload, due, expect) = writes.last().expect("a write");
-    town.run(store.inner.save(key, payload, *due, *expect))
-        .unwrap();
-}
-
-/// What a test keeps of a store whose writes come late.
-struct LateWrites {
-    inner: Arc<dyn TokenStore>,
-    late: Arc<Mutex<Option<Vec<Write>>>>,
-}
-
-impl LateWrites {
-    fn of(store: &ReadOnly) -> Self {
-        Self {
-            inner: store.inner.clone(),
-            late: store.late.clone(),
-        }
-    }
-}
-
-#[test]
-fn a_failed_sign_in_whose_write_comes_late_keeps_its_user_signed_in() {
-    let store = ReadOnly::new();
-    let late = LateWrites::of(&store);
-    let town = Town::with(13, Arc::new(store), |_| {});
-    let (a, b) = (town.process(), town.process().sweeps());
-    town.sign_in(&b.client, "user");
-    sign_in_that_is_written_late(&town, &a.client, &late);
-    town.pass(5 * MINUTE);
-    // With the new pair; the one that it has replaced is revoked.
-    is_well(&town, &b.client, 1);
-}
-
-#[test]
-fn a_failed_sign_in_that_nobody_knows_of_is_ended_when_its_write_comes_late() {
-    let store = ReadOnly::new();
-    let late = LateWrites::of(&store);
-    let town = Town::with(14, Arc::new(store), |_| {});
-    let a = town.process().sweeps();
-    sign_in_that_is_written_late(&town, &a.client, &late);
-    town.until(MINUTE, || town.counters().live_sessions == 0);
-    let grant = a.client.grant(&GrantKey::new("user"));
-    assert!(town.run(grant.get(processes::ME).send()).is_err());
-}
-
-#[test]
-fn a_failed_sign_in_whose_write_comes_late_undoes_no_sign_out() {
-    let store = ReadOnly::new();
-    let late = LateWrites::of(&store);
-    let is_away = store.is_away.clone();
-    let town = Town::with(15, Arc::new(store), |_| {});
-    let (a, b) = (town.process(), town.process().sweeps());
-    town.sign_in(&b.client, "user");
-    sign_in_that_is_written_late(&town, &a.client, &late);
-    // Before the process has found its write in the store, the user leaves.
-    is_away.store(true, Ordering::Relaxed);
-    let grant = a.client.grant(&GrantKey::new("user"));
-    let answer = town.run(async { grant.sign_out().await });
-    assert!(answer.is_err(), "not written down: {answer:?}");
-    is_away.store(false, Ordering::Relaxed);
-    town.until(MINUTE, || town.counters().live_sessions == 0);
-    for process in [&a, &b] {
-        let grant = process.client.grant(&GrantKey::new("user"));
-        assert!(town.run(grant.get(processes::ME).send()).is_err());
-    }
-}
-
-#[test]
-fn a_sign_out_that_could_not_read_the_record_spares_who_signs_in_later_elsewhere() {
-    let store = ReadOnly::new();
-    let is_away = store.is_away.clone();
-    let town = Town::with(11, Arc::new(store), |_| {});
-    let (a, b) = (town.process(), town.process().sweeps());
-    town.sign_in(&b.client, "user");
-    is_away.store(true, Ordering::Relaxed);
-    let grant = a.client.grant(&GrantKey::new("user"));
-    let answer = town.run(async { grant.sign_out().await });
-    assert!(answer.is_err(), "not written down: {answer:?}");
-    is_away.store(false, Ordering::Relaxed);
-    town.sign_in(&b.client, "user");
-    town.pass(5 * MINUTE);
-    is_well(&town, &b.client, 1);
-    is_well(&town, &a.client, 1);
 }
 
 /// As in actix: the worker's runtime ends in the middle of an exchange, and the process goes on.

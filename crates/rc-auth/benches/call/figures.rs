@@ -54,7 +54,7 @@ impl Figures {
             let Figure {
                 name, value, unit, ..
             } = figure;
-            println!("{name:<42} {value:>9.2} {unit:<3} {bound}{word}");
+            println!("{name:<52} {value:>9.2} {unit:<3} {bound}{word}");
         }
         good
     }

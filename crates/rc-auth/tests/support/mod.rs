@@ -10,6 +10,9 @@
     reason = "a module of tests"
 )]
 
+#[path = "altered.rs"]
+mod altered;
+
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -18,14 +21,13 @@ use std::{
 use rc_auth::{
     AuthBudget, Client, ClientBuilder, Environment, Grant, NoRandomness, Now, OAuthApp,
     RefreshReplay, Secret, SignInError, Timestamp,
-    store::{
-        ChangeStream, Due, DueAt, DueCursor, Expect, KeyRing, Listed, MemoryStore, RecordKey,
-        Sealed, StoreError, Stored, TokenStore, Version,
-    },
+    store::{ChangeStream, KeyRing, MemoryStore, Sealed, StoreError, TokenStore},
     transport::BoxFuture,
 };
 use rc_sim::{Callback, Config, Counters, Fault, Platform, SimClient, Target};
 use tokio::time::Instant;
+
+use self::altered::{Alteration, Altered};
 
 pub const CALLBACK: &str = "http://127.0.0.1:8080/oauth/callback";
 pub const ME: &str = "/restapi/v1.0/account/~/extension/~";
@@ -84,7 +86,11 @@ impl World {
     /// Its store tells nobody of changes.
     pub fn silent() -> Self {
         let config = Config::demo(7, CALLBACK);
-        Self::on(Silent(MemoryStore::new()), config, |builder| builder)
+        Self::on(
+            Altered(Arc::new(Silent(MemoryStore::new()))),
+            config,
+            |builder| builder,
+        )
     }
 
     pub fn with(config: Config, build: impl Fn(ClientBuilder) -> ClientBuilder) -> Self {
@@ -218,51 +224,9 @@ fn builder(
 #[derive(Debug)]
 pub struct Silent(pub MemoryStore);
 
-impl TokenStore for Silent {
-    fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
-        self.0.load(key)
-    }
-
-    fn save<'a>(
-        &'a self,
-        key: &'a RecordKey,
-        payload: &'a [u8],
-        due: Option<DueAt>,
-        expect: Expect,
-    ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        self.0.save(key, payload, due, expect)
-    }
-
-    fn delete<'a>(
-        &'a self,
-        key: &'a RecordKey,
-        expect: Version,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.0.delete(key, expect)
-    }
-
-    fn due<'a>(
-        &'a self,
-        after: Option<DueCursor>,
-        before: DueAt,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>> {
-        self.0.due(after, before, limit)
-    }
-
-    fn scan<'a>(
-        &'a self,
-        after: Option<RecordKey>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
-        self.0.scan(after, limit)
-    }
-
-    fn versions<'a>(
-        &'a self,
-        keys: &'a [RecordKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>> {
-        self.0.versions(keys)
+impl Alteration for Silent {
+    fn inner(&self) -> &dyn TokenStore {
+        &self.0
     }
 
     fn changes(&self) -> Option<ChangeStream> {

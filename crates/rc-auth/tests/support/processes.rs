@@ -151,6 +151,13 @@ impl Town {
             .unwrap()
     }
 
+    /// The grant of `user` is usable, and this many sign-ins live on the platform: nobody has to sign in again.
+    pub fn is_well(&self, client: &Client, sign_ins: u64) {
+        let grant = client.grant(&GrantKey::new("user"));
+        self.until(5 * MINUTE, || self.run(grant.get(ME).send()).is_ok());
+        assert_eq!(self.counters().live_sessions, sign_ins);
+    }
+
     /// Runs until `done`, at most for `limit`; how long it took.
     pub fn until(&self, limit: Duration, mut done: impl FnMut() -> bool) -> Duration {
         let began = self.now();

@@ -6,11 +6,12 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
-use rc_auth::store::{
-    ChangeStream, Due, DueAt, DueCursor, Expect, Listed, RecordKey, StoreError, Stored, TokenStore,
-    Version,
+use rc_auth::{
+    store::{ChangeStream, RecordKey, StoreError, Stored, TokenStore, Version},
+    transport::BoxFuture,
 };
-use rc_auth::transport::BoxFuture;
+
+use crate::altered::{Alteration, Write};
 
 /// A store that panics in its first calls, before and after it did its work; or one whose records cannot be read for
 /// a time.
@@ -53,7 +54,11 @@ impl Troubled {
     }
 }
 
-impl TokenStore for Troubled {
+impl Alteration for Troubled {
+    fn inner(&self) -> &dyn TokenStore {
+        &*self.inner
+    }
+
     fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
         self.panic_up_to(1);
         Box::pin(async move {
@@ -66,51 +71,13 @@ impl TokenStore for Troubled {
         })
     }
 
-    fn save<'a>(
-        &'a self,
-        key: &'a RecordKey,
-        payload: &'a [u8],
-        due: Option<DueAt>,
-        expect: Expect,
-    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+    fn save<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
-            let saved = self.inner.save(key, payload, due, expect).await;
+            let saved = write.to(&*self.inner).await;
             // The intent is written, and then the pair: nobody is told of either.
             self.panic_up_to(4);
             saved
         })
-    }
-
-    fn delete<'a>(
-        &'a self,
-        key: &'a RecordKey,
-        expect: Version,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.inner.delete(key, expect)
-    }
-
-    fn due<'a>(
-        &'a self,
-        after: Option<DueCursor>,
-        before: DueAt,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>> {
-        self.inner.due(after, before, limit)
-    }
-
-    fn scan<'a>(
-        &'a self,
-        after: Option<RecordKey>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
-        self.inner.scan(after, limit)
-    }
-
-    fn versions<'a>(
-        &'a self,
-        keys: &'a [RecordKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>> {
-        self.inner.versions(keys)
     }
 
     fn changes(&self) -> Option<ChangeStream> {

@@ -3,24 +3,20 @@
 
 use std::{
     future::poll_fn,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     task::Poll,
 };
 
 use rc_auth::{
-    store::{
-        ChangeStream, Due, DueAt, DueCursor, Expect, Listed, MemoryStore, RecordKey, StoreError,
-        Stored, TokenStore, Version,
-    },
+    store::{MemoryStore, RecordKey, StoreError, Stored, TokenStore, Version},
     transport::BoxFuture,
 };
 
+use crate::altered::{Alteration, Write};
+
 #[derive(Debug)]
 pub struct Watched {
-    inner: Arc<MemoryStore>,
+    inner: MemoryStore,
     pub refuses_indexes: AtomicBool,
     pub hangs_on_grants: AtomicBool,
     pub indexes_loaded: AtomicU32,
@@ -33,7 +29,7 @@ impl Watched {
     /// `index`: the record whose loads are counted.
     pub fn new(index: RecordKey) -> Self {
         Self {
-            inner: Arc::new(MemoryStore::new()),
+            inner: MemoryStore::new(),
             refuses_indexes: AtomicBool::new(false),
             hangs_on_grants: AtomicBool::new(false),
             indexes_loaded: AtomicU32::new(0),
@@ -57,7 +53,11 @@ async fn step_aside() {
     .await;
 }
 
-impl TokenStore for Watched {
+impl Alteration for Watched {
+    fn inner(&self) -> &dyn TokenStore {
+        &self.inner
+    }
+
     fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
         Box::pin(async move {
             self.indexes_loaded
@@ -67,69 +67,24 @@ impl TokenStore for Watched {
         })
     }
 
-    fn save<'a>(
-        &'a self,
-        key: &'a RecordKey,
-        payload: &'a [u8],
-        due: Option<DueAt>,
-        expect: Expect,
-    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+    fn save<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
-            let text = String::from_utf8_lossy(payload).into_owned();
+            let is_index = *write.key == self.index;
+            let text = String::from_utf8_lossy(write.payload).into_owned();
             step_aside().await;
-            if *key == self.index && self.refuses_indexes.load(Relaxed) {
+            if is_index && self.refuses_indexes.load(Relaxed) {
                 return Err(StoreError::unavailable("no indexes today"));
             }
             if text.contains("\"grant\"") && self.hangs_on_grants.load(Relaxed) {
                 std::future::pending::<()>().await;
             }
-            let saved = self.inner.save(key, payload, due, expect).await;
-            if *key == self.index {
+            let saved = write.to(&self.inner).await;
+            if is_index {
                 self.indexes_saved.fetch_add(1, Relaxed);
                 let conflict = matches!(saved, Err(StoreError::Conflict));
                 self.conflicts.fetch_add(u32::from(conflict), Relaxed);
             }
             saved
         })
-    }
-
-    fn delete<'a>(
-        &'a self,
-        key: &'a RecordKey,
-        expect: Version,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.inner.delete(key, expect)
-    }
-
-    fn due<'a>(
-        &'a self,
-        after: Option<DueCursor>,
-        before: DueAt,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Due>, StoreError>> {
-        self.inner.due(after, before, limit)
-    }
-
-    fn scan<'a>(
-        &'a self,
-        after: Option<RecordKey>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
-        self.inner.scan(after, limit)
-    }
-
-    fn versions<'a>(
-        &'a self,
-        keys: &'a [RecordKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<Version>>, StoreError>> {
-        self.inner.versions(keys)
-    }
-
-    fn changes(&self) -> Option<ChangeStream> {
-        self.inner.changes()
-    }
-
-    fn health(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.health()
     }
 }

@@ -1,0 +1,145 @@
+//! Sign-ins and sign-outs while the store cannot be written to, cannot be read, or writes late.
+#![allow(clippy::unwrap_used, reason = "a file of tests")]
+
+#[path = "support/altered.rs"]
+mod altered;
+#[path = "support/outage.rs"]
+mod outage;
+#[path = "support/processes.rs"]
+mod processes;
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use altered::Altered;
+use outage::Outage;
+use processes::{ME, MINUTE, Town};
+use rc_auth::{Client, GrantKey};
+
+fn town(seed: u64, store: &Arc<Outage>) -> Town {
+    Town::with(seed, Arc::new(Altered(store.clone())), |_| {})
+}
+
+#[test]
+fn a_sign_out_during_an_outage_of_the_store_is_written_down_after_it() {
+    let store = Arc::new(Outage::default());
+    let town = town(9, &store);
+    let process = town.process();
+    let grant = town.sign_in(&process.client, "user");
+    town.run(grant.get(ME).send()).expect("an answer");
+    store.is_read_only.store(true, Relaxed);
+    let answer = town.run(async { grant.sign_out().await });
+    assert!(answer.is_err(), "not written down: {answer:?}");
+    // This process serves nobody with it all the same.
+    assert!(town.run(grant.get(ME).send()).is_err());
+    town.pass(10 * MINUTE);
+    assert!(town.run(grant.get(ME).send()).is_err());
+    assert_eq!(town.counters().live_sessions, 1);
+    store.is_read_only.store(false, Relaxed);
+    town.until(MINUTE, || town.counters().live_sessions == 0);
+}
+
+#[test]
+fn who_signs_in_again_during_such_a_sign_out_stays_signed_in() {
+    let store = Arc::new(Outage::default());
+    let town = town(10, &store);
+    let process = town.process().sweeps();
+    let grant = town.sign_in(&process.client, "user");
+    town.run(grant.get(ME).send()).expect("an answer");
+    store.is_read_only.store(true, Relaxed);
+    let _ = town.run(async { grant.sign_out().await });
+    store.is_read_only.store(false, Relaxed);
+    town.sign_in(&process.client, "user");
+    town.pass(5 * MINUTE);
+    town.is_well(&process.client, 1);
+}
+
+#[test]
+fn a_second_sign_out_ends_whom_the_first_was_too_late_for() {
+    let store = Arc::new(Outage::default());
+    let town = town(12, &store);
+    let (a, b) = (town.process(), town.process().sweeps());
+    town.sign_in(&b.client, "user");
+    store.is_away.store(true, Relaxed);
+    let grant = a.client.grant(&GrantKey::new("user"));
+    let first = town.run(async { grant.sign_out().await });
+    assert!(first.is_err(), "not written down: {first:?}");
+    store.is_away.store(false, Relaxed);
+    town.sign_in(&b.client, "user");
+    store.is_away.store(true, Relaxed);
+    // The user leaves again, while the first is not done yet.
+    let second = town.run(async { grant.sign_out().await });
+    assert!(second.is_err(), "not written down: {second:?}");
+    store.is_away.store(false, Relaxed);
+    town.until(MINUTE, || town.counters().live_sessions == 0);
+}
+
+/// A sign-in of `user` that fails although its last write is still under way; then that is carried out.
+fn sign_in_that_is_written_late(town: &Town, client: &Client, store: &Outage) {
+    store.be_late();
+    let sign_in = client.begin_sign_in().unwrap();
+    let callback = town.browse(&sign_in.url);
+    let key = GrantKey::new("user");
+    let finished = town.run(client.finish_sign_in_as(key, sign_in.pending, callback.query()));
+    assert!(finished.is_err(), "nothing was written");
+    town.run(store.catch_up());
+}
+
+#[test]
+fn a_failed_sign_in_whose_write_comes_late_keeps_its_user_signed_in() {
+    let store = Arc::new(Outage::default());
+    let town = town(13, &store);
+    let (a, b) = (town.process(), town.process().sweeps());
+    town.sign_in(&b.client, "user");
+    sign_in_that_is_written_late(&town, &a.client, &store);
+    town.pass(5 * MINUTE);
+    // With the new pair; the one that it has replaced is revoked.
+    town.is_well(&b.client, 1);
+}
+
+#[test]
+fn a_failed_sign_in_that_nobody_knows_of_is_ended_when_its_write_comes_late() {
+    let store = Arc::new(Outage::default());
+    let town = town(14, &store);
+    let a = town.process().sweeps();
+    sign_in_that_is_written_late(&town, &a.client, &store);
+    town.until(MINUTE, || town.counters().live_sessions == 0);
+    let grant = a.client.grant(&GrantKey::new("user"));
+    assert!(town.run(grant.get(ME).send()).is_err());
+}
+
+#[test]
+fn a_failed_sign_in_whose_write_comes_late_undoes_no_sign_out() {
+    let store = Arc::new(Outage::default());
+    let town = town(15, &store);
+    let (a, b) = (town.process(), town.process().sweeps());
+    town.sign_in(&b.client, "user");
+    sign_in_that_is_written_late(&town, &a.client, &store);
+    // Before the process has found its write in the store, the user leaves.
+    store.is_away.store(true, Relaxed);
+    let grant = a.client.grant(&GrantKey::new("user"));
+    let answer = town.run(async { grant.sign_out().await });
+    assert!(answer.is_err(), "not written down: {answer:?}");
+    store.is_away.store(false, Relaxed);
+    town.until(MINUTE, || town.counters().live_sessions == 0);
+    for process in [&a, &b] {
+        let grant = process.client.grant(&GrantKey::new("user"));
+        assert!(town.run(grant.get(ME).send()).is_err());
+    }
+}
+
+#[test]
+fn a_sign_out_that_could_not_read_the_record_spares_who_signs_in_later_elsewhere() {
+    let store = Arc::new(Outage::default());
+    let town = town(11, &store);
+    let (a, b) = (town.process(), town.process().sweeps());
+    town.sign_in(&b.client, "user");
+    store.is_away.store(true, Relaxed);
+    let grant = a.client.grant(&GrantKey::new("user"));
+    let answer = town.run(async { grant.sign_out().await });
+    assert!(answer.is_err(), "not written down: {answer:?}");
+    store.is_away.store(false, Relaxed);
+    town.sign_in(&b.client, "user");
+    town.pass(5 * MINUTE);
+    town.is_well(&b.client, 1);
+    town.is_well(&a.client, 1);
+}

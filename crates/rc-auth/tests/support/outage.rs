@@ -1,0 +1,69 @@
+//! A store that is out of order for a while.
+#![allow(unreachable_pub, clippy::unwrap_used, reason = "a module of tests")]
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use rc_auth::{
+    store::{DueAt, Expect, MemoryStore, RecordKey, StoreError, Stored, TokenStore, Version},
+    transport::BoxFuture,
+};
+
+use crate::altered::{Alteration, Write};
+
+/// A store that cannot be written to for a while, or not be read either, or that writes only when it is told.
+#[derive(Debug, Default)]
+pub struct Outage {
+    inner: MemoryStore,
+    pub is_read_only: AtomicBool,
+    pub is_away: AtomicBool,
+    /// Grants that are saved go here, and whoever saves them is told that it failed.
+    late: Mutex<Option<Vec<LateWrite>>>,
+}
+
+/// A write that comes late.
+#[derive(Debug)]
+struct LateWrite(RecordKey, Vec<u8>, Option<DueAt>, Expect);
+
+impl Outage {
+    /// From now on, grants are written late.
+    pub fn be_late(&self) {
+        *self.late.lock().unwrap() = Some(Vec::new());
+    }
+
+    /// Carries out the last of the writes that were late; none is from now on.
+    pub async fn catch_up(&self) {
+        let writes = self.late.lock().unwrap().take().unwrap();
+        let LateWrite(key, payload, due, expect) = writes.last().expect("a write");
+        self.inner.save(key, payload, *due, *expect).await.unwrap();
+    }
+}
+
+impl Alteration for Outage {
+    fn inner(&self) -> &dyn TokenStore {
+        &self.inner
+    }
+
+    fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+        if self.is_away.load(Relaxed) {
+            return Box::pin(async { Err(StoreError::unavailable("away")) });
+        }
+        self.inner.load(key)
+    }
+
+    fn save<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<Version, StoreError>> {
+        if let Some(late) = self.late.lock().unwrap().as_mut()
+            && String::from_utf8_lossy(write.payload).contains("\"idle\"")
+        {
+            let payload = write.payload.to_vec();
+            late.push(LateWrite(*write.key, payload, write.due, write.expect));
+            return Box::pin(async { Err(StoreError::unavailable("late")) });
+        }
+        if self.is_read_only.load(Relaxed) || self.is_away.load(Relaxed) {
+            return Box::pin(async { Err(StoreError::unavailable("read-only")) });
+        }
+        write.to(&self.inner)
+    }
+}
