@@ -328,3 +328,18 @@ impl fmt::Display for ErrorChain<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("no token came")]
+    struct Outer(#[source] fmt::Error);
+
+    #[test]
+    fn an_error_is_told_with_its_causes() {
+        let told = ErrorChain(&Outer(fmt::Error)).to_string();
+        assert_eq!(told, format!("no token came: {}", fmt::Error));
+    }
+}

@@ -50,7 +50,11 @@ pub(crate) fn recovered() {
 }
 
 pub(crate) fn ended(reason: EndReason) {
-    let reason = match reason {
+    counter!("oauth.client.grants.ended", "reason" => label(reason)).increment(1);
+}
+
+const fn label(reason: EndReason) -> &'static str {
+    match reason {
         EndReason::TokenDead => "token_dead",
         EndReason::SignedOut => "signed_out",
         EndReason::Idle => "idle",
@@ -58,11 +62,30 @@ pub(crate) fn ended(reason: EndReason) {
         EndReason::NotRefreshable => "not_refreshable",
         EndReason::Indeterminate => "indeterminate",
         _ => "other",
-    };
-    counter!("oauth.client.grants.ended", "reason" => reason).increment(1);
+    }
 }
 
 pub(crate) fn revocation(ok: bool) {
     let outcome = if ok { "ok" } else { "failed" };
     counter!("oauth.client.revocations", "outcome" => outcome).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_end_is_counted_under_the_name_that_records_have_for_it() {
+        for reason in [
+            EndReason::TokenDead,
+            EndReason::SignedOut,
+            EndReason::Idle,
+            EndReason::TooOld,
+            EndReason::NotRefreshable,
+            EndReason::Indeterminate,
+        ] {
+            let name = serde_json::to_value(reason).unwrap();
+            assert_eq!(name, label(reason));
+        }
+    }
 }

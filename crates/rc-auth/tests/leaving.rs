@@ -241,6 +241,39 @@ fn a_used_state_opens_nothing_for_another_code() {
 }
 
 #[test]
+fn a_callback_that_comes_again_after_its_sign_in_is_over_opens_nothing() {
+    let town = Town::new(20);
+    let (a, b) = (town.process(), town.process());
+    let key = GrantKey::new("user");
+    let finish = |process: &Process, sign_in: &rc_auth::SignIn, query: &str| {
+        let pending = sign_in.pending.clone();
+        town.run(
+            process
+                .client
+                .finish_sign_in_as(key.clone(), pending, query),
+        )
+    };
+    let begin = || {
+        let sign_in = a.client.begin_sign_in().unwrap();
+        let callback = town.browse(&sign_in.url);
+        (sign_in, callback.query().to_owned())
+    };
+    let first = begin();
+    finish(&a, &first.0, &first.1).unwrap();
+    finish(&b, &first.0, &first.1).expect("the same sign-in");
+    let second = begin();
+    finish(&a, &second.0, &second.1).unwrap();
+    let again = finish(&b, &first.0, &first.1);
+    assert!(matches!(again, Err(SignInError::AlreadyUsed)), "{again:?}");
+    town.platform()
+        .queue_fault(Target::Revoke, answers(503, ""), u32::MAX);
+    let out = sign_out(&town, &a, "user").unwrap();
+    assert_eq!(out, SignedOut::RevocationPending);
+    let again = finish(&b, &second.0, &second.1);
+    assert!(matches!(again, Err(SignInError::AlreadyUsed)), "{again:?}");
+}
+
+#[test]
 fn a_callback_whose_process_died_is_answered_within_ten_seconds_of_its_reload() {
     let town = Town::new(9);
     let (a, b) = (town.process(), town.process());

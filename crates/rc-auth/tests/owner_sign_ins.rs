@@ -174,6 +174,39 @@ fn all_sign_ins_of_an_owner_are_ended_at_once() {
 }
 
 #[test]
+fn all_sign_ins_leave_the_index_in_one_write_and_one_that_could_not_be_ended_stays() {
+    let (town, store, owner_id) = watched_town(16);
+    let process = town.process();
+    for key in ["one", "two", "three"] {
+        town.sign_in(&process.client, key);
+    }
+    *store.refused.lock().unwrap() = Some(record_of(16, "two"));
+    let saved = store.indexes_saved.load(Relaxed);
+    let done = town
+        .run(process.client.sign_out_everywhere(&owner_id))
+        .unwrap();
+    let failed: Vec<&str> = done.failed.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!((done.ended, failed), (2, vec!["two"]));
+    assert_eq!(listed(&town, &process, &owner_id), ["two"]);
+    town.pass(SECOND);
+    assert_eq!(store.indexes_saved.load(Relaxed), saved + 1);
+}
+
+#[test]
+fn an_index_that_nobody_writes_is_looked_at_after_thirty_days() {
+    let town = Town::new(17);
+    let grant = town.sign_in(&town.process().client, "user");
+    let index = index_key(17, &owner_of(&town, &grant));
+    let is_due_by = |time| {
+        let at = town.world.now().wall.saturating_add(time);
+        let before = DueAt::from_unix_millis(at.unix_millis());
+        let due = town.run(town.store.due(None, before, 10)).unwrap();
+        due.iter().any(|due| due.key == index)
+    };
+    assert!(!is_due_by(29 * DAY) && is_due_by(30 * DAY));
+}
+
+#[test]
 fn an_operator_ends_all_sign_ins_of_an_owner_and_then_none() {
     let town = Town::new(4);
     let process = town.process();

@@ -63,6 +63,20 @@ async fn one_users_429_delays_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_penalty_counts_from_the_moment_its_answer_comes() {
+    let (world, ada, _) = two_people().await;
+    for _ in 0..2 {
+        ada.get(ME).await.expect("an answer");
+    }
+    world.fault(Target::Api, Fault::Delay(Duration::from_secs(5)), 1);
+    ada.get(ME).await.expect_err("one call too many");
+    world.pass(RETRY_AFTER - Duration::from_secs(2)).await;
+    let received = world.counters().api.received;
+    ada.get(ME).await.expect_err("still closed");
+    assert_eq!(world.counters().api.received, received);
+}
+
+#[tokio::test(start_paused = true)]
 async fn paths_that_differ_in_an_id_are_one_to_the_gate() {
     let (world, ada, _) = two_people().await;
     let id = {

@@ -12,8 +12,8 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use altered::Altered;
 use outage::Outage;
-use processes::{ME, MINUTE, Town};
-use rc_auth::{Client, GrantKey};
+use processes::{ME, MINUTE, SECOND, Town};
+use rc_auth::{Client, Environment as _, GrantKey};
 
 fn town(seed: u64, store: &Arc<Outage>) -> Town {
     Town::with(seed, Arc::new(Altered(store.clone())), |_| {})
@@ -49,6 +49,8 @@ fn who_signs_in_again_during_such_a_sign_out_stays_signed_in() {
     let _ = town.run(async { grant.sign_out().await });
     store.is_read_only.store(false, Relaxed);
     town.sign_in(&process.client, "user");
+    let call = town.run(grant.get(ME).send());
+    call.expect("signed in again, and the sign-out is still being looked at");
     town.pass(5 * MINUTE);
     town.is_well(&process.client, 1);
 }
@@ -142,4 +144,35 @@ fn a_sign_out_that_could_not_read_the_record_spares_who_signs_in_later_elsewhere
     town.pass(5 * MINUTE);
     town.is_well(&b.client, 1);
     town.is_well(&a.client, 1);
+}
+
+#[test]
+fn a_sign_in_that_died_before_it_replaced_another_leaves_that_one_and_no_note() {
+    let store = Arc::new(Outage::default());
+    let town = town(16, &store);
+    let (a, b) = (town.process(), town.process().sweeps());
+    town.sign_in(&b.client, "user");
+    let is_noted = || {
+        let records = town.run(town.store.scan(None, 100)).unwrap();
+        let texts = records.into_iter().map(|listed| listed.stored.unwrap());
+        let mut texts = texts.map(|stored| String::from_utf8_lossy(&stored.payload).into_owned());
+        texts.any(|text| text.contains("replaced_under"))
+    };
+    store.hangs_on_sign_ins.store(true, Relaxed);
+    let sign_in = a.client.begin_sign_in().unwrap();
+    let callback = town.browse(&sign_in.url);
+    let client = a.client.clone();
+    a.process.spawn(Box::pin(async move {
+        let key = GrantKey::new("user");
+        let finished = client.finish_sign_in_as(key, sign_in.pending, callback.query());
+        let _ = finished.await;
+    }));
+    town.pass(SECOND);
+    a.process.kill();
+    store.hangs_on_sign_ins.store(false, Relaxed);
+    assert!(is_noted(), "one is to be revoked");
+    town.pass(20 * MINUTE);
+    let grant = b.client.grant(&GrantKey::new("user"));
+    town.run(grant.get(ME).send()).expect("not revoked");
+    assert!(!is_noted());
 }

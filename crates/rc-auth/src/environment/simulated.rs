@@ -436,6 +436,33 @@ mod tests {
         assert!((2..12).any(|seed| order(seed) != order(1)));
     }
 
+    /// The first numbers of its authors' own program for the seed 1234567.
+    #[test]
+    fn chance_is_splitmix64() {
+        let world = SimulatedWorld::new(0);
+        let mut inner = world.lock();
+        inner.random = 1_234_567;
+        let drawn = [inner.random(), inner.random(), inner.random()];
+        let expected = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+        ];
+        assert_eq!(drawn, expected);
+    }
+
+    #[test]
+    fn a_sleep_that_is_dropped_leaves_no_timer() {
+        let world = SimulatedWorld::new(1);
+        let process = world.process();
+        let mut sleep = process.sleep_until(world.now().mono + SECOND);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(sleep.as_mut().poll(&mut context).is_pending());
+        assert_eq!(world.lock().timers.len(), 1);
+        drop(sleep);
+        assert!(world.lock().timers.is_empty());
+    }
+
     #[test]
     fn a_killed_process_does_nothing_any_more() {
         let world = SimulatedWorld::new(1);

@@ -98,19 +98,18 @@ async fn try_once(client: &Arc<ClientState>, key: &RecordKey, mut stone: Tombsto
         unfinished,
         reason,
     };
-    let pause = pause(client, failures);
+    let pause = pause(failures, client.draw().unwrap_or([128]));
     match tombstone::put_off(client, key, stone, pause, unfinished).await {
         Ok(()) => Tried::PutOff,
         Err(record) => Tried::Unnoted(record),
     }
 }
 
-/// Doubled each time, and spread by up to as much again, so that an outage is not followed by a rush.
-fn pause(client: &ClientState, failures: u8) -> Duration {
+/// Doubled each time; half of it is spread by chance, so that an outage is not followed by a rush.
+fn pause(failures: u8, [spread]: [u8; 1]) -> Duration {
     let pause = FIRST_PAUSE
         .saturating_mul(1 << failures.min(11))
         .min(LONGEST_PAUSE);
-    let [spread] = client.draw().unwrap_or([128]);
     pause / 2 + pause / 2 * u32::from(spread) / 255
 }
 
@@ -295,7 +294,7 @@ async fn bury(client: &Arc<ClientState>, record: GrantRecord) {
         if !is_unfinished && revoke(client, &token).await {
             return;
         }
-        let pause = client.sleep(pause(client, failures));
+        let pause = client.sleep(pause(failures, client.draw().unwrap_or([128])));
         tokio::select! {
             biased;
             () = client.tasks.closing.cancelled() => break,
@@ -303,4 +302,21 @@ async fn bury(client: &Arc<ClientState>, record: GrantRecord) {
         }
     }
     tracing::warn!("a chain could neither be revoked nor noted; it ends by itself");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_an_hour_and_half_of_each_is_chance() {
+        let seconds = |failures| {
+            let shortest = pause(failures, [0]).as_secs();
+            (shortest, pause(failures, [255]).as_secs())
+        };
+        assert_eq!(seconds(0), (1, 2));
+        assert_eq!(seconds(1), (2, 4));
+        assert_eq!(seconds(5), (32, 64));
+        assert_eq!(seconds(u8::MAX), (1800, 3600));
+    }
 }

@@ -19,6 +19,8 @@ pub struct Outage {
     inner: MemoryStore,
     pub is_read_only: AtomicBool,
     pub is_away: AtomicBool,
+    /// Sign-ins are not written, and nobody hears of it.
+    pub hangs_on_sign_ins: AtomicBool,
     /// Grants that are saved go here, and whoever saves them is told that it failed.
     late: Mutex<Option<Vec<LateWrite>>>,
 }
@@ -54,8 +56,12 @@ impl Alteration for Outage {
     }
 
     fn save<'a>(&'a self, write: Write<'a>) -> BoxFuture<'a, Result<Version, StoreError>> {
+        let is_signed_in = String::from_utf8_lossy(write.payload).contains("\"idle\"");
+        if is_signed_in && self.hangs_on_sign_ins.load(Relaxed) {
+            return Box::pin(std::future::pending());
+        }
         if let Some(late) = self.late.lock().unwrap().as_mut()
-            && String::from_utf8_lossy(write.payload).contains("\"idle\"")
+            && is_signed_in
         {
             let payload = write.payload.to_vec();
             late.push(LateWrite(*write.key, payload, write.due, write.expect));

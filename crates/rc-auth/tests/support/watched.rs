@@ -3,7 +3,10 @@
 
 use std::{
     future::poll_fn,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
     task::Poll,
 };
 
@@ -19,6 +22,8 @@ pub struct Watched {
     inner: MemoryStore,
     pub refuses_indexes: AtomicBool,
     pub hangs_on_grants: AtomicBool,
+    /// The record that cannot be written to.
+    pub refused: Mutex<Option<RecordKey>>,
     pub indexes_loaded: AtomicU32,
     pub indexes_saved: AtomicU32,
     pub conflicts: AtomicU32,
@@ -32,6 +37,7 @@ impl Watched {
             inner: MemoryStore::new(),
             refuses_indexes: AtomicBool::new(false),
             hangs_on_grants: AtomicBool::new(false),
+            refused: Mutex::new(None),
             indexes_loaded: AtomicU32::new(0),
             indexes_saved: AtomicU32::new(0),
             conflicts: AtomicU32::new(0),
@@ -74,6 +80,9 @@ impl Alteration for Watched {
             step_aside().await;
             if is_index && self.refuses_indexes.load(Relaxed) {
                 return Err(StoreError::unavailable("no indexes today"));
+            }
+            if *self.refused.lock().unwrap() == Some(*write.key) {
+                return Err(StoreError::unavailable("not this one"));
             }
             if text.contains("\"grant\"") && self.hangs_on_grants.load(Relaxed) {
                 std::future::pending::<()>().await;
