@@ -8,7 +8,7 @@ mod outage;
 #[path = "support/processes.rs"]
 mod processes;
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::{Arc, Mutex, atomic::Ordering::Relaxed};
 
 use altered::Altered;
 use outage::Outage;
@@ -175,4 +175,35 @@ fn a_sign_in_that_died_before_it_replaced_another_leaves_that_one_and_no_note() 
     let grant = b.client.grant(&GrantKey::new("user"));
     town.run(grant.get(ME).send()).expect("not revoked");
     assert!(!is_noted());
+}
+
+#[test]
+fn a_process_that_is_told_to_stop_first_saves_the_pair_it_holds() {
+    let store = Arc::new(Outage::default());
+    let town = town(17, &store);
+    let (a, b) = (town.process(), town.process());
+    town.sign_in(&a.client, "user");
+    town.expire_access_tokens();
+    town.oauth_takes.store(2_000, Relaxed);
+    let _ = a.call("user");
+    town.pass(SECOND);
+    store.is_read_only.store(true, Relaxed);
+    // The pair comes, and cannot be written.
+    town.pass(2 * SECOND);
+    let client = a.client.clone();
+    let stopped = Arc::new(Mutex::new(None));
+    let tell = stopped.clone();
+    a.process.spawn(Box::pin(async move {
+        let all_done = client.shutdown(MINUTE).await;
+        *tell.lock().unwrap() = Some(all_done);
+    }));
+    town.pass(5 * SECOND);
+    assert_eq!(*stopped.lock().unwrap(), None, "it holds a pair");
+    store.is_read_only.store(false, Relaxed);
+    town.pass(10 * SECOND);
+    assert_eq!(*stopped.lock().unwrap(), Some(true));
+    let call = b.call("user");
+    town.pass(SECOND);
+    call.lock().unwrap().clone().expect("an answer").unwrap();
+    assert_eq!(town.counters().token_refresh.received, 1);
 }

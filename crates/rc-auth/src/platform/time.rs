@@ -135,4 +135,11 @@ mod tests {
         time.learn(&headers, Duration::from_secs(20));
         assert!(time.now(Duration::from_secs(20)).is_some());
     }
+
+    #[test]
+    fn the_platform_is_asked_every_ten_minutes_at_most() {
+        let mut time = PlatformTime::default();
+        let asked = [0, 1, 599, 600, 601, 1200].map(|at| time.may_ask(Duration::from_secs(at)));
+        assert_eq!(asked, [true, false, false, true, false, true]);
+    }
 }
