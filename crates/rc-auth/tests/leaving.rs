@@ -358,6 +358,19 @@ fn a_grant_that_only_reads_is_in_use() {
 }
 
 #[test]
+fn a_grant_that_is_said_to_be_used_is_in_use() {
+    let (town, process) = ends_when_idle(|policy| policy.max_idle = Some(4 * HOUR));
+    let grant = process.client.grant(&GrantKey::new("user"));
+    for _ in 0..48 {
+        town.pass(HOUR / 2);
+        town.run(async { grant.note_use() });
+    }
+    assert_eq!(town.counters().live_sessions, 1);
+    town.pass(10 * HOUR);
+    assert_eq!(town.counters().live_sessions, 0);
+}
+
+#[test]
 fn a_grant_ends_at_its_greatest_age_however_much_it_is_used() {
     let (town, process) = ends_when_idle(|policy| policy.max_age = Some(10 * HOUR));
     for _ in 0..24 {
