@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use actix_web::{HttpRequest, web};
 use rc_auth::{CallError, Environment, Grant, Timestamp, store::TokenStore};
 use rc_auth_web::WebAuth;
-use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::pages;
 
@@ -41,7 +41,7 @@ pub(crate) struct Parts {
     pub store: Arc<dyn TokenStore>,
     /// Whom people sign in with.
     pub platform: PlatformName,
-    /// Tells the time, and runs what must not end with a request.
+    /// Tells the time.
     pub environment: Arc<dyn Environment>,
     /// How long the body of a form may take to arrive.
     pub form_limit: Duration,
@@ -88,19 +88,6 @@ impl Application {
         self.parts.environment.wall()
     }
 
-    /// Runs `future` in a task that ends by itself, also when the request or its worker ends before.
-    pub(crate) fn spawn<T: Send + 'static>(
-        &self,
-        future: impl Future<Output = T> + Send + 'static,
-    ) -> oneshot::Receiver<T> {
-        let (done, result) = oneshot::channel();
-        self.parts.environment.spawn(Box::pin(async move {
-            // Whoever waited may have gone away.
-            let _ = done.send(future.await);
-        }));
-        result
-    }
-
     /// What `future` gives, if it does within `limit`.
     pub(crate) async fn within<T>(
         &self,
@@ -115,11 +102,12 @@ impl Application {
         }
     }
 
-    /// Asks the platform who signed in, and writes it down for the pages. Goes on in the background; the
-    /// receiver is for whoever wants to wait.
-    pub(crate) fn find_out_who(&self, grant: &Grant) -> oneshot::Receiver<()> {
+    /// Asks the platform who signed in, and writes it down for the pages. Goes on in the background of this worker;
+    /// what it gives is for whoever wants to wait.
+    pub(crate) fn find_out_who(&self, grant: &Grant) -> JoinHandle<()> {
         let grant = grant.clone();
-        self.spawn(async move {
+        // Where the worker's other calls are made: they use its connections, and wake no other thread.
+        actix_web::rt::spawn(async move {
             let found = match grant.get(EXTENSION).await {
                 Ok(answer) => answer.json::<pages::Person>(),
                 Err(error) => Err(error),

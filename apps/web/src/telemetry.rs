@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer as _,
-    filter::FilterFn,
+    filter::{FilterExt as _, FilterFn},
     fmt,
     layer::SubscriberExt as _,
     util::{SubscriberInitExt as _, TryInitError},
@@ -23,8 +23,9 @@ pub(crate) fn log_to_stderr(directives: &str) -> Result<(), TryInitError> {
     let lines = fmt::layer().with_writer(std::io::stderr);
     let filter = EnvFilter::new(directives);
     let harmless = FilterFn::new(is_harmless).with_max_level_hint(LevelFilter::TRACE);
+    // One filter of the two: of two layers of them, each would make spans that the other lets nobody see.
     tracing_subscriber::registry()
-        .with(lines.with_filter(filter).with_filter(harmless))
+        .with(lines.with_filter(filter.and(harmless)))
         .try_init()
 }
 

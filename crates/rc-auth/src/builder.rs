@@ -254,11 +254,14 @@ fn transports(
     api: Option<Transport>,
     oauth: Option<Transport>,
 ) -> Result<(Transport, Transport), BuildError> {
-    let fresh = || ReqwestClient::new().map(|client| Arc::new(client) as Transport);
     Ok(match (api, oauth) {
         (Some(api), Some(oauth)) => (api, oauth),
         (Some(api), None) => (api.clone(), api),
-        (None, Some(oauth)) => (fresh()?, oauth),
-        (None, None) => (fresh()?, fresh()?),
+        (None, Some(oauth)) => (Arc::new(ReqwestClient::new()?), oauth),
+        (None, None) => {
+            let api = ReqwestClient::new()?;
+            let oauth = api.apart()?;
+            (Arc::new(api), Arc::new(oauth))
+        }
     })
 }

@@ -31,6 +31,14 @@ pub struct ReqwestClient {
     /// For everywhere else: proxies of the environment.
     outbound: reqwest::Client,
     no_trust: Option<Arc<NoTrust>>,
+    settings: Arc<Settings>,
+}
+
+/// What another client is made of.
+#[derive(Clone, Debug)]
+struct Settings {
+    builder: ReqwestClientBuilder,
+    tls: rustls::ClientConfig,
 }
 
 impl ReqwestClient {
@@ -47,6 +55,39 @@ impl ReqwestClient {
     /// Options, then a client.
     pub fn builder() -> ReqwestClientBuilder {
         ReqwestClientBuilder::default()
+    }
+
+    /// Another client with the same settings, and with connections of its own: what is sent by one waits for nothing
+    /// that the other sends. The certificates are loaded once for both.
+    ///
+    /// ```
+    /// use rc_http::ReqwestClient;
+    ///
+    /// let for_calls = ReqwestClient::new()?;
+    /// let for_tokens = for_calls.apart()?;
+    /// # Ok::<(), rc_http::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] when the client cannot be set up.
+    pub fn apart(&self) -> Result<Self, BuildError> {
+        Self::of(self.settings.clone(), self.no_trust.clone())
+    }
+
+    fn of(settings: Arc<Settings>, no_trust: Option<Arc<NoTrust>>) -> Result<Self, BuildError> {
+        let built = |builder: reqwest::ClientBuilder| {
+            builder
+                .build()
+                .map_err(|error| BuildError::new("the HTTP client", error.without_url()))
+        };
+        let with_tls = || settings.builder.reqwest(settings.tls.clone());
+        Ok(Self {
+            direct: built(with_tls().no_proxy())?,
+            outbound: built(with_tls().https_only(true))?,
+            no_trust,
+            settings,
+        })
     }
 
     /// Says whether https can be used at all. A program that needs https asks once when it starts.
@@ -149,16 +190,11 @@ impl ReqwestClientBuilder {
             no_trust,
         } = Tls::of_platform().map_err(|error| BuildError::new("TLS", error))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let built = |builder: reqwest::ClientBuilder| {
-            builder
-                .build()
-                .map_err(|error| BuildError::new("the HTTP client", error.without_url()))
+        let settings = Settings {
+            builder: self,
+            tls: config,
         };
-        Ok(ReqwestClient {
-            direct: built(self.reqwest(config.clone()).no_proxy())?,
-            outbound: built(self.reqwest(config).https_only(true))?,
-            no_trust: no_trust.map(Arc::new),
-        })
+        ReqwestClient::of(Arc::new(settings), no_trust.map(Arc::new))
     }
 
     fn reqwest(&self, tls: rustls::ClientConfig) -> reqwest::ClientBuilder {
