@@ -14,8 +14,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use processes::{ME, MINUTE, Process, SECOND, Town};
 use rc_auth::{
-    CallError, EndReason, Environment as _, GrantError, GrantKey, RefreshPolicy, SignInError,
-    SignedOut,
+    CallError, EndReason, Environment as _, GrantError, GrantKey, RefreshPolicy, SignIn,
+    SignInError, SignedOut,
     store::{DueAt, TokenStore as _},
 };
 use rc_sim::{Fault, Replacement, Target};
@@ -245,13 +245,10 @@ fn a_callback_that_comes_again_after_its_sign_in_is_over_opens_nothing() {
     let town = Town::new(20);
     let (a, b) = (town.process(), town.process());
     let key = GrantKey::new("user");
-    let finish = |process: &Process, sign_in: &rc_auth::SignIn, query: &str| {
-        let pending = sign_in.pending.clone();
-        town.run(
-            process
-                .client
-                .finish_sign_in_as(key.clone(), pending, query),
-        )
+    let finish = |process: &Process, (sign_in, query): &(SignIn, String)| {
+        let client = &process.client;
+        let finished = client.finish_sign_in_as(key.clone(), sign_in.pending.clone(), query);
+        town.run(finished).map_err(Box::new)
     };
     let begin = || {
         let sign_in = a.client.begin_sign_in().unwrap();
@@ -259,18 +256,18 @@ fn a_callback_that_comes_again_after_its_sign_in_is_over_opens_nothing() {
         (sign_in, callback.query().to_owned())
     };
     let first = begin();
-    finish(&a, &first.0, &first.1).unwrap();
-    finish(&b, &first.0, &first.1).expect("the same sign-in");
+    finish(&a, &first).unwrap();
+    finish(&b, &first).expect("the same sign-in");
     let second = begin();
-    finish(&a, &second.0, &second.1).unwrap();
-    let again = finish(&b, &first.0, &first.1);
-    assert!(matches!(again, Err(SignInError::AlreadyUsed)), "{again:?}");
+    finish(&a, &second).unwrap();
+    let again = finish(&b, &first).unwrap_err();
+    assert!(matches!(*again, SignInError::AlreadyUsed), "{again:?}");
     town.platform()
         .queue_fault(Target::Revoke, answers(503, ""), u32::MAX);
     let out = sign_out(&town, &a, "user").unwrap();
     assert_eq!(out, SignedOut::RevocationPending);
-    let again = finish(&b, &second.0, &second.1);
-    assert!(matches!(again, Err(SignInError::AlreadyUsed)), "{again:?}");
+    let again = finish(&b, &second).unwrap_err();
+    assert!(matches!(*again, SignInError::AlreadyUsed), "{again:?}");
 }
 
 #[test]
