@@ -230,4 +230,21 @@ mod tests {
             assert_eq!(seen("10.0.0.1", &lines), "10.0.0.1", "{lines:?}");
         }
     }
+
+    #[test]
+    fn a_proxy_is_missed_where_a_neighbour_forwards_and_is_not_listed() {
+        let forwarded =
+            HeaderMap::from_iter([(X_FORWARDED_FOR, HeaderValue::from_static("192.0.2.1"))]);
+        let misses = |from: &ClientAddress, peer: &str, headers: &HeaderMap| {
+            from.proxy_is_missing(peer.parse().unwrap(), headers)
+        };
+        let listed = ClientAddress::Forwarded("10.0.0.0/8".parse().unwrap());
+        for from in [&ClientAddress::Peer, &listed] {
+            assert!(misses(from, "127.0.0.1", &forwarded));
+            assert!(!misses(from, "127.0.0.1", &HeaderMap::new()));
+            assert!(!misses(from, "198.51.100.7", &forwarded), "far away");
+        }
+        assert!(misses(&ClientAddress::Peer, "10.1.1.1", &forwarded));
+        assert!(!misses(&listed, "10.1.1.1", &forwarded));
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{
     Request, StatusCode,
-    header::{CONTENT_TYPE, HOST},
+    header::{CONTENT_TYPE, HOST, USER_AGENT},
 };
 use rc_auth::{
     Client, OAuthApp, SignInError,
@@ -15,7 +15,7 @@ use rc_auth::{
 use rc_auth_web::{
     Begun, BuildError, ClientAddress, FinishError, LocalPath, Paths, SignOutOutcome, WebAuth,
 };
-use support::{Browser, Sessions, World, location};
+use support::{Browser, FROM, Sessions, World, location};
 
 #[tokio::test(start_paused = true)]
 async fn a_browser_signs_in_comes_back_to_where_it_was_and_signs_out() {
@@ -308,6 +308,26 @@ async fn what_is_missing_or_cannot_be_is_said_when_building() {
     assert!(builder(good).paths(paths).build().is_err());
     let prefix = builder(good).cookie_prefix("a=b").build();
     assert_eq!(prefix.unwrap_err(), BuildError::CookiePrefix);
-    let times = builder(good).session_idle(Duration::ZERO).build();
-    assert_eq!(times.unwrap_err(), BuildError::SessionTimes);
+    let second = Duration::from_secs(1);
+    for too_short in [Duration::ZERO, second - Duration::from_nanos(1)] {
+        let times = builder(good).session_idle(too_short).build();
+        assert_eq!(times.unwrap_err(), BuildError::SessionTimes);
+    }
+    assert!(builder(good).session_idle(second).build().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_is_listed_by_the_name_of_its_browser() {
+    let world = World::new(Sessions::Sealed);
+    let mut browser = Browser::default();
+    let url = world.begin(&mut browser, "/login");
+    let callback = world.sign_in_at_platform(&url);
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0";
+    let request = Request::get(&callback)
+        .header(HOST, "127.0.0.1:8080")
+        .header(USER_AGENT, firefox);
+    let parts = browser.parts(request);
+    let finished = world.auth.finish_sign_in(&parts, FROM).await.unwrap();
+    let listed = finished.grant().sign_ins().await.unwrap();
+    assert_eq!(listed[0].label.as_deref(), Some("Firefox on Linux"));
 }

@@ -149,3 +149,18 @@ const fn refused(status: StatusCode) -> Kind {
         _ => Kind::Platform,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_the_platforms_problem_and_a_wrong_path_our_own() {
+        let unexpected = CallError::UnexpectedBody {
+            status: StatusCode::OK,
+            problem: "no JSON".to_owned(),
+        };
+        assert_eq!(Problem::from(unexpected).code(), "platform_refused");
+        assert_eq!(Problem::from(CallError::InvalidPath).code(), "internal");
+    }
+}

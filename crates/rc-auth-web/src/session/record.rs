@@ -239,4 +239,10 @@ mod tests {
         );
         assert!(SessionRecord::from_bytes(&[&[1], &bytes[1..]].concat()).is_none());
     }
+
+    #[test]
+    fn bytes_are_written_into_the_room_that_was_taken_for_them() {
+        let bytes = started().to_bytes();
+        assert_eq!(bytes.capacity(), bytes.len());
+    }
 }
