@@ -68,3 +68,20 @@ impl Drop for Turn {
         lock(&self.turns.keys).remove(&self.key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_record_has_one_turn_and_beyond_those_that_may_wait_nobody_has() {
+        let turns = Turns::default();
+        let key = |n: usize| RecordKey::derive(&[&n.to_le_bytes()]);
+        let mut taken: Vec<Asked> = (0..AT_ONCE + QUEUE).map(|n| turns.ask(key(n))).collect();
+        assert!(taken.iter().all(|asked| matches!(asked, Asked::Turn(_))));
+        assert!(matches!(turns.ask(key(AT_ONCE + QUEUE)), Asked::TooMany));
+        taken.truncate(10);
+        assert!(matches!(turns.ask(key(9)), Asked::HasOne));
+        assert!(matches!(turns.ask(key(10)), Asked::Turn(_)));
+    }
+}
