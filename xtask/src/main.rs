@@ -162,8 +162,8 @@ const CHORES: [Chore; 22] = [
     },
     Chore {
         name: "bench",
-        arguments: "sim | web | stores [--full] [ENGINE..]",
-        purpose: "measures the simulator, the demo beside a tutorial's application (Linux), or the stores beside their bare clients, against bounds; web and stores: a table, and target/bench/NAME.svg (minutes)",
+        arguments: "call | sim | web | stores [--full] [ENGINE..]",
+        purpose: "measures a call, the simulator, the demo beside a tutorial's application (Linux), or the stores beside their bare clients, against bounds; web and stores: a table, and target/bench/NAME.svg (minutes)",
         run: bench::run,
     },
     Chore {

@@ -207,6 +207,22 @@ fn an_index_that_nobody_writes_is_looked_at_after_thirty_days() {
 }
 
 #[test]
+fn one_that_is_not_listed_is_not_entered_where_the_list_is_full() {
+    let (town, store, owner_id) = watched_town(18);
+    let process = town.process();
+    let first = town.sign_in(&process.client, "first");
+    for number in 0..32 {
+        town.sign_in(&process.client, &format!("user-{number:02}"));
+    }
+    let saved = store.indexes_saved.load(Relaxed);
+    let seen = town.run(first.sign_ins()).unwrap();
+    assert_eq!(seen.len(), 33, "the list, and itself");
+    town.pass(SECOND);
+    assert_eq!(store.indexes_saved.load(Relaxed), saved);
+    assert_eq!(listed(&town, &process, &owner_id).len(), 32);
+}
+
+#[test]
 fn an_operator_ends_all_sign_ins_of_an_owner_and_then_none() {
     let town = Town::new(4);
     let process = town.process();

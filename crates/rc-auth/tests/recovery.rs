@@ -10,17 +10,18 @@ mod troubled;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use altered::Altered;
+use altered::{Alteration, Altered};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use processes::{ME, MINUTE, Process, SECOND, Town};
 use rc_auth::{
-    Environment, GrantKey, NoRandomness, Now, SimulatedProcess, store::TokenStore as _,
+    Environment, GrantKey, NoRandomness, Now, SimulatedProcess,
+    store::{RecordKey, StoreError, Stored, TokenStore},
     transport::BoxFuture,
 };
 use rc_sim::{Fault, Replacement, Target};
@@ -430,4 +431,45 @@ fn idle_grants_cost_no_task() {
     }
     town.pass(MINUTE);
     assert_eq!(process.process.tasks(), before);
+}
+
+/// Counts how often records are read.
+#[derive(Debug)]
+struct Counting {
+    inner: Arc<dyn TokenStore>,
+    loads: AtomicU64,
+}
+
+impl Alteration for Counting {
+    fn inner(&self) -> &dyn TokenStore {
+        &*self.inner
+    }
+
+    fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+        self.loads.fetch_add(1, Ordering::Relaxed);
+        self.inner.load(key)
+    }
+}
+
+#[test]
+fn keeping_a_grant_alive_that_is_asleep_here_reads_its_record_once() {
+    let town = Town::new(16);
+    let store = Arc::new(Counting {
+        inner: town.store.clone(),
+        loads: AtomicU64::new(0),
+    });
+    let altered = Arc::new(Altered(store.clone()));
+    let process = town
+        .process_with(|builder| builder.clear_text_store(altered))
+        .sweeps();
+    town.sign_in(&process.client, "user");
+    town.run(process.client.grant(&GrantKey::new("user")).get(ME).send())
+        .unwrap();
+    // Until nothing else is left to look after.
+    town.pass(60 * MINUTE);
+    let issued = || town.counters().token_refresh.issued;
+    let read = store.loads.load(Ordering::Relaxed);
+    town.until(10 * 24 * 60 * MINUTE, || issued() == 1);
+    town.pass(MINUTE);
+    assert_eq!(store.loads.load(Ordering::Relaxed), read + 1);
 }

@@ -220,4 +220,31 @@ mod tests {
         let stranger = Owner::new([255; 32]);
         assert!(gate.check(&stranger, &Method::GET, "/a", NOW).is_err());
     }
+
+    #[test]
+    fn it_opens_for_nobody_before_the_penalty_is_over_by_a_fraction_of_a_millisecond() {
+        let fraction = |micros| Duration::from_micros(micros);
+        let began = NOW + fraction(500);
+        let gate = SharedApiGate::default();
+        let limit = headers(&[("retry-after", "50")]);
+        let owner = |n: u32| {
+            let mut digest = [0; 32];
+            digest[..4].copy_from_slice(&n.to_le_bytes());
+            Owner::new(digest)
+        };
+        for n in 0..=10_000 {
+            gate.observe(&owner(n), &Method::GET, "/a", LIMITED, &limit, began);
+        }
+        let over = began + Duration::from_secs(50);
+        for owner in [owner(0), Owner::new([255; 32])] {
+            let check = |now| gate.check(&owner, &Method::GET, "/a", now);
+            assert!(check(over - fraction(200)).is_err());
+            assert!(check(over).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_moment_beyond_all_time_can_be_rounded_up() {
+        assert!(millis(Duration::MAX).checked_add(1).is_some());
+    }
 }
