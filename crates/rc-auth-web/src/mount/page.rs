@@ -1,6 +1,11 @@
 //! The pages of the mounted routes: plain HTML, without styles and scripts.
 
-use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use std::time::Duration;
+
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CONTENT_TYPE, LOCATION, RETRY_AFTER},
+};
 
 use super::Answer;
 
@@ -32,6 +37,22 @@ pub(super) fn form(action: &str, token: &str, label: &str) -> String {
 
 pub(super) fn plain(status: StatusCode, text: &str) -> Answer {
     answer(status, "text/plain; charset=utf-8", format!("{text}\n"))
+}
+
+/// A 303 to a local path, which is made of graphic ASCII characters and always can stand in a header.
+pub(super) fn see_other(there: &str) -> Answer {
+    let mut answer = Response::new(String::new());
+    *answer.status_mut() = StatusCode::SEE_OTHER;
+    let there = HeaderValue::try_from(there).unwrap_or_else(|_| HeaderValue::from_static("/"));
+    answer.headers_mut().insert(LOCATION, there);
+    answer
+}
+
+/// At least one second: a `Retry-After` of none invites a loop.
+pub(super) fn add_retry_after(answer: &mut Answer, after: Duration) {
+    let seconds = after.as_millis().div_ceil(1000).max(1);
+    let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+    answer.headers_mut().insert(RETRY_AFTER, seconds.into());
 }
 
 pub(super) fn answer(status: StatusCode, media_type: &'static str, body: String) -> Answer {

@@ -1,14 +1,13 @@
 //! The routes of signing in and out.
 
 use http::{
-    HeaderValue, Method, Response, StatusCode,
-    header::{ALLOW, LOCATION, SET_COOKIE},
+    HeaderValue, Method, StatusCode,
+    header::{ALLOW, SET_COOKIE},
 };
 
 use super::{
     Answer, Problem, Visit,
-    page::{form, link, page, plain},
-    visit::add_retry_after,
+    page::{add_retry_after, form, link, page, plain, see_other},
 };
 use crate::{Begun, FinishError, SignOutOutcome, WebAuth};
 
@@ -143,15 +142,6 @@ fn again(visit: &Visit) -> String {
 
 fn home(visit: &Visit) -> Answer {
     see_other(visit.auth().paths().home.as_str())
-}
-
-/// A 303 to a local path, which is made of graphic ASCII characters and always can stand in a header.
-pub(super) fn see_other(there: &str) -> Answer {
-    let mut answer = Response::new(String::new());
-    *answer.status_mut() = StatusCode::SEE_OTHER;
-    let there = HeaderValue::try_from(there).unwrap_or_else(|_| HeaderValue::from_static("/"));
-    answer.headers_mut().insert(LOCATION, there);
-    answer
 }
 
 fn not_allowed(allowed: &'static str) -> Answer {

@@ -4,12 +4,15 @@ use std::{net::IpAddr, sync::Arc};
 
 use http::{
     HeaderName, HeaderValue, Method, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE, COOKIE, FORWARDED, HOST, ORIGIN, RETRY_AFTER},
+    header::{ACCEPT, CONTENT_TYPE, COOKIE, FORWARDED, HOST, ORIGIN},
     request::Parts,
 };
 use tokio::sync::OnceCell;
 
-use super::{Answer, Problem, page};
+use super::{
+    Answer, Problem,
+    page::{self, add_retry_after, see_other},
+};
 use crate::{LocalPath, Session, WebAuth};
 
 /// The headers of a request that this crate looks at. No others are copied.
@@ -137,7 +140,7 @@ impl Visit {
         let here = self.request().uri.path_and_query();
         let here = here.and_then(|here| LocalPath::parse(here.as_str()));
         let there = self.auth().to_sign_in(here.as_ref().unwrap_or(&paths.home));
-        super::route::see_other(&there)
+        see_other(&there)
     }
 
     fn accepts_pages(&self) -> bool {
@@ -145,11 +148,4 @@ impl Visit {
         let mut accepted = accepted.filter_map(|value| value.to_str().ok());
         accepted.any(|value| value.contains("text/html"))
     }
-}
-
-/// At least one second: a `Retry-After` of none invites a loop.
-pub(super) fn add_retry_after(answer: &mut Answer, after: std::time::Duration) {
-    let seconds = after.as_millis().div_ceil(1000).max(1);
-    let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-    answer.headers_mut().insert(RETRY_AFTER, seconds.into());
 }

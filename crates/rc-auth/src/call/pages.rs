@@ -75,6 +75,15 @@ fn with_page(target: &str, page: u64) -> String {
     format!("{path}?{query}")
 }
 
+/// What reads a list.
+impl ApiRequest<'_> {
+    /// Reads a list of the API as one stream of its records, page after page: see [`Pages`]. Headers and options
+    /// hold for each page; a body does not belong to a list and is not sent.
+    pub fn pages<T: DeserializeOwned + Send + 'static>(self) -> Pages<T> {
+        Pages::new(self)
+    }
+}
+
 /// The records of a list, read page after page while they are asked for: made by [`ApiRequest::pages`].
 ///
 /// The list goes on where the platform's `navigation.nextPage` says, or, where there is none, at the next number of

@@ -2,8 +2,6 @@
 
 use std::{
     fmt::{self, Display},
-    future::{Future, IntoFuture},
-    pin::Pin,
     time::Duration,
 };
 
@@ -11,16 +9,10 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use rc_http::{BoxError, OutgoingBody};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use url::form_urlencoded;
 
-use super::{
-    answer::{ApiDownload, ApiResponse},
-    pages::Pages,
-    send,
-    target::Target,
-    transmit::{Streamed, Whole},
-};
+use super::target::Target;
 use crate::{error::CallError, grant::Grant};
 
 /// A call of the API, made by [`Grant::request`] and its short forms.
@@ -294,48 +286,6 @@ impl<'a> ApiRequest<'a> {
         self
     }
 
-    /// Sends the call, and reads the whole answer.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`], by who has to do something about it.
-    pub fn send(self) -> impl Future<Output = Result<ApiResponse, CallError>> + Send + 'a {
-        // Not an `async fn`: its future would hold the request twice.
-        let mut request = self;
-        async move {
-            request.make_ready()?;
-            send::run::<Whole>(&mut request).await
-        }
-    }
-
-    /// Sends the call, and reads the answer as JSON.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`], by who has to do something about it.
-    pub async fn fetch<T: DeserializeOwned>(self) -> Result<T, CallError> {
-        self.send().await?.json()
-    }
-
-    /// Sends the call; the answer's body is read by the caller, piece by piece.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`], by who has to do something about it.
-    pub fn download(self) -> impl Future<Output = Result<ApiDownload, CallError>> + Send + 'a {
-        let mut request = self;
-        async move {
-            request.make_ready()?;
-            send::run::<Streamed>(&mut request).await
-        }
-    }
-
-    /// Reads a list of the API as one stream of its records, page after page: see [`Pages`]. Headers and options
-    /// hold for each page; a body does not belong to a list and is not sent.
-    pub fn pages<T: DeserializeOwned + Send + 'static>(self) -> Pages<T> {
-        Pages::new(self)
-    }
-
     pub(super) fn make_ready(&mut self) -> Result<(), CallError> {
         let Some(extras) = &mut self.extras else {
             return Ok(());
@@ -395,13 +345,3 @@ const RESERVED: [HeaderName; 8] = [
     header::CONNECTION,
     header::UPGRADE,
 ];
-
-/// Awaiting a request sends it, as [`send`](ApiRequest::send) does, at the price of one more allocation.
-impl<'a> IntoFuture for ApiRequest<'a> {
-    type Output = Result<ApiResponse, CallError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
-    }
-}

@@ -1,13 +1,24 @@
 //! Sends a call until it is answered: which answer is whose to deal with, and what is sent again.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::{Future, IntoFuture},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use rc_auth_core::{
     Closed, DEFAULT_PENALTY, Endpoint, Input, Now, PairId, Refusal, Trouble, Verdict,
 };
 use rc_http::{BoxFuture, Delivery, Incoming, TransportError};
 
-use super::{request::ApiRequest, transmit::Kind};
+use serde::de::DeserializeOwned;
+
+use super::{
+    answer::{ApiDownload, ApiResponse},
+    request::ApiRequest,
+    transmit::{Kind, Streamed, Whole},
+};
 use crate::{
     error::{CallError, ErrorChain},
     live::UsableToken,
@@ -17,6 +28,55 @@ use crate::{
 
 /// The pause before a call is sent again; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// What sends it.
+impl<'a> ApiRequest<'a> {
+    /// Sends the call, and reads the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], by who has to do something about it.
+    pub fn send(self) -> impl Future<Output = Result<ApiResponse, CallError>> + Send + 'a {
+        // Not an `async fn`: its future would hold the request twice.
+        let mut request = self;
+        async move {
+            request.make_ready()?;
+            run::<Whole>(&mut request).await
+        }
+    }
+
+    /// Sends the call, and reads the answer as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], by who has to do something about it.
+    pub async fn fetch<T: DeserializeOwned>(self) -> Result<T, CallError> {
+        self.send().await?.json()
+    }
+
+    /// Sends the call; the answer's body is read by the caller, piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], by who has to do something about it.
+    pub fn download(self) -> impl Future<Output = Result<ApiDownload, CallError>> + Send + 'a {
+        let mut request = self;
+        async move {
+            request.make_ready()?;
+            run::<Streamed>(&mut request).await
+        }
+    }
+}
+
+/// Awaiting a request sends it, as [`send`](ApiRequest::send) does, at the price of one more allocation.
+impl<'a> IntoFuture for ApiRequest<'a> {
+    type Output = Result<ApiResponse, CallError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
 
 /// Why a call that was sent once has no answer that its caller gets.
 enum Unanswered {
@@ -38,7 +98,7 @@ enum Pause {
 }
 
 /// Sends a call, and hands out its answer. An answer is moved once, which costs more than anything else here.
-pub(super) async fn run<K: Kind>(request: &mut ApiRequest<'_>) -> Result<K::Output, CallError> {
+async fn run<K: Kind>(request: &mut ApiRequest<'_>) -> Result<K::Output, CallError> {
     let mut sending = Sending::begin(request);
     let (client, live) = (sending.client, &sending.request.grant.live);
     // Invariant 4: a token that was refused is not sent again, and the call once with a newer one.
