@@ -32,10 +32,10 @@ impl Place {
         other: 0,
     };
 
-    fn known(&self, text: &str, server: &'static Server) -> Option<Uri> {
+    fn known(&self, text: &str, server: &'static Server) -> Option<&Uri> {
         let (uri, of) = self.known.as_ref()?;
         let is_it = std::ptr::eq(*of, server) && uri.path_and_query()?.as_str() == text;
-        is_it.then(|| uri.clone())
+        is_it.then_some(uri)
     }
 
     fn learn(&mut self, uri: &Uri, text: &str, server: &'static Server) {
@@ -51,19 +51,25 @@ thread_local! {
     static RECENT: RefCell<[Place; PLACES]> = const { RefCell::new([Place::EMPTY; PLACES]) };
 }
 
-/// The address of a path with its query on this server: remembered, or read.
-pub(super) fn uri(text: &str, server: &'static Server) -> Result<Uri, CallError> {
+/// Puts the address of a path with its query on this server there: remembered, or read. An address is large, and
+/// handing it on by value costs more than to find it.
+pub(super) fn put(text: &str, server: &'static Server, there: &mut Uri) -> Result<(), CallError> {
     let Some(place) = place(text) else {
-        return read(text, server);
+        *there = read(text, server)?;
+        return Ok(());
     };
+    let is_known = RECENT.try_with(|recent| {
+        let recent = recent.borrow();
+        let known = recent[place].known(text, server);
+        known.map(|uri| there.clone_from(uri)).is_some()
+    });
     // A thread that is ending remembers nothing.
-    let known = RECENT.try_with(|recent| recent.borrow()[place].known(text, server));
-    if let Ok(Some(uri)) = known {
-        return Ok(uri);
+    if !is_known.unwrap_or(false) {
+        *there = read(text, server)?;
+        let _ending =
+            RECENT.try_with(|recent| recent.borrow_mut()[place].learn(there, text, server));
     }
-    let uri = read(text, server)?;
-    let _ending = RECENT.try_with(|recent| recent.borrow_mut()[place].learn(&uri, text, server));
-    Ok(uri)
+    Ok(())
 }
 
 /// One allocation, which the address keeps.
@@ -107,8 +113,14 @@ mod tests {
         RECENT.with_borrow(|recent| recent[place].known(text, server).is_some())
     }
 
+    fn asked_of(text: &str, server: &'static Server) -> Result<String, CallError> {
+        let mut uri = Uri::default();
+        put(text, server, &mut uri)?;
+        Ok(uri.to_string())
+    }
+
     fn asked(text: &str) -> String {
-        uri(text, platform()).unwrap().to_string()
+        asked_of(text, platform()).unwrap()
     }
 
     #[test]
@@ -126,8 +138,8 @@ mod tests {
         let other = server("http://127.0.0.1:8081");
         for _ in 0..3 {
             assert_eq!(asked("/a"), "https://platform.example.com/a");
-            let uri = uri("/a", other).unwrap();
-            assert_eq!(uri, "http://127.0.0.1:8081/a");
+            let there = asked_of("/a", other).unwrap();
+            assert_eq!(there, "http://127.0.0.1:8081/a");
         }
     }
 
@@ -155,7 +167,7 @@ mod tests {
     fn what_is_no_address_is_refused_each_time() {
         for text in ["/a b", "/\n", "/a#b"] {
             for _ in 0..3 {
-                let error = uri(text, platform()).unwrap_err();
+                let error = asked_of(text, platform()).unwrap_err();
                 assert!(matches!(error, CallError::InvalidPath), "{text}: {error:?}");
             }
         }

@@ -10,14 +10,14 @@ use std::{
 use rc_auth_core::{
     Closed, DEFAULT_PENALTY, Endpoint, Input, Now, PairId, Refusal, Trouble, Verdict,
 };
-use rc_http::{BoxFuture, Delivery, Incoming, TransportError};
+use rc_http::{Delivery, Incoming, TransportError};
 
 use serde::de::DeserializeOwned;
 
 use super::{
     answer::{ApiDownload, ApiResponse},
     request::ApiRequest,
-    transmit::{Kind, Streamed, Whole},
+    transmit::{Exchange, Kind, Streamed, Whole},
 };
 use crate::{
     error::{CallError, ErrorChain},
@@ -87,6 +87,12 @@ enum Unanswered {
     Failed(CallError),
 }
 
+/// What came of sending a call once, and with which token.
+type Sent<K> = (
+    Arc<UsableToken>,
+    Result<<K as Kind>::Answer, TransportError>,
+);
+
 /// What has to be over before a call is sent again.
 enum Pause {
     /// A pause that the call is given a number of.
@@ -97,49 +103,24 @@ enum Pause {
     RateLimit(Duration),
 }
 
-/// Sends a call, and hands out its answer. An answer is moved once, which costs more than anything else here.
+/// Sends a call, and hands out its answer.
+///
+/// What nearly every call comes to, a token that may be used and an answer that is a success, is all that a caller's
+/// future has room for: the rest is boxed. For such a call, moving its future and its answer is most of what it costs.
 async fn run<K: Kind>(request: &mut ApiRequest<'_>) -> Result<K::Output, CallError> {
     let mut sending = Sending::begin(request);
-    let (client, live) = (sending.client, &sending.request.grant.live);
-    // Invariant 4: a token that was refused is not sent again, and the call once with a newer one.
-    let mut refused: Option<PairId> = None;
-    loop {
-        // What few calls come to is boxed: it would make the future of every call larger.
-        let token = match waiting::fresh(client, live, refused, sending.now.wall) {
-            Some(token) => token,
-            None => Box::pin(waiting::token(client, live, refused, sending.deadline)).await?,
-        };
-        let unanswered = match sending.closed(&token) {
-            Some(closed) => sending.held_back(closed),
-            None => match sending.transmit::<K>(&token)?.await {
-                Ok(answer) => {
-                    let (status, headers) = K::head(&answer);
-                    if status.is_success() {
-                        sending.learn(status, headers, &token);
-                        return Ok(K::hand_out(answer));
-                    }
-                    let refusal = K::refusal(answer).await;
-                    match refusal {
-                        Ok(refusal) => sending.judge(refusal, &token),
-                        Err(error) => sending.no_answer(&error),
-                    }
-                }
-                Err(error) => sending.no_answer(&error),
-            },
-        };
-        match unanswered {
-            Unanswered::Failed(error) => return Err(error),
-            Unanswered::TokenRefused(refusal) => {
-                waiting::input(client, live, Input::Refused(token.pair));
-                if refused.is_some() || !sending.can_repeat {
-                    return Err(sending.refused(refusal, Verdict::RefreshAndRetry));
-                }
-                refused = Some(token.pair);
+    let mut sent = None;
+    if let Some(token) = sending.fresh(None)
+        && sending.closed(&token).is_none()
+    {
+        match sending.transmit::<K>(&token)?.await {
+            Ok(answer) if sending.is_success::<K>(&answer, &token) => {
+                return Ok(K::hand_out(answer));
             }
-            Unanswered::Again(error, pause) => Box::pin(sending.wait(error, pause)).await?,
+            other => sent = Some((token, other)),
         }
-        sending.now = client.now();
     }
+    Box::pin(sending.go_on::<K>(sent)).await
 }
 
 /// A call that is being sent.
@@ -185,6 +166,77 @@ impl<'r, 'a> Sending<'r, 'a> {
         Unanswered::Again(error, Pause::RateLimit(until))
     }
 
+    /// Goes on until the call is answered: with what came of sending it once, if it was.
+    async fn go_on<K: Kind>(mut self, mut sent: Option<Sent<K>>) -> Result<K::Output, CallError> {
+        let (client, live) = (self.client, self.request.grant.live.clone());
+        // Invariant 4: a token that was refused is not sent again, and the call once with a newer one.
+        let mut refused: Option<PairId> = None;
+        loop {
+            let (token, unanswered) = match sent.take() {
+                Some((token, sent)) => match self.settle::<K>(sent, &token).await {
+                    Ok(output) => return Ok(output),
+                    Err(unanswered) => (token, unanswered),
+                },
+                None => {
+                    let token = match self.fresh(refused) {
+                        Some(token) => token,
+                        None => waiting::token(client, &live, refused, self.deadline).await?,
+                    };
+                    let Some(closed) = self.closed(&token) else {
+                        let answer = self.transmit::<K>(&token)?.await;
+                        sent = Some((token, answer));
+                        continue;
+                    };
+                    (token, self.held_back(closed))
+                }
+            };
+            match unanswered {
+                Unanswered::Failed(error) => return Err(error),
+                Unanswered::TokenRefused(refusal) => {
+                    waiting::input(client, &live, Input::Refused(token.pair));
+                    if refused.is_some() || !self.can_repeat {
+                        return Err(self.refused(refusal, Verdict::RefreshAndRetry));
+                    }
+                    refused = Some(token.pair);
+                }
+                Unanswered::Again(error, pause) => self.wait(error, pause).await?,
+            }
+            self.now = client.now();
+        }
+    }
+
+    /// The token that is there, if it may be used.
+    fn fresh(&self, newer_than: Option<PairId>) -> Option<Arc<UsableToken>> {
+        let live = &self.request.grant.live;
+        waiting::fresh(self.client, live, newer_than, self.now.wall)
+    }
+
+    async fn settle<K: Kind>(
+        &mut self,
+        sent: Result<K::Answer, TransportError>,
+        token: &UsableToken,
+    ) -> Result<K::Output, Unanswered> {
+        let answer = match sent {
+            Ok(answer) if self.is_success::<K>(&answer, token) => return Ok(K::hand_out(answer)),
+            Ok(answer) => answer,
+            Err(error) => return Err(self.no_answer(&error)),
+        };
+        match K::refusal(answer).await {
+            Ok(refusal) => Err(self.judge(refusal, token)),
+            Err(error) => Err(self.no_answer(&error)),
+        }
+    }
+
+    /// Whether it is; learns what a success says of limits and the time.
+    fn is_success<K: Kind>(&self, answer: &K::Answer, token: &UsableToken) -> bool {
+        let (status, headers) = K::head(answer);
+        let is_success = status.is_success();
+        if is_success {
+            self.learn(status, headers, token);
+        }
+        is_success
+    }
+
     fn closed(&self, token: &UsableToken) -> Option<Closed> {
         let gate = &self.client.platform.api_gate;
         let (method, now) = (&self.request.method, self.now.mono);
@@ -197,10 +249,9 @@ impl<'r, 'a> Sending<'r, 'a> {
     fn transmit<K: Kind>(
         &mut self,
         token: &UsableToken,
-    ) -> Result<BoxFuture<'a, Result<K::Answer, TransportError>>, CallError> {
-        let uri = self.request.target.uri(token)?;
+    ) -> Result<Exchange<'a, K::Answer>, CallError> {
         let left = self.deadline.saturating_sub(self.now.mono);
-        Ok(K::transmit(self.client, self.request, uri, token, left))
+        K::transmit(self.client, self.request, token, left)
     }
 
     fn learn(

@@ -27,7 +27,7 @@ enum Host {
 
 impl<'a> Target<'a> {
     /// Reads a path that begins with one `/`, or an absolute address of the platform, such as the platform's
-    /// own links. The rest of a path is looked at by [`uri`](Self::uri), which knows most of them already.
+    /// own links. The rest of a path is looked at by [`put`](Self::put), which knows most of them already.
     pub(crate) fn parse(text: &'a str, app: &OAuthApp) -> Result<Self, CallError> {
         if text.starts_with('/') && !text.starts_with("//") {
             return Ok(Self::new(Host::Api, Cow::Borrowed(text)));
@@ -84,19 +84,17 @@ impl<'a> Target<'a> {
         path_len.map_or(whole, |len| &whole[..len])
     }
 
-    /// The address, to be asked with this token.
-    pub(super) fn uri(&mut self, token: &UsableToken) -> Result<Uri, CallError> {
+    /// Puts the address there, to be asked with this token.
+    pub(super) fn put(&mut self, token: &UsableToken, there: &mut Uri) -> Result<(), CallError> {
         match &self.host {
-            Host::Api => {
-                let uri = recent::uri(&self.path_and_query, token.server)?;
-                self.path_len = Some(uri.path().len());
-                Ok(uri)
-            }
+            Host::Api => recent::put(&self.path_and_query, token.server, there)?,
             Host::Media(origin) => {
                 let whole = format!("{origin}{}", self.path_and_query);
-                whole.parse().map_err(|_| CallError::InvalidPath)
+                *there = whole.parse().map_err(|_| CallError::InvalidPath)?;
             }
         }
+        self.path_len = Some(there.path().len());
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use rc_http::{
     BoxFuture, Incoming, Opened, Opening, Outgoing, OutgoingBody, Redirects, TransportError,
 };
@@ -11,10 +11,13 @@ use super::{
     answer::{ApiDownload, ApiResponse},
     request::ApiRequest,
 };
-use crate::{live::UsableToken, state::ClientState};
+use crate::{error::CallError, live::UsableToken, state::ClientState};
 
 /// What of an answer that refuses is read.
 const MAX_REFUSAL: usize = 64 * 1024;
+
+/// A request on its way.
+pub(super) type Exchange<'c, A> = BoxFuture<'c, Result<A, TransportError>>;
 
 /// How an answer is wanted.
 ///
@@ -30,10 +33,9 @@ pub(super) trait Kind {
     fn transmit<'c>(
         client: &'c ClientState,
         request: &mut ApiRequest<'_>,
-        uri: Uri,
         token: &UsableToken,
         left: Duration,
-    ) -> BoxFuture<'c, Result<Self::Answer, TransportError>>;
+    ) -> Result<Exchange<'c, Self::Answer>, CallError>;
 
     fn head(answer: &Self::Answer) -> (StatusCode, &HeaderMap);
 
@@ -53,10 +55,9 @@ impl Kind for Whole {
     fn transmit<'c>(
         client: &'c ClientState,
         request: &mut ApiRequest<'_>,
-        uri: Uri,
         token: &UsableToken,
         left: Duration,
-    ) -> BoxFuture<'c, Result<Incoming, TransportError>> {
+    ) -> Result<Exchange<'c, Incoming>, CallError> {
         let http = &client.platform.http;
         let max_body = request.options().max_body.map_or(client.max_body, |max| {
             usize::try_from(max).unwrap_or(usize::MAX)
@@ -64,20 +65,21 @@ impl Kind for Whole {
         let body = match request.body_to_send() {
             OutgoingBody::Whole(body) => body,
             stream => {
-                let opening = request.opening(uri, token, stream, left);
+                let opening = request.opening(token, stream, left)?;
                 let opening = opening.max_body(max_body as u64);
-                return Box::pin(async move {
+                return Ok(Box::pin(async move {
                     let opened = http.open(opening).await?;
                     // One byte more than is allowed is an error, not the end.
                     collect(opened, max_body.saturating_add(1)).await
-                });
+                }));
             }
         };
-        let outgoing = Outgoing::new(request.with_token(uri, token, body))
+        let mut outgoing = Outgoing::new(Request::new(body))
             .deadline(left)
             .max_body(max_body)
             .redirects(Redirects::SameOrigin);
-        http.send(outgoing)
+        request.fill(&mut outgoing.request, token)?;
+        Ok(http.send(outgoing))
     }
 
     fn head(answer: &Incoming) -> (StatusCode, &HeaderMap) {
@@ -113,15 +115,14 @@ impl Kind for Streamed {
     fn transmit<'c>(
         client: &'c ClientState,
         request: &mut ApiRequest<'_>,
-        uri: Uri,
         token: &UsableToken,
         left: Duration,
-    ) -> BoxFuture<'c, Result<Opened, TransportError>> {
+    ) -> Result<Exchange<'c, Opened>, CallError> {
         let max_body = request.options().max_body;
         let max_body = max_body.unwrap_or(Opening::DEFAULT_MAX_BODY);
         let body = request.body_to_send();
-        let opening = request.opening(uri, token, body, left);
-        client.platform.http.open(opening.max_body(max_body))
+        let opening = request.opening(token, body, left)?;
+        Ok(client.platform.http.open(opening.max_body(max_body)))
     }
 
     fn head(answer: &Opened) -> (StatusCode, &HeaderMap) {
@@ -143,10 +144,10 @@ impl Kind for Streamed {
 }
 
 impl ApiRequest<'_> {
-    fn with_token<B>(&self, uri: Uri, token: &UsableToken, body: B) -> Request<B> {
-        let mut request = Request::new(body);
+    /// Writes method, address and headers into a request that has its body.
+    fn fill<B>(&mut self, request: &mut Request<B>, token: &UsableToken) -> Result<(), CallError> {
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = uri;
+        self.target.put(token, request.uri_mut())?;
         let headers = request.headers_mut();
         if let Some(own) = self.headers() {
             headers.clone_from(own);
@@ -155,19 +156,20 @@ impl ApiRequest<'_> {
         if headers.len() == 1 || !headers.contains_key(header::ACCEPT) {
             headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         }
-        request
+        Ok(())
     }
 
     fn opening(
-        &self,
-        uri: Uri,
+        &mut self,
         token: &UsableToken,
         body: OutgoingBody,
         left: Duration,
-    ) -> Opening {
-        Opening::new(self.with_token(uri, token, body))
+    ) -> Result<Opening, CallError> {
+        let mut request = Request::new(body);
+        self.fill(&mut request, token)?;
+        Ok(Opening::new(request)
             .head_deadline(left)
-            .redirects(Redirects::SameOrigin)
+            .redirects(Redirects::SameOrigin))
     }
 
     /// Whether sending it twice does what sending it once does (RFC 9110 section 9.2.2).
