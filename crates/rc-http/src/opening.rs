@@ -388,4 +388,14 @@ mod tests {
         assert_eq!(failure.kind(), FailureKind::UploadBroken);
         assert_eq!(failure.origin(), "https://platform.example.com");
     }
+
+    #[test]
+    fn the_deadline_of_a_whole_exchange_holds_for_its_head_and_for_everything() {
+        let deadline = Duration::from_secs(7);
+        let request = Request::get(URI).body(Bytes::new()).unwrap();
+        let opening = Opening::from(Outgoing::new(request).deadline(deadline).max_body(5));
+        assert_eq!(opening.head_deadline, deadline);
+        assert_eq!(opening.total_limit, Some(deadline));
+        assert_eq!(opening.max_body, 5);
+    }
 }
