@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tracing::{Span, debug};
 
 use crate::{
-    TransportError, address::Address, failure::Failure, open::Limits, send::Progress,
+    TransportError, address::Address, failure::Failure, limits::Limits, progress::Progress,
     upload::UploadHandle,
 };
 

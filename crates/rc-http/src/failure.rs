@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{BoxError, Delivery, FailureKind, TransportError, address::Address, send::Progress};
+use crate::{
+    BoxError, Delivery, FailureKind, TransportError, address::Address, progress::Progress,
+};
 
 /// A failure, before it is known for which address.
 #[derive(Debug)]

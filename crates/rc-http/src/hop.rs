@@ -8,7 +8,7 @@ use http::{
 };
 use url::Url;
 
-use crate::{Redirects, address::Address, failure::Failure, redirect, send::Progress};
+use crate::{Redirects, address::Address, failure::Failure, progress::Progress, redirect};
 
 /// Headers that are secrets whatever they hold: HTTP/2 does not index them, `Debug` does not print them.
 const SECRET_HEADERS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];

@@ -6,11 +6,13 @@ mod download;
 mod error;
 mod failure;
 mod hop;
+mod limits;
 mod measured;
 mod message;
 mod open;
 mod opened;
 mod opening;
+mod progress;
 mod redirect;
 #[cfg(test)]
 mod secrecy;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, StatusCode};
+use http::Method;
 use tracing::{Instrument, Span, debug, debug_span};
 
 use crate::{
@@ -14,20 +14,8 @@ use crate::{
     address::Address,
     failure::Failure,
     hop::{Hop, follow},
+    progress::Progress,
 };
-
-/// How far an exchange has come, readable also when its future was dropped at the deadline.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    /// The status of the last head that arrived.
-    pub(crate) status: Option<StatusCode>,
-    /// Bytes read of that answer's body.
-    pub(crate) bytes: u64,
-    /// Redirects followed. After one, a request has been sent, whatever happens to the next.
-    pub(crate) hops: usize,
-    /// The head of the answer to hand out is there; its body is being read.
-    pub(crate) in_body: bool,
-}
 
 /// Sends `outgoing` to `address` and logs what became of it.
 pub(crate) async fn send(
