@@ -4,6 +4,7 @@
 mod call;
 mod chance;
 mod checks;
+mod dice;
 mod ledger;
 mod network;
 mod plan;

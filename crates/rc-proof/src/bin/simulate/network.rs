@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use crate::{
     SECOND,
-    chance::{Chance, Dice, Draws, Place},
+    chance::{Chance, Draws, Place},
+    dice::Dice,
     setting::Wrong,
     town::Town,
     trace::{Trace, Who},

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::{SECOND, chance::Dice};
+use crate::{SECOND, dice::Dice};
 
 /// How many steps a run has, if all are kept: most of them few, one in eight many.
 fn count(dice: &mut Dice) -> u64 {

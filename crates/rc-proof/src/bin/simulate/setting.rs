@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{SECOND, chance::Dice};
+use crate::{SECOND, dice::Dice};
 
 /// What becomes of a write that fails.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
