@@ -1,8 +1,10 @@
-//! Where an owner is signed in: listed and ended from any process, whatever happens meanwhile.
+//! Where an owner is signed in: listed from any process, whatever happens meanwhile.
 #![allow(clippy::unwrap_used, reason = "a file of tests")]
 
 #[path = "support/altered.rs"]
 mod altered;
+#[path = "support/owners.rs"]
+mod owners;
 #[path = "support/processes.rs"]
 mod processes;
 #[path = "support/watched.rs"]
@@ -13,80 +15,15 @@ use std::{
     time::Duration,
 };
 
-use altered::Altered;
-use bytes::Bytes;
-use http::StatusCode;
-use processes::{CALLBACK, ME, MINUTE, Process, SECOND, Town};
+use owners::{index_key, listed, load, lose, names, owner_of, record_of, text, watched_town};
+use processes::{ME, MINUTE, SECOND, Town};
 use rc_auth::{
-    Client, Environment as _, Grant, GrantKey, Person, SignInEntry, SignInOptions,
-    store::{DueAt, MemoryStore, RecordKey, Stored},
+    Client, Environment as _, Grant, GrantKey, Person, SignInOptions,
+    store::{DueAt, MemoryStore},
 };
-use rc_sim::{Config, Fault, Replacement, Target};
-use watched::Watched;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-const SERVER: &str = "https://platform.example.com";
-
-fn client_id(seed: u64) -> String {
-    let config = Config::demo(seed, CALLBACK);
-    config.confidential_app().unwrap().client_id().to_owned()
-}
-
-fn index_key(seed: u64, owner_id: &str) -> RecordKey {
-    let client_id = client_id(seed);
-    RecordKey::derive(&[
-        b"rc-auth owner 1",
-        SERVER.as_bytes(),
-        client_id.as_bytes(),
-        owner_id.as_bytes(),
-    ])
-}
-
-/// The extension that signs in.
-fn demo_owner(seed: u64) -> String {
-    let town = Town::new(seed);
-    let grant = town.sign_in(&town.process().client, "user");
-    owner_of(&town, &grant)
-}
-
-fn owner_of(town: &Town, grant: &Grant) -> String {
-    town.run(grant.status()).unwrap().owner_id.unwrap()
-}
-
-fn record_of(seed: u64, key: &str) -> RecordKey {
-    let client_id = client_id(seed);
-    RecordKey::derive(&[
-        b"rc-auth grant 1",
-        SERVER.as_bytes(),
-        client_id.as_bytes(),
-        key.as_bytes(),
-    ])
-}
-
-fn load(town: &Town, key: &RecordKey) -> Option<Stored> {
-    town.run(town.store.load(key)).unwrap()
-}
-
-/// As a crash of another kind would: the record is gone, and nobody was told.
-fn lose(town: &Town, key: &RecordKey) {
-    let stored = load(town, key).unwrap();
-    town.run(town.store.delete(key, stored.version)).unwrap();
-}
-
-fn text(town: &Town, key: &RecordKey) -> String {
-    let stored = load(town, key).unwrap();
-    String::from_utf8(stored.payload.to_vec()).unwrap()
-}
-
-fn names(entries: &[SignInEntry]) -> Vec<&str> {
-    entries.iter().map(|entry| entry.key.as_str()).collect()
-}
-
-fn listed(town: &Town, process: &Process, owner_id: &str) -> Vec<String> {
-    let entries = town.run(process.client.sign_ins_of(owner_id)).unwrap();
-    names(&entries).into_iter().map(str::to_owned).collect()
-}
 
 fn sign_in_labelled(town: &Town, client: &Client, key: &str, label: &str) -> Grant {
     let sign_in = client.begin_sign_in().unwrap();
@@ -94,16 +31,6 @@ fn sign_in_labelled(town: &Town, client: &Client, key: &str, label: &str) -> Gra
     let options = SignInOptions::new().key(GrantKey::new(key)).label(label);
     town.run(client.finish_sign_in_with(sign_in.pending, callback.query(), options))
         .unwrap()
-}
-
-fn watched_town(seed: u64) -> (Town, Arc<Watched>, String) {
-    let owner_id = demo_owner(seed);
-    let store = Arc::new(Watched::new(index_key(seed, &owner_id)));
-    (
-        Town::with(seed, Arc::new(Altered(store.clone())), |_| {}),
-        store,
-        owner_id,
-    )
 }
 
 #[test]
@@ -157,42 +84,6 @@ fn one_sign_in_is_ended_from_another_process() {
 }
 
 #[test]
-fn all_sign_ins_of_an_owner_are_ended_at_once() {
-    let town = Town::new(3);
-    let (a, b) = (town.process(), town.process());
-    let grants = ["one", "two", "three"].map(|key| town.sign_in(&a.client, key));
-    let own = town.sign_in(&b.client, "own");
-    let index = index_key(3, &owner_of(&town, &own));
-    let done = town.run(own.sign_out_everywhere()).unwrap();
-    assert_eq!((done.ended, done.failed.len()), (4, 0));
-    town.pass(2 * SECOND);
-    for grant in grants.iter().chain([&own]) {
-        assert!(town.run(grant.get(ME).send()).is_err());
-    }
-    assert_eq!(town.counters().live_sessions, 0);
-    assert!(load(&town, &index).is_none());
-}
-
-#[test]
-fn all_sign_ins_leave_the_index_in_one_write_and_one_that_could_not_be_ended_stays() {
-    let (town, store, owner_id) = watched_town(16);
-    let process = town.process();
-    for key in ["one", "two", "three"] {
-        town.sign_in(&process.client, key);
-    }
-    *store.refused.lock().unwrap() = Some(record_of(16, "two"));
-    let saved = store.indexes_saved.load(Relaxed);
-    let done = town
-        .run(process.client.sign_out_everywhere(&owner_id))
-        .unwrap();
-    let failed: Vec<&str> = done.failed.iter().map(|(key, _)| key.as_str()).collect();
-    assert_eq!((done.ended, failed), (2, vec!["two"]));
-    assert_eq!(listed(&town, &process, &owner_id), ["two"]);
-    town.pass(SECOND);
-    assert_eq!(store.indexes_saved.load(Relaxed), saved + 1);
-}
-
-#[test]
 fn an_index_that_nobody_writes_is_looked_at_after_thirty_days() {
     let town = Town::new(17);
     let grant = town.sign_in(&town.process().client, "user");
@@ -220,20 +111,6 @@ fn one_that_is_not_listed_is_not_entered_where_the_list_is_full() {
     town.pass(SECOND);
     assert_eq!(store.indexes_saved.load(Relaxed), saved);
     assert_eq!(listed(&town, &process, &owner_id).len(), 32);
-}
-
-#[test]
-fn an_operator_ends_all_sign_ins_of_an_owner_and_then_none() {
-    let town = Town::new(4);
-    let process = town.process();
-    let grant = town.sign_in(&process.client, "one");
-    let owner_id = owner_of(&town, &grant);
-    for ended in [1, 0] {
-        let done = town
-            .run(process.client.sign_out_everywhere(&owner_id))
-            .unwrap();
-        assert_eq!((done.ended, done.failed.len()), (ended, 0));
-    }
 }
 
 #[test]
@@ -403,24 +280,6 @@ fn a_sign_in_costs_one_load_and_one_save_more_and_calls_cost_none() {
     town.run(grant.get(ME).send()).unwrap();
     let counted = [&store.indexes_loaded, &store.indexes_saved].map(|count| count.load(Relaxed));
     assert_eq!(counted, [1, 1]);
-}
-
-#[test]
-fn a_grant_whose_owner_is_not_named_lists_and_ends_itself_only() {
-    let town = Town::new(14);
-    let process = town.process();
-    let named = town.sign_in(&process.client, "named");
-    let body = r#"{"access_token":"example-access","token_type":"bearer","expires_in":3600,
-        "refresh_token":"example-refresh","refresh_token_expires_in":604800}"#;
-    let answer = Replacement::new(StatusCode::OK, Bytes::from_static(body.as_bytes()));
-    town.platform()
-        .queue_fault(Target::Token, Fault::Replace(answer), 1);
-    let nameless = town.sign_in(&process.client, "nameless");
-    let seen = town.run(nameless.sign_ins()).unwrap();
-    assert_eq!(names(&seen), ["nameless"]);
-    assert_eq!(names(&town.run(named.sign_ins()).unwrap()), ["named"]);
-    assert_eq!(town.run(nameless.sign_out_everywhere()).unwrap().ended, 1);
-    town.run(named.get(ME).send()).unwrap();
 }
 
 #[test]
