@@ -41,9 +41,7 @@ pub(crate) async fn run(client: Weak<ClientState>, closing: CancellationToken) {
         if let Err(error) = sweep(&strong).await {
             tracing::warn!(error = %ErrorChain(&error), "the store could not be swept");
         }
-        // Replicas that start together do not sweep together. The first sweep is at once.
-        let [spread] = strong.draw().unwrap_or([128]);
-        let pause = EVERY * 9 / 10 + EVERY / 5 * u32::from(spread) / 255;
+        let pause = pause(strong.draw().unwrap_or([128]));
         let next = strong.environment.sleep_until(strong.now().mono + pause);
         drop(strong);
         tokio::select! {
@@ -52,6 +50,11 @@ pub(crate) async fn run(client: Weak<ClientState>, closing: CancellationToken) {
             () = next => {}
         }
     }
+}
+
+/// Replicas that start together do not sweep together. The first sweep is at once.
+fn pause([spread]: [u8; 1]) -> Duration {
+    EVERY * 9 / 10 + EVERY / 5 * u32::from(spread) / 255
 }
 
 /// Looks at everything that is due now, once. Waits for nothing but the store.
@@ -246,4 +249,15 @@ pub(crate) async fn take_over_abandoned(client: &Arc<ClientState>) -> Result<usi
     let count = abandoned.len();
     client.live.intents().abandon(abandoned);
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sweeps_are_five_seconds_apart_and_half_a_second_by_chance() {
+        let millis = |spread| pause([spread]).as_millis();
+        assert_eq!((millis(0), millis(255)), (4500, 5500));
+    }
 }
