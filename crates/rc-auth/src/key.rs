@@ -139,3 +139,20 @@ impl Hasher for KeyHasher {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_told_apart_whatever_the_seed() {
+        let keys: Vec<RecordKey> = (0..64_u8).map(|n| RecordKey::derive(&[&[n]])).collect();
+        for seed in [0, 1, u64::MAX] {
+            let hashers = KeyHashers::new(seed);
+            let hashes = keys.iter().map(|key| hashers.hash_one(key));
+            assert_eq!(hashes.collect::<BTreeSet<u64>>().len(), keys.len());
+        }
+    }
+}
