@@ -4,11 +4,13 @@ mod support;
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::StatusCode;
 use rc_auth::{
     CallError, CallbackError, EndReason, GrantError, GrantKey, PendingAuthorization, SignInError,
     SignedOut,
 };
-use rc_sim::{Config, Fault, Target};
+use rc_sim::{Config, Fault, Replacement, Target};
 use support::{CALLBACK, ME, World};
 
 #[tokio::test(start_paused = true)]
@@ -126,6 +128,16 @@ async fn a_lost_answer_to_a_code_exchange_is_asked_for_once_more() {
     world.fault(Target::Token, Fault::DropBefore, 1);
     world.sign_in().await;
     assert_eq!(world.counters().token_code.received, 2);
+}
+
+/// The code is spent, and its tokens are out of reach: asking again would only be refused.
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_a_code_exchange_that_cannot_be_read_is_not_asked_for_again() {
+    let world = World::new();
+    let page = Replacement::new(StatusCode::OK, Bytes::from_static(b"<html>"));
+    world.fault(Target::Token, Fault::Replace(page), 1);
+    world.try_sign_in(&world.client).await.unwrap_err();
+    assert_eq!(world.counters().token_code.received, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -264,3 +264,19 @@ impl<T: DeserializeOwned + Send + 'static> Stream for Pages<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_page_takes_the_place_of_the_last_and_nothing_elses() {
+        for (target, next) in [
+            ("/a", "/a?page=2"),
+            ("/a?page=1", "/a?page=2"),
+            ("/a?perPage=5&page=1&x=%20", "/a?perPage=5&x=+&page=2"),
+        ] {
+            assert_eq!(with_page(target, 2), next);
+        }
+    }
+}
