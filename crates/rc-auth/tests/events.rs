@@ -1,8 +1,12 @@
 //! What a process tells of its grants, to listeners and in numbers.
 #![allow(clippy::unwrap_used, reason = "a file of tests")]
 
+#[path = "support/altered.rs"]
+mod altered;
 #[path = "support/processes.rs"]
 mod processes;
+#[path = "support/troubled.rs"]
+mod troubled;
 
 use std::{
     collections::BTreeMap,
@@ -12,6 +16,7 @@ use std::{
     },
 };
 
+use altered::Altered;
 use bytes::Bytes;
 use http::StatusCode;
 use metrics::{
@@ -21,6 +26,12 @@ use metrics::{
 use processes::{ME, MINUTE, SECOND, Town};
 use rc_auth::{EndReason, Event, EventKind, GrantKey, Trouble};
 use rc_sim::{Fault, Replacement, Target};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt as _},
+    util::SubscriberInitExt as _,
+};
+use troubled::Troubled;
 
 type Events = tokio::sync::broadcast::Receiver<Event>;
 
@@ -177,4 +188,33 @@ fn a_refresh_is_counted_as_recovered_only_after_a_failure() {
     assert_eq!(requests("refresh_token ok"), 3);
     assert_eq!(requests("refresh_token refused"), 1);
     assert_eq!(counted.of("oauth.client.revocations ok"), 1);
+}
+
+/// Counts the errors that are logged on this thread.
+#[derive(Clone, Default)]
+struct Errors(Arc<AtomicU64>);
+
+impl<S: tracing::Subscriber> Layer<S> for Errors {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let is_error = *event.metadata().level() == tracing::Level::ERROR;
+        self.0.fetch_add(u64::from(is_error), Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_an_error_in_the_log_once_an_hour() {
+    let errors = Errors::default();
+    let _guard = tracing_subscriber::registry()
+        .with(errors.clone())
+        .set_default();
+    let town = Town::new(5);
+    town.sign_in(&town.process().client, "user");
+    let store = Arc::new(Altered(Arc::new(Troubled::damaged(town.store.clone()))));
+    let process = town.process_with(|builder| builder.clear_text_store(store));
+    let grant = process.client.grant(&GrantKey::new("user"));
+    for logged in [1, 1, 1, 2] {
+        assert!(town.run(grant.get(ME).send()).is_err());
+        assert_eq!(errors.0.load(Ordering::Relaxed), logged);
+        town.pass(21 * MINUTE);
+    }
 }

@@ -163,6 +163,25 @@ fn poll_and_drop(town: &Town, future: impl Future, times: usize) {
 }
 
 #[test]
+fn a_chain_that_is_over_by_itself_is_revoked_once_and_no_longer_tried() {
+    let town = Town::new(21);
+    let process = town.process().sweeps();
+    town.sign_in(&process.client, "user");
+    town.platform()
+        .queue_fault(Target::Revoke, answers(503, ""), u32::MAX);
+    let out = sign_out(&town, &process, "user").unwrap();
+    assert_eq!(out, SignedOut::RevocationPending);
+    // As long as RingCentral's refresh tokens live, and a day.
+    town.pass(8 * DAY);
+    let kept = town.run(town.store.scan(None, 100)).unwrap();
+    let texts = kept
+        .iter()
+        .map(|listed| &listed.stored.as_ref().unwrap().payload);
+    let texts = texts.map(|payload| String::from_utf8_lossy(payload).into_owned());
+    assert!(!texts.into_iter().any(|text| text.contains("signed_out")));
+}
+
+#[test]
 fn a_sign_in_whose_caller_goes_away_at_any_point_is_finished() {
     for polls in 1..12 {
         let town = Town::new(5);

@@ -207,3 +207,20 @@ fn a_process_that_is_told_to_stop_first_saves_the_pair_it_holds() {
     call.lock().unwrap().clone().expect("an answer").unwrap();
     assert_eq!(town.counters().token_refresh.received, 1);
 }
+
+#[test]
+fn a_sign_in_that_is_never_written_down_leaves_no_session() {
+    let store = Arc::new(Outage::default());
+    let town = town(18, &store);
+    let process = town.process();
+    let sign_in = process.client.begin_sign_in().unwrap();
+    let callback = town.browse(&sign_in.url);
+    store.be_late();
+    let key = GrantKey::new("user");
+    let finish = process
+        .client
+        .finish_sign_in_as(key, sign_in.pending, callback.query());
+    assert!(town.run(finish).is_err());
+    assert_eq!(town.counters().token_code.issued, 1);
+    town.until(2 * MINUTE, || town.counters().live_sessions == 0);
+}
