@@ -1,4 +1,5 @@
 //! A store in trouble.
+#![allow(dead_code, reason = "each test file uses its part")]
 #![allow(unreachable_pub, reason = "a module of tests")]
 
 use std::sync::{
