@@ -190,6 +190,21 @@ fn a_refresh_is_counted_as_recovered_only_after_a_failure() {
     assert_eq!(counted.of("oauth.client.revocations ok"), 1);
 }
 
+/// A clock may be wrong, and one request costs little.
+#[test]
+fn a_chain_whose_time_is_over_is_revoked_all_the_same() {
+    let counted = Counted::default();
+    with_local_recorder(&counted, || {
+        let town = Town::new(6);
+        let process = town.process();
+        let grant = town.sign_in(&process.client, "user");
+        town.pass(8 * 24 * 60 * MINUTE);
+        town.run(grant.sign_out()).unwrap();
+        town.pass(MINUTE);
+    });
+    assert_eq!(counted.of("oauth.client.revocations ok"), 1);
+}
+
 /// Counts the errors that are logged on this thread.
 #[derive(Clone, Default)]
 struct Errors(Arc<AtomicU64>);
