@@ -158,6 +158,14 @@ mod tests {
     }
 
     #[test]
+    fn a_record_without_an_intent_is_forgotten() {
+        let mut intents = Intents::default();
+        intents.note(KEY, V1, &intent(), &RefreshPolicy::default(), at(0));
+        intents.forget(&KEY);
+        assert_eq!(intents.owner(&KEY, V1, at(1).mono), Owner::Unknown);
+    }
+
+    #[test]
     fn an_abandoned_attempt_has_been_silent_for_ever() {
         let mut intents = Intents::default();
         intents.abandon([intent().attempt]);

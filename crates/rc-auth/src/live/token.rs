@@ -42,3 +42,34 @@ impl UsableToken {
             && self.header.as_bytes().strip_prefix(b"Bearer ") == Some(token.expose().as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rc_auth_core::{ChainId, Generation};
+
+    use super::*;
+
+    fn pair(chain: u8) -> PairId {
+        PairId {
+            chain: ChainId::new([chain; 16]),
+            generation: Generation::FIRST,
+        }
+    }
+
+    #[test]
+    fn it_is_known_again_by_its_pair_and_its_text() {
+        let usable = UsableToken {
+            header: HeaderValue::from_static("Bearer example-access"),
+            pair: pair(1),
+            server: Server::at("https://platform.example.com").unwrap(),
+            owner: Owner::new([0; 32]),
+            quiet_until: Timestamp::from_unix_millis(0),
+            mandatory_at: Timestamp::from_unix_millis(0),
+        };
+        let token = Secret::new("example-access");
+        assert!(usable.is(pair(1), &token));
+        assert!(!usable.is(pair(2), &token));
+        assert!(!usable.is(pair(1), &Secret::new("example-other")));
+        assert_eq!(usable.token(), "example-access");
+    }
+}
