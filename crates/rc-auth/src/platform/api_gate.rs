@@ -218,6 +218,9 @@ mod tests {
             gate.observe(&owner(n), &Method::GET, "/a", LIMITED, &limit, NOW);
         }
         let stranger = Owner::new([255; 32]);
+        assert!(!gate.is_open(&stranger, NOW));
+        assert!(gate.is_open(&stranger, NOW + Duration::from_secs(51)));
+        assert!(SharedApiGate::default().is_open(&stranger, NOW));
         assert!(gate.check(&stranger, &Method::GET, "/a", NOW).is_err());
     }
 

@@ -55,3 +55,22 @@ impl IndexEntry {
         self.chain == chain && self.record_key() == Some(*record)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_names_the_record_and_neither_the_key_nor_the_label() {
+        let entry: IndexEntry = serde_json::from_str(
+            r#"{"key":"user-42","record":"00ff","chain":"000102030405060708090a0b0c0d0e0f","made_at":0,"label":"Firefox"}"#,
+        )
+        .unwrap();
+        let printed = format!("{entry:?}");
+        assert!(
+            printed.starts_with("IndexEntry { record: \"00ff\""),
+            "{printed}"
+        );
+        assert!(!printed.contains("user-42") && !printed.contains("Firefox"));
+    }
+}
