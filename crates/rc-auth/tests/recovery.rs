@@ -1,31 +1,24 @@
 //! What is left of processes that die, and of answers that do not come.
 
-#[path = "support/altered.rs"]
-mod altered;
 #[path = "support/processes.rs"]
 mod processes;
-#[path = "support/troubled.rs"]
-mod troubled;
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use altered::{Alteration, Altered};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use processes::{ME, MINUTE, Process, SECOND, Town};
 use rc_auth::{
-    Environment, GrantKey, NoRandomness, Now, SimulatedProcess,
-    store::{RecordKey, StoreError, Stored, TokenStore},
+    Environment, GrantKey, NoRandomness, Now, SimulatedProcess, store::TokenStore as _,
     transport::BoxFuture,
 };
 use rc_sim::{Fault, Replacement, Target};
-use troubled::Troubled;
 
 fn keys(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("user-{n}")).collect()
@@ -321,32 +314,6 @@ fn an_api_that_refuses_every_token_costs_three_refreshes_a_minute_and_twenty_an_
     assert!((10..=20).contains(&sent), "{sent}");
 }
 
-#[test]
-fn a_store_that_panics_costs_nothing_but_a_pause() {
-    let town = Town::new(12);
-    let process = town.process();
-    town.sign_in(&process.client, "user");
-    town.expire_access_tokens();
-    let store = Arc::new(Troubled::panicking(town.store.clone()));
-    let other =
-        town.process_with(|builder| builder.clear_text_store(Arc::new(Altered(store.clone()))));
-    for _ in 0..6 {
-        let call = other.call("user");
-        town.pass(20 * SECOND);
-        if call
-            .lock()
-            .unwrap()
-            .clone()
-            .is_some_and(|answer| answer.is_ok())
-        {
-            assert_eq!(store.panics(), 4, "all panics happened");
-            assert_eq!(town.counters().live_sessions, 1);
-            return;
-        }
-    }
-    panic!("the grant did not come back");
-}
-
 /// A process whose random numbers panic when they are told to.
 #[derive(Debug)]
 struct Unlucky {
@@ -400,26 +367,6 @@ fn a_driver_that_panics_itself_goes_on_from_the_record() {
 }
 
 #[test]
-fn a_record_that_could_not_be_read_for_long_is_read_again_within_five_seconds() {
-    let town = Town::new(15);
-    town.sign_in(&town.process().client, "user");
-    let store = Arc::new(Troubled::damaged(town.store.clone()));
-    let process =
-        town.process_with(|builder| builder.clear_text_store(Arc::new(Altered(store.clone()))));
-    let grant = process.client.grant(&GrantKey::new("user"));
-    for _ in 0..20 {
-        let began = town.now();
-        let error = town.run(grant.get(ME).send()).expect_err("cannot be read");
-        assert!(error.to_string().contains("cannot be opened"), "{error}");
-        assert!(town.now() - began < SECOND, "nobody waits for it");
-        town.pass(5 * SECOND);
-    }
-    store.damaged.store(false, Ordering::Relaxed);
-    town.pass(5 * SECOND);
-    town.run(grant.get(ME).send()).expect("it is well again");
-}
-
-#[test]
 fn idle_grants_cost_no_task() {
     let town = Town::new(13);
     let process = town.process().sweeps();
@@ -431,45 +378,4 @@ fn idle_grants_cost_no_task() {
     }
     town.pass(MINUTE);
     assert_eq!(process.process.tasks(), before);
-}
-
-/// Counts how often records are read.
-#[derive(Debug)]
-struct Counting {
-    inner: Arc<dyn TokenStore>,
-    loads: AtomicU64,
-}
-
-impl Alteration for Counting {
-    fn inner(&self) -> &dyn TokenStore {
-        &*self.inner
-    }
-
-    fn load<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
-        self.loads.fetch_add(1, Ordering::Relaxed);
-        self.inner.load(key)
-    }
-}
-
-#[test]
-fn keeping_a_grant_alive_that_is_asleep_here_reads_its_record_once() {
-    let town = Town::new(16);
-    let store = Arc::new(Counting {
-        inner: town.store.clone(),
-        loads: AtomicU64::new(0),
-    });
-    let altered = Arc::new(Altered(store.clone()));
-    let process = town
-        .process_with(|builder| builder.clear_text_store(altered))
-        .sweeps();
-    town.sign_in(&process.client, "user");
-    town.run(process.client.grant(&GrantKey::new("user")).get(ME).send())
-        .unwrap();
-    // Until nothing else is left to look after.
-    town.pass(60 * MINUTE);
-    let issued = || town.counters().token_refresh.issued;
-    let read = store.loads.load(Ordering::Relaxed);
-    town.until(10 * 24 * 60 * MINUTE, || issued() == 1);
-    town.pass(MINUTE);
-    assert_eq!(store.loads.load(Ordering::Relaxed), read + 1);
 }
