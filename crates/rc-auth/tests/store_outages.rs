@@ -224,3 +224,24 @@ fn a_sign_in_that_is_never_written_down_leaves_no_session() {
     assert_eq!(town.counters().token_code.issued, 1);
     town.until(2 * MINUTE, || town.counters().live_sessions == 0);
 }
+
+#[test]
+fn who_asks_for_the_status_of_a_grant_waits_for_a_store_that_comes_back() {
+    let store = Arc::new(Outage::default());
+    let town = town(19, &store);
+    town.sign_in(&town.process().client, "user");
+    store.is_away.store(true, Relaxed);
+    let process = town.process();
+    let grant = process.client.grant(&GrantKey::new("user"));
+    let status = Arc::new(Mutex::new(None));
+    let tell = status.clone();
+    process.process.spawn(Box::pin(async move {
+        let known = grant.status().await;
+        *tell.lock().unwrap() = Some(known.is_ok());
+    }));
+    town.pass(3 * SECOND);
+    assert_eq!(*status.lock().unwrap(), None);
+    store.is_away.store(false, Relaxed);
+    town.pass(10 * SECOND);
+    assert_eq!(*status.lock().unwrap(), Some(true));
+}
