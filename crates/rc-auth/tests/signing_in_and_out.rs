@@ -141,6 +141,16 @@ async fn an_answer_to_a_code_exchange_that_cannot_be_read_is_not_asked_for_again
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_without_an_access_token_signs_nobody_in() {
+    let world = World::new();
+    let body = br#"{"token_type":"bearer","refresh_token":"example-refresh","expires_in":3600}"#;
+    let answer = Replacement::new(StatusCode::OK, Bytes::from_static(body));
+    world.fault(Target::Token, Fault::Replace(answer), 1);
+    let error = world.try_sign_in(&world.client).await.unwrap_err();
+    assert!(matches!(error, SignInError::Unavailable { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_second_sign_in_under_the_same_key_revokes_the_first_chain() {
     let world = World::new();
     let key = GrantKey::new("user-1");

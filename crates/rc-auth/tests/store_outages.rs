@@ -83,7 +83,7 @@ fn sign_in_that_is_written_late(town: &Town, client: &Client, store: &Outage) {
     let key = GrantKey::new("user");
     let finished = town.run(client.finish_sign_in_as(key, sign_in.pending, callback.query()));
     assert!(finished.is_err(), "nothing was written");
-    town.run(store.catch_up());
+    town.run(store.catch_up()).unwrap();
 }
 
 #[test]
@@ -244,4 +244,17 @@ fn who_asks_for_the_status_of_a_grant_waits_for_a_store_that_comes_back() {
     store.is_away.store(false, Relaxed);
     town.pass(10 * SECOND);
     assert_eq!(*status.lock().unwrap(), Some(true));
+}
+
+/// It began the same sign-in, which was written once more before its user left.
+#[test]
+fn a_first_write_that_comes_after_the_sign_out_signs_nobody_in() {
+    let store = Arc::new(Outage::default());
+    let town = town(20, &store);
+    let process = town.process();
+    store.be_late_once();
+    let grant = town.sign_in(&process.client, "user");
+    town.run(grant.sign_out()).unwrap();
+    assert!(town.run(store.catch_up()).is_err(), "its place is taken");
+    assert!(town.run(grant.get(ME).send()).is_err());
 }

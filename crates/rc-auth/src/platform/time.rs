@@ -115,9 +115,15 @@ impl super::Platform {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "simulated-environment"))]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+
+    use rc_auth_core::{AuthBudget, OAuthApp};
+    use rc_http::{BoxFuture, HttpClient, Incoming, TransportError};
+
+    use super::{super::Platform, *};
+    use crate::environment::SimulatedWorld;
 
     #[test]
     fn the_platforms_word_is_believed_for_an_hour() {
@@ -141,5 +147,39 @@ mod tests {
         let mut time = PlatformTime::default();
         let asked = [0, 1, 599, 600, 601, 1200].map(|at| time.may_ask(Duration::from_secs(at)));
         assert_eq!(asked, [true, false, false, true, false, true]);
+    }
+
+    #[derive(Debug)]
+    struct Unused;
+
+    impl HttpClient for Unused {
+        fn send(&self, _: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>> {
+            unreachable!("nothing is sent")
+        }
+    }
+
+    #[test]
+    fn answers_to_calls_tell_the_time_once_a_minute() {
+        let callback = "https://app.example.com/oauth/callback";
+        let app = OAuthApp::new("id", None, callback, OAuthApp::DEFAULT_SERVER).unwrap();
+        let process = SimulatedWorld::new(1).process();
+        let platform = Platform::new(
+            Arc::new(app),
+            AuthBudget::Off,
+            Arc::new(Unused),
+            Arc::new(Unused),
+            Arc::new(process),
+        );
+        let told = |date: &str| {
+            let headers = HeaderMap::from_iter([(header::DATE, date.parse().unwrap())]);
+            let now = platform.environment.now().mono;
+            platform.learn_time_from_call(&headers, now);
+            lock(&platform.time)
+                .told
+                .map(|(told, _)| told.unix_millis())
+        };
+        let first = told("Fri, 15 Jan 2027 08:00:00 GMT");
+        assert_eq!(first, Some(1_800_000_000_000));
+        assert_eq!(told("Fri, 15 Jan 2027 08:00:01 GMT"), first);
     }
 }

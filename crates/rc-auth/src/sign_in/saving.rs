@@ -241,3 +241,18 @@ async fn replace(
     }
     given_up
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stood_in_an_index_alone_was_replaced_too() {
+        let replaced = |sign_in| Replaced {
+            announced: None,
+            sign_in,
+        };
+        assert!(!replaced(None).is_any());
+        assert!(replaced(Some(("owner".to_owned(), ChainId::new([1; 16])))).is_any());
+    }
+}

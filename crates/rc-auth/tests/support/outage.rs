@@ -1,4 +1,5 @@
 //! A store that is out of order for a while.
+#![allow(dead_code, reason = "each test file uses its part")]
 #![allow(unreachable_pub, clippy::unwrap_used, reason = "a module of tests")]
 
 use std::sync::{
@@ -23,6 +24,7 @@ pub struct Outage {
     pub hangs_on_sign_ins: AtomicBool,
     /// Grants that are saved go here, and whoever saves them is told that it failed.
     late: Mutex<Option<Vec<LateWrite>>>,
+    is_late_once: AtomicBool,
 }
 
 /// A write that comes late.
@@ -35,11 +37,17 @@ impl Outage {
         *self.late.lock().unwrap() = Some(Vec::new());
     }
 
+    /// The next grant is written late, and those after it are not.
+    pub fn be_late_once(&self) {
+        self.is_late_once.store(true, Relaxed);
+        self.be_late();
+    }
+
     /// Carries out the last of the writes that were late; none is from now on.
-    pub async fn catch_up(&self) {
+    pub async fn catch_up(&self) -> Result<Version, StoreError> {
         let writes = self.late.lock().unwrap().take().unwrap();
         let LateWrite(key, payload, due, expect) = writes.last().expect("a write");
-        self.inner.save(key, payload, *due, *expect).await.unwrap();
+        self.inner.save(key, payload, *due, *expect).await
     }
 }
 
@@ -62,6 +70,7 @@ impl Alteration for Outage {
         }
         if let Some(late) = self.late.lock().unwrap().as_mut()
             && is_signed_in
+            && (late.is_empty() || !self.is_late_once.load(Relaxed))
         {
             let payload = write.payload.to_vec();
             late.push(LateWrite(*write.key, payload, write.due, write.expect));
