@@ -258,3 +258,27 @@ fn a_first_write_that_comes_after_the_sign_out_signs_nobody_in() {
     assert!(town.run(store.catch_up()).is_err(), "its place is taken");
     assert!(town.run(grant.get(ME).send()).is_err());
 }
+
+#[test]
+fn who_signs_in_while_a_failed_sign_in_is_ended_is_spared() {
+    let store = Arc::new(Outage::default());
+    let town = Town::with(21, store.behind(), |_| {});
+    let altered = Arc::new(Altered(store.clone()));
+    let a = town.process_with(|builder| builder.clear_text_store(altered));
+    let b = town.process();
+    store.be_late();
+    let sign_in = a.client.begin_sign_in().unwrap();
+    let callback = town.browse(&sign_in.url);
+    let key = GrantKey::new("user");
+    let finish = a
+        .client
+        .finish_sign_in_as(key, sign_in.pending, callback.query());
+    assert!(town.run(finish).is_err());
+    town.run(store.catch_up_and_hold());
+    // It has found its write, and is about to end what it began.
+    town.until(MINUTE, || store.is_holding.load(Relaxed));
+    let grant = town.sign_in(&b.client, "user");
+    store.let_go();
+    town.pass(10 * SECOND);
+    town.run(grant.get(ME).send()).expect("still signed in");
+}
