@@ -205,18 +205,25 @@ mod tests {
         assert!(gate.knows(&Method::GET, "/b", &HeaderMap::new()));
     }
 
-    #[test]
-    fn a_limit_that_holds_for_everybody_is_seen_by_owners_with_any_mark() {
+    fn owner(n: u32) -> Owner {
+        let mut digest = [0; 32];
+        digest[..4].copy_from_slice(&n.to_le_bytes());
+        Owner::new(digest)
+    }
+
+    /// So many owners met a limit of 50 s that it holds for everybody.
+    fn closed_at(now: Duration) -> SharedApiGate {
         let gate = SharedApiGate::default();
         let limit = headers(&[("retry-after", "50")]);
-        let owner = |n: u32| {
-            let mut digest = [0; 32];
-            digest[..4].copy_from_slice(&n.to_le_bytes());
-            Owner::new(digest)
-        };
         for n in 0..=10_000 {
-            gate.observe(&owner(n), &Method::GET, "/a", LIMITED, &limit, NOW);
+            gate.observe(&owner(n), &Method::GET, "/a", LIMITED, &limit, now);
         }
+        gate
+    }
+
+    #[test]
+    fn a_limit_that_holds_for_everybody_is_seen_by_owners_with_any_mark() {
+        let gate = closed_at(NOW);
         let stranger = Owner::new([255; 32]);
         assert!(!gate.is_open(&stranger, NOW));
         assert!(gate.is_open(&stranger, NOW + Duration::from_secs(51)));
@@ -228,16 +235,7 @@ mod tests {
     fn it_opens_for_nobody_before_the_penalty_is_over_by_a_fraction_of_a_millisecond() {
         let fraction = |micros| Duration::from_micros(micros);
         let began = NOW + fraction(500);
-        let gate = SharedApiGate::default();
-        let limit = headers(&[("retry-after", "50")]);
-        let owner = |n: u32| {
-            let mut digest = [0; 32];
-            digest[..4].copy_from_slice(&n.to_le_bytes());
-            Owner::new(digest)
-        };
-        for n in 0..=10_000 {
-            gate.observe(&owner(n), &Method::GET, "/a", LIMITED, &limit, began);
-        }
+        let gate = closed_at(began);
         let over = began + Duration::from_secs(50);
         for owner in [owner(0), Owner::new([255; 32])] {
             let check = |now| gate.check(&owner, &Method::GET, "/a", now);
