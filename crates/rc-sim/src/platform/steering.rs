@@ -132,6 +132,13 @@ impl Platform {
         self.sessions.expire_access(now)
     }
 
+    /// Whether the OAuth session that a token, access or refresh, belongs to has not ended. The token itself may have:
+    /// access tokens end before their session, and spent ones are still of it.
+    #[must_use]
+    pub fn has_session(&self, token: &str) -> bool {
+        self.sessions.owner_of(token).is_some()
+    }
+
     /// Ends the OAuth session that a token, access or refresh, belongs to. Returns whether there was one.
     pub fn end_session(&mut self, token: &str) -> bool {
         let number = self

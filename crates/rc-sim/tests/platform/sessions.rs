@@ -218,6 +218,19 @@ fn sessions_can_be_ended_by_hand() {
 }
 
 #[test]
+fn a_session_is_there_for_each_of_its_tokens_until_it_ends() {
+    let mut stage = Stage::new();
+    let first = stage.sign_in();
+    let second = pair(&stage.refresh(&first.refresh));
+    stage.platform.expire_access_tokens(stage.now);
+    let tokens = [&first.access, &first.refresh, &second.access];
+    assert!(tokens.iter().all(|token| stage.platform.has_session(token)));
+    stage.platform.end_session(&second.refresh);
+    assert!(!tokens.iter().any(|token| stage.platform.has_session(token)));
+    assert!(!stage.platform.has_session("no token"));
+}
+
+#[test]
 fn access_tokens_can_be_expired_by_hand() {
     let mut stage = Stage::new();
     let mine = stage.sign_in();
