@@ -44,6 +44,7 @@ pub(crate) fn prove(arguments: &[String]) -> Outcome {
 pub(crate) fn check() -> Outcome {
     run("simulate", &words(&["--seeds", "20000"]))?;
     run("explore", &[])?;
+    run("explore", &words(&["--rotations", "1", "--strict", "1"]))?;
     run("explore", &words(&["--spoiled"]))?;
     run("lives", &words(&["--reduced"]))?;
     zoo::run(&words(&["--bug", "canary"]))

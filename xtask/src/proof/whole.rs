@@ -19,12 +19,15 @@ const fn part(name: &'static str, run: fn(bool) -> Outcome) -> Part {
     Part { name, run }
 }
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 11] = [
     part("simulate", |_| {
         let size = ["--seeds", "200000", "--twice", "1000"];
         run("simulate", &words(&size))
     }),
     part("explore", |_| run("explore", &[])),
+    part("explore-strict", |_| {
+        run("explore", &words(&["--strict", "1"]))
+    }),
     part("explore-three", |_| {
         let bounds = ["--processes", "3", "--rotations", "1", "--crashes", "1"];
         // Breadth first it does not fit into 16 GiB.
@@ -37,6 +40,7 @@ const PARTS: [Part; 9] = [
     part("stampede", |_| {
         crash::run(&words(&["stampede", "--rounds", "300"]))
     }),
+    part("durable", |_| crash::run(&words(&["durable"]))),
     // Last: it may take as long as all others together.
     part("zoo", |resume| {
         let all: &[&str] = if resume { &["--resume"] } else { &[] };

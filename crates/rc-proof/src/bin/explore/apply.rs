@@ -1,21 +1,16 @@
 //! What an event does.
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
 use http::StatusCode;
-use rc_auth_core::{
-    Generation, GrantRecord, Input, LoadFailure, Loaded, PairId, RecordState, Reply, SaveFailure,
-    TokenPair, TokenSet, Want,
-};
+use rc_auth_core::{Entropy, Gate, Generation, Input, PairId, RecordState, Reply, Want};
 
 use crate::{
     defects::Defect,
-    events::{Delivery, Event, Outcome},
+    events::{Delivery, Event},
     invariants::{Broken, broken},
-    platform::{Chain, Tokens, in_trouble, name_of_secret, refusal},
-    world::{
-        Answer, LIFE, News, Process, Read, Request, StoreCall, Stray, World, chain_of, to_version,
-    },
+    platform::{Chain, Tokens, in_trouble, refusal},
+    world::{Answer, GRID, LIFE, News, Process, Request, Stray, World, chain_of, to_version},
 };
 
 impl World {
@@ -26,6 +21,8 @@ impl World {
             Event::FallAsleep(p) => self.fall_asleep(p),
             Event::Store(p, outcome) => self.store(p, outcome)?,
             Event::HearStore(p) => self.hear_store(p)?,
+            Event::OpenGate(p) => self.open_gate(p)?,
+            Event::CloseGate(p) => self.close_gate(p)?,
             Event::Platform(p, delivery) => self.platform(p, delivery),
             Event::HearPlatform(p) => self.hear_platform(p)?,
             Event::HearNews(p) => self.hear_news(p)?,
@@ -57,6 +54,25 @@ impl World {
         }
     }
 
+    fn open_gate(&mut self, p: u8) -> Result<(), Broken> {
+        self.process(p).is_at_gate = false;
+        let name = self.attempt();
+        self.feed(p, Input::Gate(Gate::Open(name)))
+    }
+
+    fn close_gate(&mut self, p: u8) -> Result<(), Broken> {
+        self.left.closings -= 1;
+        self.process(p).is_at_gate = false;
+        let until = self.now.mono + GRID;
+        self.feed(p, Input::Gate(Gate::ClosedUntil(until)))
+    }
+
+    /// The name of one more attempt.
+    pub(crate) fn attempt(&mut self) -> Entropy<16> {
+        self.attempts = self.attempts.wrapping_add(1);
+        Entropy::new([self.attempts; 16])
+    }
+
     fn jump(&mut self) {
         let next = self.next_moment().unwrap_or(self.now.mono);
         let costs = self.left.slow < u8::MAX && self.is_under_way();
@@ -74,162 +90,22 @@ impl World {
         self.chains[usize::from(chain)].alive = false;
     }
 
-    /// Forgets what can change nothing any more: writes that expect a version that is gone, and tokens
-    /// that would only get the same answer again.
+    /// Forgets what can change nothing any more: writes that expect a version that is gone, and tokens that would only
+    /// get the same answer again. Where each token is taken once, one that comes again ends its chain.
     fn forget_strays(&mut self) {
         let (stands, version, chains) = (self.record.is_some(), self.version, &self.chains);
+        let is_strict = self.is_strict();
         self.strays.retain(|stray| match stray {
             Stray::Save { expect, .. } => stands && *expect == version,
             Stray::Request { chain, refresh } => {
                 let known = chains[usize::from(*chain)];
-                known.alive && known.refresh == *refresh
+                known.alive && (is_strict || known.refresh == *refresh)
             }
         });
     }
 
     pub(crate) fn process(&mut self, p: u8) -> &mut Process {
         &mut self.processes[usize::from(p)]
-    }
-
-    fn store(&mut self, p: u8, outcome: Outcome) -> Result<(), Broken> {
-        if outcome != Outcome::Done {
-            self.left.faults -= 1;
-        }
-        let Some(call) = self.process(p).call.take() else {
-            return Ok(());
-        };
-        let unknown = StoreCall::Saved(Err(SaveFailure::OutcomeUnknown));
-        let result = match (call, outcome) {
-            (StoreCall::Load, Outcome::Done) => StoreCall::Loaded(self.read()),
-            (StoreCall::Load, _) => StoreCall::LoadFailed,
-            (StoreCall::Save { record, expect }, Outcome::Done) => {
-                StoreCall::Saved(self.save(Some(p), record, expect)?)
-            }
-            (StoreCall::Save { record, expect }, Outcome::DoneUnanswered) => {
-                // Without an answer a conflict is not heard of either.
-                let _ = self.save(Some(p), record, expect)?;
-                unknown
-            }
-            (call, Outcome::Late) => {
-                self.strays.extend(Stray::of_call(call));
-                unknown
-            }
-            (_, Outcome::Failed) => unknown,
-            (heard, Outcome::Done | Outcome::DoneUnanswered) => heard,
-        };
-        self.process(p).call = Some(result);
-        Ok(())
-    }
-
-    /// Compare-and-swap.
-    fn save(
-        &mut self,
-        p: Option<u8>,
-        record: Rc<GrantRecord>,
-        expect: u8,
-    ) -> Result<Result<u8, SaveFailure>, Broken> {
-        if self.forges(&record) {
-            return Ok(Ok(self.version));
-        }
-        let stands = self.record.is_some() && expect == self.version;
-        match (stands, self.defect) {
-            (true, _) | (false, Defect::NoCompare) => {}
-            (false, Defect::WritesAgain) if self.record.is_some() => {
-                if let Some(p) = p {
-                    self.process(p).must_read = true;
-                }
-            }
-            (false, _) => return Ok(Err(SaveFailure::Conflict)),
-        }
-        let record = self.without_token(record);
-        self.check_write(p, &record)?;
-        self.note_write(p, &record);
-        self.record = Some(record);
-        self.version = self.version.wrapping_add(1);
-        Ok(Ok(self.version))
-    }
-
-    /// What a defect makes of a pair whose answer left out the refresh token: its numbers are no longer the same.
-    fn without_token(&self, record: Rc<GrantRecord>) -> Rc<GrantRecord> {
-        let known = self.chains[usize::from(chain_of(&record))];
-        let RecordState::Idle { pair, committed_by } = &record.state else {
-            return record;
-        };
-        let is_spoiled = self.defect == Defect::DropsToken && known.access != known.refresh;
-        let access = pair.access_token().filter(|_| is_spoiled);
-        let Some((chain, access)) = access.and_then(name_of_secret) else {
-            return record;
-        };
-        let tokens = Tokens {
-            chain,
-            access,
-            refresh: None,
-        };
-        let Ok(tokens) = TokenSet::from_response(&tokens.response(), self.now.wall) else {
-            return record;
-        };
-        let mut spoiled = (*record).clone();
-        spoiled.state = RecordState::Idle {
-            pair: TokenPair::new(tokens),
-            committed_by: *committed_by,
-        };
-        Rc::new(spoiled)
-    }
-
-    fn note_write(&mut self, p: Option<u8>, record: &GrantRecord) {
-        let now = self.now.mono;
-        if let RecordState::Refreshing { intent, .. } = &record.state {
-            let owner = |process: &&mut Process| process.claimed == Some(intent.attempt);
-            if let Some(process) = self.processes.iter_mut().find(owner) {
-                process.wrote = Some((intent.attempt, now));
-            }
-        } else if let Some(p) = p {
-            self.process(p).wrote = None;
-        }
-    }
-
-    fn hear_store(&mut self, p: u8) -> Result<(), Broken> {
-        match self.process(p).call.take() {
-            Some(StoreCall::Loaded(read)) => self.hear_read(p, read),
-            Some(StoreCall::LoadFailed) => {
-                self.feed(p, Input::Loaded(Err(LoadFailure::Unavailable)))
-            }
-            Some(StoreCall::Saved(saved)) => {
-                self.process(p).must_read |= saved == Err(SaveFailure::Conflict);
-                self.feed(p, Input::Saved(saved.map(to_version)))
-            }
-            other => {
-                self.process(p).call = other;
-                Ok(())
-            }
-        }
-    }
-
-    fn hear_read(&mut self, p: u8, read: Read) -> Result<(), Broken> {
-        let lives = read.as_ref().filter(|(record, _)| record.pair().is_some());
-        let living = lives.map_or(0, |(record, _)| 1 << chain_of(record));
-        let (out, now) = (self.signed_out, self.now.mono);
-        let process = self.process(p);
-        process.knows_out |= out & !living;
-        let intent = read
-            .as_ref()
-            .filter(|(record, _)| matches!(record.state, RecordState::Refreshing { .. }));
-        process.sight = intent.map(|(_, version)| match process.sight {
-            Some((seen, since)) if seen == *version => (seen, since),
-            _ => (*version, now),
-        });
-        let silent_for = process.sight.map(|(_, since)| now - since);
-        let held = read.map(|(record, version)| {
-            Box::new(rc_auth_core::Held {
-                record: (*record).clone(),
-                version: to_version(version),
-            })
-        });
-        let silent_for = match silent_for {
-            Some(_) if self.defect == Defect::NoPatience => Duration::MAX,
-            other => other.unwrap_or_default(),
-        };
-        self.feed(p, Input::Loaded(Ok(Loaded { held, silent_for })))
     }
 
     fn platform(&mut self, p: u8, delivery: Delivery) {
@@ -268,13 +144,27 @@ impl World {
     }
 
     fn present(&mut self, chain: u8, refresh: u8, omits: bool) -> Option<Tokens> {
+        if self.is_strict() {
+            return self.chains[usize::from(chain)].present_once(chain, refresh, omits);
+        }
         self.chains[usize::from(chain)].present(chain, refresh, omits)
     }
 
     fn hear_platform(&mut self, p: u8) -> Result<(), Broken> {
-        let Some(Request::Back { answer, .. }) = self.process(p).request.take() else {
+        let Some(Request::Back {
+            chain,
+            refresh,
+            answer,
+        }) = self.process(p).request.take()
+        else {
             return Ok(());
         };
+        if matches!(
+            answer,
+            Answer::NotSent | Answer::Unavailable | Answer::Limited
+        ) {
+            self.chains[usize::from(chain)].take_back(refresh);
+        }
         let misheard = self.defect == Defect::LossIsRefusal;
         let process = self.process(p);
         process.was_refused = answer == Answer::Refused;

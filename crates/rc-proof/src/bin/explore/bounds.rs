@@ -11,6 +11,8 @@ pub(crate) struct Bounds {
     pub(crate) seconds: u64,
     /// Failed tries make pauses that are written down.
     pub(crate) pauses: bool,
+    /// The platform takes each refresh token once, and everybody knows.
+    pub(crate) strict: bool,
     /// Depth first: for searches that would not fit into memory otherwise.
     pub(crate) deep: bool,
     pub(crate) defect: Defect,
@@ -28,6 +30,8 @@ pub(crate) struct Left {
     pub(crate) sign_ins: u8,
     /// Access tokens that a resource refuses.
     pub(crate) refusals: u8,
+    /// How often the limit of token requests has none left.
+    pub(crate) closings: u8,
     /// Answers that leave out the refresh token.
     pub(crate) omissions: u8,
     /// Steps of the clock while a call or a request is under way; 255: any number.
@@ -45,11 +49,13 @@ impl Default for Bounds {
                 sign_outs: 0,
                 sign_ins: 0,
                 refusals: 0,
+                closings: 0,
                 omissions: 0,
                 slow: 3,
             },
             seconds: 1200,
             pauses: false,
+            strict: false,
             deep: false,
             defect: Defect::None,
         }
@@ -103,10 +109,12 @@ impl Bounds {
             "--sign-outs" => left.sign_outs = small,
             "--sign-ins" => left.sign_ins = small,
             "--refusals" => left.refusals = small,
+            "--closings" => left.closings = small,
             "--omissions" => left.omissions = small,
             "--slow" => left.slow = small,
             "--seconds" => self.seconds = u64::from(number),
             "--pauses" => self.pauses = number > 0,
+            "--strict" => self.strict = number > 0,
             "--deep" => self.deep = number > 0,
             _ => return Err(format!("{name} is not known")),
         }

@@ -1,7 +1,7 @@
 //! Mistakes put in on purpose: with each, the search must find an invariant broken.
 
 use crate::{
-    bounds::{Bounds, Left},
+    bounds::Bounds,
     invariants::Broken,
     search::{Found, explore},
 };
@@ -26,6 +26,8 @@ pub(crate) enum Defect {
     NoPatience,
     /// A pair whose answer left out the refresh token is saved without one.
     DropsToken,
+    /// How often a token may have been presented is not written down.
+    CountsNothing,
 }
 
 /// A defect, and what has to come of it.
@@ -35,7 +37,7 @@ pub(crate) struct Spoiled {
     /// The invariant that it removes, first; the shortest way may break another one.
     breaks: &'static [&'static str],
     /// What has to happen for it to show.
-    left: fn(&mut Left),
+    wants: fn(&mut Bounds),
 }
 
 const SAVED: &str = "1 saved before used";
@@ -47,55 +49,66 @@ const FINAL: &str = "6 sign-out is final";
 const ONE: &str = "7 one refresh in flight";
 const STAYS: &str = "8 the old refresh token stays";
 
-/// One for each invariant.
-pub(crate) const ALL: [Spoiled; 8] = [
+const ONCE: &str = "presented once more at most";
+
+/// One for each invariant of every platform, and one for that of platforms that repeat nothing.
+pub(crate) const ALL: [Spoiled; 9] = [
     Spoiled {
         defect: Defect::NoCommit,
         about: "a pair is used that was not written",
         breaks: &[SAVED],
-        left: |_| {},
+        wants: |_| {},
     },
     Spoiled {
         defect: Defect::NoIntent,
         about: "a request goes out without an intent",
         breaks: &[INTENT],
-        left: |_| {},
+        wants: |_| {},
     },
     Spoiled {
         defect: Defect::WritesAgain,
         about: "whoever meets a conflict writes once more",
         breaks: &[READ],
-        left: |_| {},
+        wants: |_| {},
     },
     Spoiled {
         defect: Defect::AnyPair,
         about: "any 401 is taken for one of the pair shown",
         breaks: &[NAMED],
-        left: |left| left.refusals = 1,
+        wants: |bounds| bounds.left.refusals = 1,
     },
     Spoiled {
         defect: Defect::LossIsRefusal,
         about: "a lost answer ends the grant",
         breaks: &[CODE],
-        left: |left| left.faults = 1,
+        wants: |bounds| bounds.left.faults = 1,
     },
     Spoiled {
         defect: Defect::NoCompare,
         about: "writes compare no versions",
         breaks: &[FINAL, INTENT],
-        left: |left| left.sign_outs = 1,
+        wants: |bounds| bounds.left.sign_outs = 1,
     },
     Spoiled {
         defect: Defect::NoPatience,
         about: "nobody waits for the owner of an intent",
         breaks: &[ONE, INTENT],
-        left: |_| {},
+        wants: |_| {},
     },
     Spoiled {
         defect: Defect::DropsToken,
         about: "the old refresh token is not kept",
         breaks: &[STAYS],
-        left: |left| left.omissions = 1,
+        wants: |bounds| bounds.left.omissions = 1,
+    },
+    Spoiled {
+        defect: Defect::CountsNothing,
+        about: "how often a token was presented is not written down",
+        breaks: &[ONCE],
+        wants: |bounds| {
+            bounds.strict = true;
+            bounds.left.crashes = 2;
+        },
     },
 ];
 
@@ -107,7 +120,7 @@ impl Spoiled {
     /// When nothing was found to be broken, or something else.
     pub(crate) fn find(&self) -> Result<Found, String> {
         let mut bounds = Bounds::small(self.defect);
-        (self.left)(&mut bounds.left);
+        (self.wants)(&mut bounds);
         let found = explore(&bounds)?;
         let broken = found.broken.as_ref().map(|(broken, _)| broken.invariant);
         match broken {

@@ -1,6 +1,6 @@
 //! Gives a machine its inputs and carries out what it wants, as the driver of production does.
 
-use rc_auth_core::{Entropy, Gate, GrantRecord, Input, Output, RecordState, Secret};
+use rc_auth_core::{Gate, GrantRecord, Input, Output, RecordState, Secret};
 
 use crate::{
     defects::Defect,
@@ -30,7 +30,7 @@ impl World {
         self.check_shown(p)
     }
 
-    /// The rate gate is open, and answers at once.
+    /// The rate gate answers at once; where it may be closed, that is an event.
     fn carry_out(&mut self, p: u8, output: Output) -> Result<Option<Input>, Broken> {
         match output {
             Output::Load => {
@@ -46,8 +46,11 @@ impl World {
                 self.call(p, StoreCall::Save { record, expect })?;
             }
             Output::AskGate { .. } => {
-                self.attempts = self.attempts.wrapping_add(1);
-                let name = Entropy::new([self.attempts; 16]);
+                if self.left.closings > 0 {
+                    self.process(p).is_at_gate = true;
+                    return Ok(None);
+                }
+                let name = self.attempt();
                 return Ok(Some(Input::Gate(Gate::Open(name))));
             }
             Output::Send { request, .. } => self.send(p, request.body())?,
@@ -76,6 +79,7 @@ impl World {
             ));
         };
         self.check_send(p, chain, refresh)?;
+        self.chains[usize::from(chain)].send(refresh);
         let request = Request::Out { chain, refresh };
         self.process(p).was_refused = false;
         match self.process(p).request.replace(request) {

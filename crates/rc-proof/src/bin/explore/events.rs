@@ -18,6 +18,10 @@ pub(crate) enum Event {
     /// The store carries out a call.
     Store(u8, Outcome),
     HearStore(u8),
+    /// A token request may be sent.
+    OpenGate(u8),
+    /// Not now: the limit of token requests is reached.
+    CloseGate(u8),
     /// The platform gets a request.
     Platform(u8, Delivery),
     HearPlatform(u8),
@@ -73,6 +77,8 @@ impl Event {
             Self::Store(_, Outcome::DoneUnanswered) => "the store writes and its answer is lost",
             Self::Store(_, Outcome::Late) => "a write is given up and still under way",
             Self::HearStore(_) => "a process hears of the store",
+            Self::OpenGate(_) => "a token request may be sent",
+            Self::CloseGate(_) => "a token request has to wait for the limit",
             Self::Platform(_, Delivery::Answered) => "the platform answers",
             Self::Platform(_, Delivery::WithoutRefreshToken) => "an answer omits the refresh token",
             Self::Platform(_, Delivery::AnswerLost) => "the platform's answer is lost",
@@ -107,6 +113,8 @@ impl Event {
             | Self::FallAsleep(p)
             | Self::Store(p, _)
             | Self::HearStore(p)
+            | Self::OpenGate(p)
+            | Self::CloseGate(p)
             | Self::Platform(p, _)
             | Self::HearPlatform(p)
             | Self::HearNews(p)
@@ -135,6 +143,9 @@ impl fmt::Display for Event {
 impl World {
     /// All that can happen now.
     pub(crate) fn events(&self) -> Vec<Event> {
+        if let Some(events) = self.at_the_gate() {
+            return events;
+        }
         let mut events = Vec::with_capacity(16);
         for (p, process) in (0..).zip(&self.processes) {
             self.of_process(p, process, &mut events);
@@ -157,6 +168,16 @@ impl World {
             events.push(Event::Expire);
         }
         events
+    }
+
+    /// Who asks for a token request hears at once.
+    fn at_the_gate(&self) -> Option<Vec<Event>> {
+        let (p, _) = (0..)
+            .zip(&self.processes)
+            .find(|(_, process)| process.is_at_gate)?;
+        let mut events = vec![Event::OpenGate(p)];
+        events.extend((self.left.closings > 0).then_some(Event::CloseGate(p)));
+        Some(events)
     }
 
     fn of_process(&self, p: u8, process: &Process, events: &mut Vec<Event>) {

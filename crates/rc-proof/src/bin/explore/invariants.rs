@@ -42,7 +42,12 @@ impl World {
         }
         if let RecordState::Ended { reason } = record.state {
             let refused = p.is_none_or(|p| self.process(p).was_refused);
-            if reason != EndReason::TokenDead || !refused {
+            let may_end = match reason {
+                EndReason::TokenDead => refused,
+                EndReason::Indeterminate => self.is_lost(chain),
+                _ => false,
+            };
+            if !may_end {
                 return Err(broken("5 dead only by code", "ended without a refusal"));
             }
         }
@@ -50,6 +55,22 @@ impl World {
             Some(_) => self.check_pair(record),
             None => Ok(()),
         }
+    }
+
+    /// Whether nobody can know what became of the token of a chain: it is taken once only, and was sent without a word
+    /// coming back, or two processes have written down that they will send it.
+    fn is_lost(&self, chain: u8) -> bool {
+        let known = self.chains[usize::from(chain)];
+        let held = self.record.as_ref().and_then(|record| record.pair());
+        let refresh = held.and_then(|pair| name_of_secret(pair.refresh_token()?));
+        let of_it = refresh.map(|(_, refresh)| known.presented(refresh));
+        self.is_strict() && of_it.is_some_and(|it| it.sent > 0 || it.begun > 1)
+    }
+
+    /// The user was told that nobody can know whether the grant lives.
+    pub(crate) fn is_indeterminate(&self) -> bool {
+        let reason = EndReason::Indeterminate;
+        self.is_state(|state| *state == RecordState::Ended { reason })
     }
 
     fn check_pair(&mut self, record: &GrantRecord) -> Result<(), Broken> {
@@ -92,6 +113,12 @@ impl World {
                 return Err(broken(BEFORE, "the store does not hold its intent"));
             }
             Some(RecordState::SignedOut { .. } | RecordState::Ended { .. }) | None => {}
+        }
+        if self.is_strict() && self.chains[usize::from(chain)].presented(refresh).sent >= 2 {
+            return Err(broken(
+                "presented once more at most",
+                "a third time, on a platform that repeats nothing",
+            ));
         }
         self.check_alone(p, chain, refresh)
     }
@@ -155,14 +182,20 @@ impl World {
         let held = pair
             .and_then(|pair| pair.refresh_token())
             .and_then(name_of_secret);
-        for (chain, known) in (0..).zip(&self.chains).filter(|(_, known)| known.alive) {
+        let told = self.record.as_deref().filter(|_| self.is_indeterminate());
+        let told = told.map(chain_of);
+        for (chain, known) in (0..).zip(&self.chains) {
+            if !known.alive || told == Some(chain) {
+                continue;
+            }
             let Some((_, refresh)) = held.filter(|(of, _)| *of == chain) else {
                 return Err(broken(
                     LOST,
                     format!("chain {chain} lives and no record knows it"),
                 ));
             };
-            if !known.takes(refresh) {
+            // What was presented and not heard of is told by presenting it once more.
+            if !known.takes(refresh) || (self.is_strict() && refresh < known.refresh) {
                 return Err(broken(
                     LOST,
                     format!("the refresh token of chain {chain} is spent"),

@@ -58,6 +58,7 @@ impl World {
             left.sign_ins,
             left.refusals,
             left.omissions,
+            left.closings,
             left.slow,
             self.to_revoke,
             self.signed_out,
@@ -69,6 +70,15 @@ impl World {
                 true => [1, chain.access, chain.refresh, u8::from(chain.used)],
                 false => [0; 4],
             });
+            if self.is_strict() && chain.alive {
+                let newest = chain.newest();
+                // Two are as many as more.
+                out.extend(
+                    newest
+                        .iter()
+                        .flat_map(|it| [it.refresh, it.begun.min(2), it.sent]),
+                );
+            }
         }
         if let Some(record) = &self.record {
             lens.record(record, &mut out);
@@ -105,7 +115,7 @@ impl World {
 
     /// What is noted of a process beside its machine, as far as it can still matter.
     fn memory_key(&self, process: &Process, lens: &Lens<'_>, out: &mut Vec<u8>) {
-        let age = |since| (self.now.mono - since).min(OLDEST).as_millis() as u32;
+        let age = |since: Duration| (self.now.mono - since).min(OLDEST).as_millis() as u32;
         if let Some((version, since)) = process.sight.filter(|(seen, _)| self.may_be_read(*seen)) {
             out.extend([1, self.short(version)]);
             out.extend(age(since).to_le_bytes());

@@ -9,6 +9,7 @@ mod invariants;
 mod key;
 mod platform;
 mod search;
+mod store;
 #[cfg(test)]
 mod tests;
 mod told;

@@ -14,6 +14,18 @@ pub(crate) struct Chain {
     /// The newest access token was used: the spent refresh token is refused from now on.
     pub(crate) used: bool,
     pub(crate) alive: bool,
+    /// What became of its newest refresh tokens. Older ones are sent by nobody.
+    newest: [Presented; 2],
+}
+
+/// How often somebody wanted to present a refresh token.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Presented {
+    pub(crate) refresh: u8,
+    /// How many intents were written for it.
+    pub(crate) begun: u8,
+    /// How often it was sent, and its sender has not heard that it was left as it was.
+    pub(crate) sent: u8,
 }
 
 /// The tokens of an answer.
@@ -26,13 +38,51 @@ pub(crate) struct Tokens {
 }
 
 impl Chain {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             access: 1,
             refresh: 1,
             used: false,
             alive: true,
+            newest: [Presented::default(); 2],
         }
+    }
+
+    /// An intent to present it is written.
+    pub(crate) fn begin(&mut self, refresh: u8) {
+        let [_, newest] = self.newest;
+        if newest.refresh < refresh {
+            let fresh = Presented {
+                refresh,
+                ..Presented::default()
+            };
+            self.newest = [newest, fresh];
+        }
+        self.change(refresh, |it| it.begun = it.begun.saturating_add(1));
+    }
+
+    /// It is sent.
+    pub(crate) fn send(&mut self, refresh: u8) {
+        self.change(refresh, |it| it.sent = it.sent.saturating_add(1));
+    }
+
+    /// Its sender hears that it was left as it was.
+    pub(crate) fn take_back(&mut self, refresh: u8) {
+        self.change(refresh, |it| it.sent = it.sent.saturating_sub(1));
+    }
+
+    fn change(&mut self, refresh: u8, change: fn(&mut Presented)) {
+        let newest = self.newest.iter_mut();
+        newest.filter(|it| it.refresh == refresh).for_each(change);
+    }
+
+    pub(crate) fn presented(&self, refresh: u8) -> Presented {
+        let found = self.newest.iter().find(|it| it.refresh == refresh);
+        found.copied().unwrap_or_default()
+    }
+
+    pub(crate) const fn newest(&self) -> [Presented; 2] {
+        self.newest
     }
 
     /// Whether this refresh token would be taken now.
@@ -56,6 +106,17 @@ impl Chain {
             access: self.access,
             refresh: (!(omits && rotates)).then_some(self.refresh),
         })
+    }
+}
+
+impl Chain {
+    /// Presents a refresh token to a platform that takes each once, and takes one that comes again for stolen
+    /// (RFC 9700 section 4.14.2). `None`: refused.
+    pub(crate) fn present_once(&mut self, chain: u8, refresh: u8, omits: bool) -> Option<Tokens> {
+        if refresh < self.refresh {
+            self.alive = false;
+        }
+        self.present(chain, refresh, omits)
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Found {
     pub(crate) depth: u32,
     /// States in which nothing is left to happen by itself.
     pub(crate) at_rest: u64,
+    /// Those of them in which nobody can know whether the grant lives.
+    pub(crate) indeterminate: u64,
     pub(crate) taken: BTreeMap<&'static str, u64>,
     pub(crate) time: Duration,
     /// The search was given up before its end.
@@ -90,6 +92,7 @@ impl Search {
         let events = world.events();
         if !events.iter().any(|event| event.goes_on()) {
             self.found.at_rest += 1;
+            self.found.indeterminate += u64::from(world.is_indeterminate());
             world.check_rest().map_err(|broken| (broken, None))?;
         }
         for event in events {
@@ -126,6 +129,7 @@ impl Event {
         match self {
             Self::Store(_, Outcome::Done)
             | Self::HearStore(_)
+            | Self::OpenGate(_)
             | Self::Platform(_, Delivery::Answered)
             | Self::HearPlatform(_)
             | Self::HearNews(_)
@@ -137,6 +141,7 @@ impl Event {
             Self::Want(_)
             | Self::FallAsleep(_)
             | Self::Store(..)
+            | Self::CloseGate(_)
             | Self::Platform(..)
             | Self::Crash(_)
             | Self::SignOut(_)

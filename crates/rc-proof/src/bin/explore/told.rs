@@ -5,15 +5,16 @@ use crate::{bounds::Bounds, events::Event, search::Found, world::World};
 /// Prints figures, and the shortest path to a violation if there is one.
 pub(crate) fn tell(bounds: &Bounds, found: &Found) -> Result<(), String> {
     println!(
-        "{} processes, {:?}, pauses written down: {}",
-        bounds.processes, bounds.left, bounds.pauses
+        "{} processes, {:?}, pauses written down: {}, each refresh token taken once: {}",
+        bounds.processes, bounds.left, bounds.pauses, bounds.strict
     );
     println!(
-        "{} states, {} transitions, depth {}, {} states at rest, {:.1} s",
+        "{} states, {} transitions, depth {}, {} states at rest, {} of them indeterminate, {:.1} s",
         found.states,
         found.transitions,
         found.depth,
         found.at_rest,
+        found.indeterminate,
         found.time.as_secs_f64()
     );
     for (kind, times) in &found.taken {

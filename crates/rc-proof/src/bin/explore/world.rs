@@ -4,7 +4,8 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use rc_auth_core::{
     Asleep, AttemptId, AuthBudget, ChainId, Entropy, GrantMachine, GrantRecord, Now, OAuthApp,
-    PairId, RecordVersion, RefreshPolicy, SaveFailure, Timestamp, TokenPair, TokenSet,
+    PairId, RecordVersion, RefreshPolicy, RefreshReplay, SaveFailure, Timestamp, TokenPair,
+    TokenSet,
 };
 
 use crate::{
@@ -86,6 +87,8 @@ pub(crate) struct Process {
     pub(crate) call: Option<StoreCall>,
     pub(crate) request: Option<Request>,
     pub(crate) news: Option<News>,
+    /// It has asked whether it may send a token request, and nothing else happens until it hears.
+    pub(crate) is_at_gate: bool,
     /// The version in which an intent was first seen, and when.
     pub(crate) sight: Option<(u8, Duration)>,
     /// It has met a conflict and not read since.
@@ -130,7 +133,7 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    fn new(pauses: bool) -> Result<Self, String> {
+    fn new(bounds: &Bounds) -> Result<Self, String> {
         let uri = "https://app.example.com/callback";
         let app = OAuthApp::new("explored", None, uri, OAuthApp::DEFAULT_SERVER)
             .map_err(|error| error.to_string())?;
@@ -142,7 +145,10 @@ impl Rules {
         policy.retry_max = policy.trouble_first;
         policy.look_again = Duration::ZERO;
         policy.budget = AuthBudget::Off;
-        if pauses {
+        if bounds.strict {
+            policy.replay = RefreshReplay::None;
+        }
+        if bounds.pauses {
             policy.retry_first = Duration::from_secs(6);
             policy.retry_max = policy.retry_first;
         }
@@ -171,6 +177,7 @@ impl Process {
             call: None,
             request: None,
             news: None,
+            is_at_gate: false,
             sight: None,
             must_read: false,
             was_refused: false,
@@ -184,7 +191,7 @@ impl Process {
 impl World {
     /// Signed in, the access token at its end, and no process knows anything.
     pub(crate) fn new(bounds: &Bounds) -> Result<Self, String> {
-        let rules = Rc::new(Rules::new(bounds.pauses)?);
+        let rules = Rc::new(Rules::new(bounds)?);
         let signed_in = Now {
             wall: Timestamp::from_unix_millis(1_800_000_000_000),
             mono: LIFE,
@@ -230,6 +237,11 @@ impl World {
     pub(crate) fn pass(&mut self, time: Duration) {
         self.now.mono += time;
         self.now.wall = self.now.wall.saturating_add(time);
+    }
+
+    /// Whether the platform takes each refresh token once.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.rules.policy.replay == RefreshReplay::None
     }
 
     /// The record with its version, as a read finds it.
