@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rc_auth::{CallError, EndReason, Grant, GrantError, Trouble};
+use rc_auth::{CallError, EndReason, Grant, GrantError, Secret, Trouble};
 
 use crate::{
     SECOND,
     chance::Chance,
     ledger::{Expected, Known, Ledger},
+    town::Town,
     trace::{Trace, Who},
 };
 
@@ -51,6 +52,7 @@ pub(crate) struct Call {
     pub(crate) user: usize,
     pub(crate) grant: Grant,
     pub(crate) want: Want,
+    pub(crate) town: Arc<Town>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) chance: Arc<Chance>,
     pub(crate) trace: Arc<Trace>,
@@ -69,27 +71,13 @@ impl Call {
         let before = self.ledger.known(self.user);
         let began = self.ledger.now();
         let was_bad = self.chance.is_bad();
-        let result = match self.want {
-            Want::Call => self.grant.get(ME).await.map(drop),
-            Want::Token => self
-                .grant
-                .access_token()
-                .await
-                .map(drop)
-                .map_err(CallError::Grant),
-            Want::Refresh => self
-                .grant
-                .refresh()
-                .await
-                .map(drop)
-                .map_err(CallError::Grant),
-        };
+        let served = self.ask().await;
         let took = self.ledger.now() - began;
         self.ledger.answered(self.id);
-        let kind = if result.is_ok() { "served" } else { "an error" };
+        let kind = if served.is_ok() { "served" } else { "an error" };
         let (process, user) = (Who::Process(self.process), Who::User(self.user));
-        self.trace.note(process, user, kind, || match &result {
-            Ok(()) => format!("call {}", self.id),
+        self.trace.note(process, user, kind, || match &served {
+            Ok(_) => format!("call {}", self.id),
             Err(error) => format!("call {}: {error}", self.id),
         });
         if self.ledger.went_on(self.process) >= began {
@@ -100,7 +88,24 @@ impl Call {
         }
         let after = self.ledger.known(self.user);
         if before.epoch == after.epoch && before.busy.is_none() {
-            self.check(before, (began, was_bad), &result);
+            self.check(before, (began, was_bad), &served);
+        }
+    }
+
+    /// The token that it is served with, where that is all it wants.
+    async fn ask(&self) -> Result<Option<Secret>, CallError> {
+        match self.want {
+            Want::Call => self.grant.get(ME).await.map(|_| None),
+            Want::Token => {
+                let token = self.grant.access_token().await;
+                token
+                    .map(|token| Some(token.secret()))
+                    .map_err(CallError::Grant)
+            }
+            Want::Refresh => {
+                let refreshed = self.grant.refresh().await;
+                refreshed.map(|_| None).map_err(CallError::Grant)
+            }
         }
     }
 
@@ -110,7 +115,12 @@ impl Call {
 
     /// Holds the answer of a call against what its user knew all the time. `began`: when it did, and whether the
     /// weather was bad then: a write that is slow may be under way until long after that.
-    fn check(&self, known: Known, began: (Duration, bool), result: &Result<(), CallError>) {
+    fn check(
+        &self,
+        known: Known,
+        began: (Duration, bool),
+        served: &Result<Option<Secret>, CallError>,
+    ) {
         let (began, was_bad) = began;
         let Known {
             expected, since, ..
@@ -118,7 +128,9 @@ impl Call {
         // A process that was suspended, or cut off from the store, learns what happened meanwhile.
         let since = since.max(self.ledger.went_on(self.process));
         let since = since.max(self.chance.knows_store(self.process));
-        match (expected, result) {
+        let lag = began.saturating_sub(since);
+        let grace = if was_bad { 10 * SECOND } else { 2 * SECOND };
+        match (expected, served) {
             // Another process is told within a second, and the longest time that a read takes.
             (Expected::In, Err(CallError::Grant(GrantError::SignInAgain { reason })))
                 if began > since + SECOND + self.chance.setting.slowest_read
@@ -126,12 +138,13 @@ impl Call {
             {
                 self.complain(&format!("LOCKED OUT: {reason:?}"));
             }
-            (Expected::Out, Ok(())) => {
-                let lag = began.saturating_sub(since);
-                let grace = if was_bad { 10 * SECOND } else { 2 * SECOND };
-                if lag > grace {
-                    self.complain(&format!("SERVED AFTER SIGN-OUT: {lag:?}"));
-                }
+            (Expected::Out, Ok(_)) if lag > grace => {
+                self.complain(&format!("SERVED AFTER SIGN-OUT: {lag:?}"));
+            }
+            (Expected::In, Ok(Some(token)))
+                if lag > grace && is_stale(token, &self.town, &self.chance) =>
+            {
+                self.complain(&format!("STALE: {lag:?} after the sign-in"));
             }
             (Expected::In, Err(CallError::Grant(error @ GrantError::Unavailable { .. })))
                 if self.chance.setting.is_perfect()
@@ -147,6 +160,12 @@ impl Call {
             _ => {}
         }
     }
+}
+
+/// Whether what a user who is signed in was served with is of a session that has ended, which nobody needs: the sign-in
+/// was replaced seconds ago. Where the platform repeats no answers, it ends sessions by itself.
+pub(crate) fn is_stale(token: &Secret, town: &Town, chance: &Chance) -> bool {
+    !chance.setting.is_strict && !town.has_session(token)
 }
 
 /// Whether the grant of a user who is signed in may end like this: on a server that repeats no answer, one that

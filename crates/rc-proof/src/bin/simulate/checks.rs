@@ -6,7 +6,7 @@ use rc_auth::{CallError, Grant, GrantError, store::TokenStore as _};
 
 use crate::{
     SECOND,
-    call::{ME, is_forced_too_often, may_end},
+    call::{ME, is_forced_too_often, is_stale, may_end},
     chance::Chance,
     ledger::{Expected, grant_key},
     story::{Life, Story},
@@ -67,6 +67,15 @@ impl Story {
                 let grant = life.client.grant(&grant_key(user));
                 // The platform may know what this process does not.
                 let token = self.town.world.run(grant.access_token());
+                let token = token.map(|token| token.secret());
+                if let (Expected::In, Ok(token)) = (known.expected, &token)
+                    && is_stale(token, &self.town, &self.chance)
+                {
+                    let number = life.number;
+                    self.ledger.complain(&format!(
+                        "STALE: user {user} in process {number}, at the end"
+                    ));
+                }
                 let mut result = token.map(drop).map_err(CallError::Grant);
                 if fits(known.expected, &result, &self.chance) {
                     result = self.call_twice(&grant);

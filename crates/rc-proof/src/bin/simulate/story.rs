@@ -253,6 +253,7 @@ impl Story {
             user,
             grant: life.client.grant(&grant_key(user)),
             want,
+            town: self.town.clone(),
             ledger: self.ledger.clone(),
             chance: self.chance.clone(),
             trace: self.trace.clone(),

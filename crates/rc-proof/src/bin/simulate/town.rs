@@ -74,6 +74,11 @@ impl Town {
         self.platform().expire_access_tokens(now);
     }
 
+    /// Whether the session that an access token is of has not ended, whatever became of the token.
+    pub(crate) fn has_session(&self, token: &Secret) -> bool {
+        self.platform().has_session(token.expose())
+    }
+
     /// A person signs in at this address. `None`: the platform does not take it.
     pub(crate) fn browse(&self, url: &str) -> Option<rc_sim::Callback> {
         let now = sim_time(&self.world);
