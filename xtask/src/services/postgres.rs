@@ -58,6 +58,11 @@ impl Postgres {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// Makes one more database.
+    pub(crate) fn create_database(&self, name: &str) -> Outcome {
+        self.sql(&format!("CREATE DATABASE {name}"))
+    }
+
     /// `kill -9` of the server; its children end by themselves.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
