@@ -50,8 +50,8 @@ pub struct GrantMachine {
     pub(super) signed_out: Option<SignOut>,
     /// What was heard of the record while something else was in the air.
     pub(super) heard: Heard,
-    /// A request is out, and the record that it was made for has become another one, perhaps of a user who has signed
-    /// out: nothing is shown until it was read.
+    /// A request is out, or its refusal is being written down, and the record that it was made for has become another
+    /// one, perhaps of a user who has signed out: nothing is shown until it was read.
     pub(super) is_overtaken: bool,
     /// The last intents that this machine may have written, newest last.
     pub(super) own_attempts: VecDeque<OwnAttempt>,
@@ -257,10 +257,15 @@ impl GrantMachine {
             State::Unknown => State::Unknown,
             // The compare-and-swap of what is in flight will tell; a read may be too old already.
             busy => {
-                if let State::Sending(flight) = &busy {
-                    let is_ours = heard == Heard::Version(Some(flight.version));
-                    self.is_overtaken |= flight.renewal == Renewal::Idle && !is_ours;
-                }
+                let known = match &busy {
+                    State::Sending(flight) => {
+                        (flight.renewal == Renewal::Idle).then_some(flight.version)
+                    }
+                    State::Ending(end) => Some(end.base.version),
+                    _ => None,
+                };
+                self.is_overtaken |=
+                    known.is_some_and(|known| heard != Heard::Version(Some(known)));
                 if self.heard != Heard::Changed {
                     self.heard = heard;
                 }

@@ -32,7 +32,7 @@ impl GrantMachine {
         Ok(())
     }
 
-    /// A read that took long may be older than what was heard meanwhile: nobody watches or waits with it.
+    /// A read or a write that took long may be older than what was heard meanwhile: nobody watches or waits with it.
     pub(super) fn look_again(&mut self, read: State) -> State {
         match read {
             State::Observing(observed) if self.heard_otherwise(Some(observed.base.version)) => {
@@ -86,6 +86,7 @@ impl GrantMachine {
         if !goes_on {
             return self.found(found, silent_for, now);
         }
+        self.is_overtaken = false;
         if now.mono >= wait.until {
             return self.approach(wait.held, wait.last_chance, now);
         }

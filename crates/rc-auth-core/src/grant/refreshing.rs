@@ -3,7 +3,7 @@
 use super::{
     AttemptId, EndReason, Gate, GrantMachine, Output, Pause, RecordState, RecordVersion,
     RefreshPolicy, RefreshReplay, Reply, Report, SaveFailure, TokenPair, Trouble,
-    machine::UnexpectedInput,
+    machine::{Heard, UnexpectedInput},
     state::{Claim, Commit, Delay, End, Flight, Purpose, Refreshable, Renewal, State},
 };
 use crate::{DEFAULT_PENALTY, Endpoint, Now, Refusal, TokenError, TokenSet, Verdict, wire};
@@ -60,7 +60,7 @@ impl GrantMachine {
         saved: Result<RecordVersion, SaveFailure>,
         now: Now,
     ) -> Result<(), UnexpectedInput> {
-        self.state = match (self.take_state(), saved) {
+        let state = match (self.take_state(), saved) {
             (State::Claiming(claim), Ok(version)) => self.send(claim, version, now),
             (State::Sending(mut flight), saved) if flight.is_renewing() => {
                 self.renewed(&mut flight, saved);
@@ -112,6 +112,8 @@ impl GrantMachine {
                 return Err(UnexpectedInput);
             }
         };
+        // What was heard while it was written is not waited with.
+        self.state = self.look_again(state);
         Ok(())
     }
 
@@ -171,6 +173,9 @@ impl GrantMachine {
             request: Box::new(wire::refresh_request(&self.app, refresh_token)),
             timeout: self.policy.request_timeout,
         });
+        // Heard while the intent was being written, which may take seconds.
+        self.is_overtaken |=
+            !matches!(self.heard, Heard::Nothing) && self.heard != Heard::Version(Some(version));
         for own in &mut self.own_attempts {
             own.was_sent |= own.id == claim.attempt;
         }

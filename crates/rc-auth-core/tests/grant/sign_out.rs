@@ -302,3 +302,81 @@ fn a_short_pause_after_such_news_begins_with_a_read() {
     a.run(&mut world);
     assert_eq!(a.end(&world), OUT);
 }
+
+/// A process whose intent is written, and which has not heard of it: its token lives.
+fn claiming() -> (World, Process, Input) {
+    let mut world = World::new(RefreshPolicy::default());
+    let mut a = world.process();
+    a.want(&mut world, Want::Usable);
+    a.input(&world, Input::Want(Want::NewerThan(pair_of_world(1))));
+    let save = a.run_to(&mut world, is_save);
+    let saved = a.perform(&mut world, save).expect("an answer");
+    a.input(&world, Input::ChangedTo(Some(world.store.version())));
+    (world, a, saved)
+}
+
+#[test]
+fn word_of_its_own_intent_that_comes_before_the_answer_hides_nothing() {
+    let (world, mut a, saved) = claiming();
+    a.input(&world, saved);
+    assert_eq!(a.shown(&world), Some(pair_of_world(1)));
+}
+
+/// The answer to the write of an intent may take seconds, in which the user signs out elsewhere.
+#[test]
+fn a_sign_out_while_an_intent_is_written_hides_the_pair_once_a_request_is_out() {
+    let (mut world, mut a, saved) = claiming();
+    world.sign_out();
+    a.input(&world, Input::ChangedTo(Some(world.store.version())));
+    a.input(&world, saved);
+    assert_eq!(a.shown(&world), None);
+}
+
+#[test]
+fn a_sign_out_while_an_end_is_written_hides_the_pair() {
+    let mut world = World::new(RefreshPolicy::default());
+    let mut a = world.process();
+    a.want(&mut world, Want::Usable);
+    a.input(&world, Input::Want(Want::NewerThan(pair_of_world(1))));
+    let send = a.run_to(&mut world, is_send);
+    world.server.revoke_all();
+    let refused = a.perform(&mut world, send).expect("an answer");
+    a.deliver(&world, refused);
+    a.input(&world, Input::ChangedTo(Some(world.store.version())));
+    assert_eq!(a.shown(&world), Some(pair_of_world(1)));
+    world.sign_out();
+    a.input(&world, Input::ChangedTo(Some(world.store.version())));
+    assert_eq!(a.shown(&world), None);
+}
+
+/// A pause of a minute is written down, and the answer to that takes long: the sign-out is not heard of after the pause.
+#[test]
+fn a_sign_out_while_a_pause_is_written_is_read_at_once() {
+    let (mut world, mut a, _) = in_the_air();
+    a.deliver(&world, limited());
+    let save = a.run_to(&mut world, is_save);
+    let saved = a.perform(&mut world, save).expect("an answer");
+    world.sign_out();
+    a.input(&world, Input::ChangedTo(Some(world.store.version())));
+    a.input(&world, saved);
+    a.run(&mut world);
+    assert_eq!((a.end(&world), a.shown(&world)), (OUT, None));
+}
+
+#[test]
+fn what_was_hidden_is_shown_again_where_the_record_is_still_its_own() {
+    let (mut world, mut a, _) = in_the_air();
+    let other = rc_auth_core::RecordVersion::new([99; 16]);
+    a.input(&world, Input::ChangedTo(Some(other)));
+    assert_eq!(a.shown(&world), None);
+    a.deliver(&world, Input::Answered(Reply::NotSent));
+    a.run(&mut world);
+    assert!(a.waits(&world).is_some());
+    assert_eq!(a.shown(&world), Some(pair_of_world(1)));
+}
+
+fn limited() -> Input {
+    let mut response = http::Response::new(bytes::Bytes::new());
+    *response.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
+    Input::Answered(Reply::Response(response))
+}
