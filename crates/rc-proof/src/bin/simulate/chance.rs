@@ -20,6 +20,9 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// How long after an outage of the store callers may still be turned away: its longest pause, and a read.
 const AFTER_STORE: Duration = Duration::from_secs(8);
 
+/// How many of those pauses there may be where reads fail besides.
+const MOST_PAUSES: u32 = 5;
+
 /// The same after one of the platform: its longest pause, and a refresh.
 const AFTER_PLATFORM: Duration = Duration::from_secs(125);
 
@@ -165,7 +168,12 @@ impl Chance {
     pub(crate) fn knows_store(&self, process: u64) -> Duration {
         let outages = lock(&self.outages);
         let lost = outages.store.get(&process);
-        lost.map_or(Duration::ZERO, |until| *until + AFTER_STORE)
+        let pauses = if self.setting.reads > 0 {
+            MOST_PAUSES
+        } else {
+            1
+        };
+        lost.map_or(Duration::ZERO, |until| *until + pauses * AFTER_STORE)
     }
 
     /// From when on nobody may be turned away for an outage, if there was one.

@@ -113,7 +113,14 @@ impl Story {
             self.ledger
                 .complain(&format!("SPINS: {steps} steps in two idle minutes"));
         }
-        let (states, live) = (self.states(), self.town.counters().live_sessions);
+        let counters = self.town.counters();
+        let (requests, reasons) = (counters.token_refresh.received, self.reasons);
+        if reasons.is_some_and(|reasons| requests > reasons) {
+            self.ledger.complain(&format!(
+                "TOO MANY REQUESTS: {requests} refreshes, for which there were {reasons:?} reasons"
+            ));
+        }
+        let (states, live) = (self.states(), counters.live_sessions);
         let excused = self.excused;
         let of = |state: &str| states.get(state).copied().unwrap_or_default();
         // Whoever has signed out may still be waiting for the revocation.

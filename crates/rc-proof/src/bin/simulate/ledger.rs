@@ -49,6 +49,11 @@ impl Known {
     /// What is known after a sign-in or sign-out ended at `since`.
     fn settled(mut self, mut expected: Expected, since: Duration, clocks_are_right: bool) -> Self {
         let was_sign_in = self.busy.is_some_and(|busy| busy.is_sign_in);
+        let is_unknown = expected == Expected::Unknown;
+        if was_sign_in && is_unknown && self.expected == Expected::In {
+            // It has replaced the sign-in before, or that one still stands.
+            expected = Expected::In;
+        }
         self.is_leaving_late |= !was_sign_in && expected == Expected::Unknown;
         if self.is_leaving_late && !clocks_are_right {
             expected = Expected::Unknown;
@@ -56,7 +61,7 @@ impl Known {
         if expected == Expected::Out && since < self.may_land_until {
             expected = Expected::Unknown;
         }
-        let may_land_until = if was_sign_in && expected == Expected::Unknown {
+        let may_land_until = if was_sign_in && is_unknown {
             since + LATEST_WRITE
         } else {
             self.may_land_until

@@ -5,6 +5,7 @@ mod call;
 mod chance;
 mod checks;
 mod dice;
+mod episode;
 mod ledger;
 mod network;
 mod plan;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::{SECOND, dice::Dice};
+use crate::{SECOND, dice::Dice, episode};
 
 /// How many steps a run has, if all are kept: most of them few, one in eight many.
 fn count(dice: &mut Dice) -> u64 {
@@ -181,8 +181,33 @@ impl Step {
 /// The steps of a seed, or those named.
 pub(crate) fn steps(seed: u64, only: Option<&BTreeSet<u64>>) -> Vec<(u64, Step)> {
     let mix = Mix::of(seed);
-    (0..count(&mut Dice::new(seed, 0, 0)))
-        .filter(|number| only.is_none_or(|only| only.contains(number)))
-        .map(|number| (number, Step::draw(seed, number, &mix)))
+    let count = count(&mut Dice::new(seed, 0, 0));
+    let mut steps: Vec<Step> = (0..count)
+        .map(|number| Step::draw(seed, number, &mix))
+        .collect();
+    if let Some((at, episode)) = episode::of(seed, count) {
+        let at = usize::try_from(at).unwrap_or_default();
+        steps.splice(at..at, episode);
+    }
+    (0..)
+        .zip(steps)
+        .filter(|(number, _)| only.is_none_or(|only| only.contains(number)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_the_same_where_others_are_left_out() {
+        for seed in 0..50 {
+            let all = steps(seed, None);
+            let (number, wanted) = all[all.len() / 2];
+            let one = steps(seed, Some(&BTreeSet::from([number])));
+            assert_eq!(one.len(), 1);
+            assert_eq!(one[0].0, number);
+            assert_eq!(format!("{:?}", one[0].1), format!("{wanted:?}"));
+        }
+    }
 }

@@ -105,8 +105,7 @@ impl Setting {
             slowest_read,
             tells_changes: dice.roll(2) == 0,
             is_strict,
-            // Where no answer is repeated, the pair of a lost one cannot be had, and is revoked by the spent one only.
-            spent_revokes: is_strict || dice.roll(2) == 0,
+            spent_revokes: dice.roll(2) == 0,
             has_budget: dice.roll(4) == 0,
             ends_idle: dice.roll(4) == 0,
             has_short_lives: dice.roll(8) == 0,

@@ -57,6 +57,8 @@ pub(crate) struct Story {
     pub(crate) trace: Arc<Trace>,
     /// Sessions that may be alive although nobody can know of them.
     pub(crate) excused: u64,
+    /// How many refreshes there was a reason for at most; `None`: nobody can say.
+    pub(crate) reasons: Option<u64>,
     /// Calls that were begun.
     calls: u64,
     /// Processes that were started.
@@ -102,6 +104,7 @@ impl Story {
         let chance = Arc::new(Chance::new(script.seed, script.faults.clone()));
         let setting = &chance.setting;
         let town = Arc::new(Town::new(script.seed, setting)?);
+        let is_countable = setting.is_perfect() && !setting.has_short_lives;
         Ok(Self {
             store: Arc::new(MemoryStore::new()),
             there: town.world.process(),
@@ -110,6 +113,7 @@ impl Story {
             town,
             chance,
             excused: 0,
+            reasons: is_countable.then_some(0),
             calls: 0,
             started: 0,
         })
@@ -198,6 +202,8 @@ impl Story {
     fn step(&mut self, lives: &mut [Life], step: &Step) -> Result<(), String> {
         let which = step.process % lives.len();
         let user = step.user % self.ledger.users();
+        let reasons = self.reasons_of(step.action);
+        self.reasons = self.reasons.zip(reasons).map(|(all, more)| all + more);
         match step.action {
             Action::Call => self.call(&lives[which], user, Want::Call),
             Action::Calls => (0..5).for_each(|_| self.call(&lives[which], user, Want::Call)),
@@ -243,6 +249,20 @@ impl Story {
             }
         }
         Ok(())
+    }
+
+    /// How many refreshes a step is a reason for, at most; `None`: nobody can say.
+    fn reasons_of(&self, action: Action) -> Option<u64> {
+        match action {
+            Action::Call | Action::Calls | Action::Token | Action::Pass(_) => Some(0),
+            // A refresh that was under way may be asked for once more.
+            Action::Refresh | Action::SignIn | Action::SignOut => Some(1),
+            Action::SignOutAndIn => Some(2),
+            Action::ExpireAccessTokens | Action::Kill | Action::Suspend(_) => {
+                Some(self.ledger.users() as u64)
+            }
+            Action::SetClock(_) | Action::LoseStore(..) | Action::LosePlatform(_) => None,
+        }
     }
 
     fn call(&mut self, life: &Life, user: usize, want: Want) {
@@ -318,6 +338,11 @@ impl Story {
         self.trace.note(this, Who::World, "is killed", String::new);
         life.process.kill();
         self.excused += self.ledger.forget(life.number);
+        let setting = &self.chance.setting;
+        if setting.is_strict && !setting.spent_revokes {
+            // What a refresh of it has brought cannot be had again, nor revoked by the token before it.
+            self.excused += setting.users as u64;
+        }
     }
 
     fn suspend(&self, life: &mut Life, time: Duration) {
