@@ -325,6 +325,22 @@ mod tests {
     }
 
     #[test]
+    fn the_media_server_stands_beside_the_platform() {
+        for (server, media) in [
+            (OAuthApp::DEFAULT_SERVER, "https://media.ringcentral.com"),
+            (
+                "https://platform.devtest.example",
+                "https://media.devtest.example",
+            ),
+            // A stand-in serves both.
+            ("http://127.0.0.1:1", "http://127.0.0.1:1"),
+        ] {
+            let app = app("https://a.example/cb", server).unwrap();
+            assert_eq!(app.media_server(), media);
+        }
+    }
+
+    #[test]
     fn redirect_uri_is_absolute_without_fragment() {
         for uri in [
             "/cb",

@@ -347,6 +347,12 @@ fn attempts_of_different_entropy_have_nothing_in_common() {
 }
 
 #[test]
+fn an_exchange_has_the_digest_of_its_attempt() {
+    let exchange = finish(&format!("code=abc&state={STATE}")).expect("good");
+    assert_eq!(exchange.state_digest(), pending().state_digest());
+}
+
+#[test]
 fn nothing_prints_state_verifier_or_code() {
     let exchange = finish(&format!("code=c0de-in-clear&state={STATE}")).expect("good");
     let printed = format!("{:?} {:?} {exchange:#?}", pending(), Entropy::new([1; 64]));

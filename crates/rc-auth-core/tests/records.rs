@@ -199,6 +199,18 @@ fn records_print_no_tokens() {
 }
 
 #[test]
+fn of_a_person_only_that_there_is_one_is_printed() {
+    let mut about = About::made_at(NOW);
+    about.person = Some(Person {
+        name: Some("Alice Example".to_owned()),
+        ..Person::default()
+    });
+    let printed = format!("{about:?}");
+    assert!(printed.contains("Some(Person(…))"), "{printed}");
+    assert!(!printed.contains("Alice"), "{printed}");
+}
+
+#[test]
 fn the_refresh_token_is_what_a_chain_is_revoked_by() {
     let record = GrantRecord::signed_in(ChainId::new([1; 16]), pair(), NOW);
     assert_eq!(

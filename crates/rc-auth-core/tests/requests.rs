@@ -200,3 +200,12 @@ fn no_request_carries_a_secret_in_its_url_or_two_kinds_of_client_authentication(
         }
     }
 }
+
+#[test]
+fn a_chain_without_a_machine_is_refreshed_by_the_same_request() {
+    for app in [confidential(), public()] {
+        let token = Secret::new("example+refresh/token=");
+        let alone = rc_auth_core::refresh_request(&app, &token);
+        assert_eq!(wire(&alone), wire(&refresh_request(app)));
+    }
+}

@@ -222,15 +222,13 @@ impl GrantMachine {
         now: Now,
     ) -> State {
         match found {
-            Found::Refreshing { held, intent }
+            Found::Refreshing { held, .. }
                 if held.version == observed.base.version
                     && now.mono < observed.gone_at
                     && silent_for != Duration::MAX =>
             {
                 let delay = (observed.delay * 2).min(self.policy.poll_max);
                 State::Observing(Observed {
-                    base: held,
-                    intent,
                     until: (now.mono + delay).min(observed.gone_at),
                     delay,
                     ..observed

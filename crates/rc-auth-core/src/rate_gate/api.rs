@@ -68,7 +68,7 @@ impl ApiGroups {
     /// How many owners can have something closed at once.
     pub(super) const MAX_OWNERS: usize = 10_000;
     /// How many groups of one owner are kept apart. The platform has five.
-    const MAX_GROUPS: usize = 8;
+    pub(super) const MAX_GROUPS: usize = 8;
     const SWEEP_FROM: usize = 64;
     /// A table that is full is swept at most so often.
     const SWEEP_EVERY: Duration = Duration::from_secs(1);

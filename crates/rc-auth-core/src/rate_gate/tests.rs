@@ -200,6 +200,46 @@ fn too_many_groups_of_one_owner_are_closed_as_one() {
     assert_eq!(api.check(&GRACE, "/", 60 * S), Ok(()));
 }
 
+#[test]
+fn as_many_groups_as_are_kept_apart_close_nothing_else() {
+    let mut api = Api::new();
+    let mut close = |number: usize| {
+        let group = format!("group-{number}");
+        let pairs = [
+            ("x-rate-limit-group", group.as_str()),
+            ("retry-after", "60"),
+        ];
+        api.answers(&ADA, &format!("/{}", "a".repeat(number)), 429, &pairs, S);
+        api.check(&ADA, "/never-seen", 2 * S).is_err()
+    };
+    for number in 1..=ApiGroups::MAX_GROUPS {
+        assert!(!close(number), "{number}");
+    }
+    assert!(close(ApiGroups::MAX_GROUPS + 1));
+}
+
+#[test]
+fn a_full_table_is_searched_for_room_once_a_second_at_most() {
+    let mut api = Api::new();
+    let two = [("x-rate-limit-group", "light"), ("retry-after", "2")];
+    let most = u32::try_from(ApiGroups::MAX_OWNERS).unwrap();
+    for number in 0..most {
+        api.answers(&owner(number), "/a", 429, &two, Duration::ZERO);
+    }
+    // The second one comes when all penalties are over, and too soon after the first.
+    for (millis, expected) in [(1_500, most), (2_100, most), (2_500, 1)] {
+        let now = Duration::from_millis(millis);
+        api.answers(&owner(most), "/a", 429, &two, now);
+        assert_eq!(api.0.groups.sizes().1, expected as usize, "{now:?}");
+    }
+}
+
+#[test]
+fn owners_whose_digests_begin_alike_share_a_mark() {
+    assert_eq!(owner(0x0900_0001).mark(), owner(0x0900_0002).mark());
+    assert_ne!(owner(0x0900_0001).mark(), owner(0x0800_0001).mark());
+}
+
 fn limited(gate: &mut AuthGate, lane: AuthLane, seconds: &str, now: Duration) -> Option<Duration> {
     let answer = headers(&[("retry-after", seconds)]);
     gate.observe(lane, StatusCode::TOO_MANY_REQUESTS, &answer, now)

@@ -126,3 +126,13 @@ fn a_record_that_cannot_be_read_is_kept_and_tried_again() {
         assert_eq!(world.store.log.len(), written);
     }
 }
+
+#[test]
+fn without_a_refresh_token_the_end_is_seen_by_a_machine_that_stays_awake() {
+    let mut world = without_refresh_token();
+    let mut a = world.process();
+    a.want(&mut world, Want::Usable);
+    assert!(!a.fall_asleep(&world));
+    world.advance(HOUR);
+    assert_eq!(a.end(&world), Some(EndReason::NotRefreshable));
+}

@@ -6,10 +6,13 @@ mod invariants;
 mod lease;
 mod outcomes;
 mod random;
+#[cfg(feature = "fingerprint")]
+mod search;
 mod server;
 mod sign_out;
 mod store;
 mod strict;
 mod troubles;
+mod watching;
 mod windows;
 mod world;

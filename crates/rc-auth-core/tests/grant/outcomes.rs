@@ -326,3 +326,65 @@ fn a_store_that_was_down_for_long_is_read_again_within_seconds() {
     }
     assert!(a.access_token(&world).is_some());
 }
+
+#[test]
+fn an_intent_that_got_too_old_is_written_anew_over_itself() {
+    let (mut world, mut a) = expired();
+    a.input(&world, Input::Want(Want::Usable));
+    let save = a.run_to(&mut world, is_save);
+    world.advance(world.policy.owner_silence / 2);
+    let saved = a.perform(&mut world, save).expect("a version");
+    a.deliver(&world, saved);
+    a.run(&mut world);
+    assert!(a.machine.owns_an_intent());
+    a.sleep(&mut world);
+    assert_eq!(a.generation(&world), Some(SECOND));
+    let is_strange = |report: &Report| matches!(report, Report::Conflict | Report::TakenOver);
+    assert!(!a.reports.iter().any(is_strange), "{:?}", a.reports);
+}
+
+#[test]
+fn the_intent_is_owned_from_its_write_until_the_pair_is_saved() {
+    let (mut world, mut a) = expired();
+    assert!(!a.machine.owns_an_intent());
+    world.server.fates.push_back(Fate::Answer(503, ""));
+    a.want(&mut world, Want::Usable);
+    assert!(a.waits(&world).is_some());
+    assert!(a.machine.owns_an_intent(), "it stands during the pause");
+    a.sleep(&mut world);
+    assert_eq!(a.generation(&world), Some(SECOND));
+    assert!(!a.machine.owns_an_intent());
+}
+
+/// A process whose new pair is written, and which has not heard of it.
+fn committing() -> (World, Process, Input) {
+    let (mut world, mut a) = expired();
+    a.input(&world, Input::Want(Want::Usable));
+    let send = a.run_to(&mut world, is_send);
+    let answer = a.perform(&mut world, send).expect("an answer");
+    a.deliver(&world, answer);
+    let save = a.run_to(&mut world, is_save);
+    let saved = a.perform(&mut world, save).expect("a version");
+    (world, a, saved)
+}
+
+#[test]
+fn word_of_its_own_pair_that_comes_before_the_answer_costs_no_read() {
+    let (mut world, mut a, saved) = committing();
+    let loads = world.store.loads;
+    a.input(&world, Input::ChangedTo(Some(world.store.version())));
+    a.deliver(&world, saved);
+    a.run(&mut world);
+    assert_eq!(a.generation(&world), Some(SECOND));
+    assert_eq!(world.store.loads, loads);
+}
+
+#[test]
+fn a_sign_in_that_is_heard_of_while_a_pair_is_saved_is_read() {
+    let (mut world, mut a, saved) = committing();
+    world.sign_in_again(2);
+    a.input(&world, Input::ChangedTo(Some(world.store.version())));
+    a.deliver(&world, saved);
+    a.run(&mut world);
+    assert_eq!(a.access_token(&world).as_deref(), Some("access-102"));
+}

@@ -1,12 +1,13 @@
 //! Servers that do not repeat answers, and may take the re-use of a refresh token for theft.
 
 use rc_auth_core::{
-    AuthBudget, EndReason, Generation, Input, RecordState, RefreshPolicy, RefreshReplay, Want,
+    AuthBudget, EndReason, Generation, Input, RecordState, RefreshPolicy, RefreshReplay,
+    SaveFailure, Want,
 };
 
 use crate::{
     server::{DEAD, Fate, MINUTE},
-    world::{Process, World, expired_under, is_send},
+    world::{Process, World, expired_under, is_save, is_send},
 };
 
 fn strict() -> (World, Process) {
@@ -128,4 +129,59 @@ fn a_take_over_counts_as_an_answer_that_was_lost() {
     }
     assert_eq!(b.end(&world), Some(EndReason::Indeterminate));
     assert_eq!(world.server.presented.len(), 2);
+}
+
+#[test]
+fn a_take_over_counts_what_was_lost_before_it() {
+    let (mut world, mut a) = strict();
+    world.server.fates.push_back(Fate::RequestLost);
+    a.want(&mut world, Want::Usable);
+    let at = a.machine.next_timeout().expect("a pause");
+    world.advance(at.saturating_sub(world.now.mono));
+    a.input(&world, Input::Timeout);
+    // The second request may have left before its owner died.
+    drop(a.run_to(&mut world, is_send));
+    let mut b = world.process();
+    b.want(&mut world, Want::Usable);
+    while b.machine.next_timeout().is_some() {
+        b.sleep(&mut world);
+    }
+    assert_eq!(b.end(&world), Some(EndReason::Indeterminate));
+    assert_eq!(world.server.presented.len(), 1);
+}
+
+#[test]
+fn an_answer_that_was_written_down_is_not_counted_by_whoever_takes_over() {
+    let (mut world, mut a) = strict();
+    world
+        .server
+        .fates
+        .extend([Fate::Answer(429, "{}"), Fate::Answer(400, DEAD)]);
+    a.want(&mut world, Want::Usable);
+    let mut b = world.process();
+    b.want(&mut world, Want::Usable);
+    while b.machine.next_timeout().is_some() {
+        b.sleep(&mut world);
+    }
+    assert_eq!(b.end(&world), Some(EndReason::TokenDead));
+}
+
+/// The write of an intent, thought to be lost, arrives while the next one is on its way.
+#[test]
+fn an_own_intent_that_nothing_was_sent_for_counts_as_no_presentation() {
+    let (mut world, mut a) = strict();
+    a.input(&world, Input::Want(Want::Usable));
+    let late = a.run_to(&mut world, is_save);
+    a.deliver(&world, Input::Saved(Err(SaveFailure::OutcomeUnknown)));
+    a.run(&mut world);
+    let at = a.machine.next_timeout().expect("a pause");
+    world.advance(at.saturating_sub(world.now.mono));
+    a.input(&world, Input::Timeout);
+    let second = a.run_to(&mut world, is_save);
+    let _written = a.perform(&mut world, late);
+    let conflict = a.perform(&mut world, second).expect("an answer");
+    a.deliver(&world, conflict);
+    world.server.fates.push_back(Fate::Answer(400, DEAD));
+    a.run(&mut world);
+    assert_eq!(a.end(&world), Some(EndReason::TokenDead));
 }

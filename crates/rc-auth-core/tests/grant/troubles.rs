@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use rc_auth_core::{AuthBudget, Gate, Generation, Input, Output, RefreshPolicy, Trouble, Want};
+use rc_auth_core::{
+    AuthBudget, Gate, Generation, Input, Output, RefreshPolicy, Report, Trouble, Want,
+};
 
 use crate::{
     server::{Fate, MINUTE},
+    store::SaveFault,
     world::{Process, World, expired, expired_under, is_send},
 };
 
@@ -322,4 +325,26 @@ fn troubles_tell_what_the_platform_said() {
     };
     assert_eq!(refusal.error(), Some("invalid_client"));
     assert_eq!(verdict, rc_auth_core::Verdict::FixApp);
+}
+
+/// The answer to the write of the pause is lost; what tells of the write has the record read.
+#[test]
+fn a_pause_goes_on_when_its_own_record_is_read() {
+    let (mut world, mut a) = expired();
+    world.server.fates.push_back(Fate::After(429, "60", "{}"));
+    a.input(&world, Input::Want(Want::Usable));
+    let send = a.run_to(&mut world, is_send);
+    world.store.save_faults.push_back(SaveFault::WrittenUnknown);
+    let answer = a.perform(&mut world, send).expect("an answer");
+    a.deliver(&world, answer);
+    a.run(&mut world);
+    let pause = a.waits(&world);
+    assert!(matches!(pause, Some((_, Trouble::Refused { .. }))));
+    a.input(&world, Input::Changed);
+    a.run(&mut world);
+    assert_eq!(a.waits(&world), pause);
+    a.sleep(&mut world);
+    assert_eq!(a.generation(&world), Some(Generation::new(2)));
+    let is_strange = |report: &Report| matches!(report, Report::Conflict | Report::TakenOver);
+    assert!(!a.reports.iter().any(is_strange), "{:?}", a.reports);
 }

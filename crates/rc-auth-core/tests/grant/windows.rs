@@ -138,6 +138,15 @@ fn policies_that_contradict_themselves_are_refused() {
         checked(|policy| policy.intent_deadline = 3 * MINUTE),
         Err(InvalidPolicy::DeadlineTooLong)
     );
+    let renewal = Err(InvalidPolicy::Renewal);
+    assert_eq!(
+        checked(|policy| policy.renew_every = Duration::ZERO),
+        renewal
+    );
+    assert_eq!(
+        checked(|policy| policy.renew_every = policy.owner_silence / 2),
+        renewal
+    );
     let delay = Err(InvalidPolicy::Delay);
     assert_eq!(checked(|policy| policy.retry_first = Duration::ZERO), delay);
     assert_eq!(
