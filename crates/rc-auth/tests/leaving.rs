@@ -135,6 +135,30 @@ fn signing_out_during_a_refresh_whose_answer_is_lost_revokes_the_pair_nobody_has
     }
 }
 
+/// The answer that nobody has seen has made the chain live for a week more than its record says.
+#[test]
+fn a_chain_whose_refresh_was_unfinished_is_revoked_after_its_recorded_end() {
+    let town = Town::new(21);
+    let a = town.process();
+    town.sign_in(&a.client, "user");
+    town.pass(7 * DAY - 10 * MINUTE);
+    town.oauth_takes.store(300, Ordering::Relaxed);
+    let _ = a.call("user");
+    town.pass(SECOND / 10);
+    a.process.kill();
+    let b = town.process().sweeps();
+    for target in [Target::Token, Target::Revoke] {
+        town.platform()
+            .queue_fault(target, answers(503, ""), u32::MAX);
+    }
+    let out = sign_out(&town, &b, "user").unwrap();
+    assert_eq!(out, SignedOut::RevocationPending);
+    town.pass(HOUR);
+    assert_eq!(town.counters().live_sessions, 1);
+    town.platform().clear_faults();
+    town.until(2 * HOUR, || town.counters().live_sessions == 0);
+}
+
 #[test]
 fn a_chain_that_was_replaced_is_revoked_although_the_process_dies() {
     let town = Town::new(4);

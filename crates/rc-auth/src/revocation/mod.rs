@@ -69,8 +69,13 @@ async fn try_once(client: &Arc<ClientState>, key: &RecordKey, mut stone: Tombsto
     };
     let now = client.now().wall;
     let mut ends_at = chain_ends_at.unwrap_or_else(|| now.saturating_add(ASSUMED_LIFE));
+    // A refresh whose answer nobody has may have made the chain live longer than is known.
+    let latest_end = match unfinished {
+        Some(_) => ends_at.saturating_add(ASSUMED_LIFE),
+        None => ends_at,
+    };
     // Tried once whatever the clocks say.
-    let is_over = failures > 0 && client.platform.is_surely_over(ends_at).await;
+    let is_over = failures > 0 && client.platform.is_surely_over(latest_end).await;
     let Some(mut token) = token.filter(|_| !is_over) else {
         tombstone::clear(client, key, stone).await;
         return Tried::Done;
