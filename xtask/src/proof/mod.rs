@@ -40,13 +40,16 @@ pub(crate) fn prove(arguments: &[String]) -> Outcome {
     whole::prove(arguments)
 }
 
-/// All proofs at a reduced size, and the bug that has to be found.
+/// All proofs at a reduced size, and the bug that has to be found. What measures is left out: others may be at work.
 pub(crate) fn check() -> Outcome {
     run("simulate", &words(&["--seeds", "20000"]))?;
     run("explore", &[])?;
     run("explore", &words(&["--rotations", "1", "--strict", "1"]))?;
     run("explore", &words(&["--spoiled"]))?;
     run("lives", &words(&["--reduced"]))?;
+    interleave::run()?;
+    crash::run(&words(&["kill", "--rounds", "1"]))?;
+    crash::run(&words(&["stop", "--rounds", "1"]))?;
     zoo::run(&words(&["--bug", "canary"]))
 }
 

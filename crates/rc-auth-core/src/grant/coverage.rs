@@ -74,14 +74,19 @@ pub struct Met {
     pub times: u64,
 }
 
-/// All pairs that can meet: answers come only to what was asked, everything else at any moment. An answer that comes
-/// while a renewal is being saved is left out: the driver hands it over after the save, and exploration tries it.
+/// All pairs that can meet: answers come only to what was asked, everything else at any moment. Left out is what no
+/// driver makes meet:
+///
+/// - an answer that comes while a renewal is being saved: it is handed over after the save, and exploration tries it;
+/// - the end of a timer in a state that only an answer leads to and an answer leads out of: whoever gives the answers
+///   waits for no timer between the two.
 #[must_use]
 pub fn met() -> Vec<Met> {
     let mut all = Vec::new();
     for (row, state) in STATES.into_iter().enumerate() {
         for (column, input) in INPUTS.into_iter().enumerate() {
-            if state != "Arrived" && (column < ANYTIME || is_awaited(state, input)) {
+            let comes = column < ANYTIME && !(input == "Timeout" && is_between_answers(state));
+            if state != "Arrived" && (comes || is_awaited(state, input)) {
                 let times = MET[row][column].load(Ordering::Relaxed);
                 all.push(Met {
                     state,
@@ -92,6 +97,10 @@ pub fn met() -> Vec<Met> {
         }
     }
     all
+}
+
+fn is_between_answers(state: &str) -> bool {
+    matches!(state, "Claiming" | "Noting" | "Committing")
 }
 
 /// Whether a state waits for this answer.

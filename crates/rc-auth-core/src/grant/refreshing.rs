@@ -174,8 +174,8 @@ impl GrantMachine {
             timeout: self.policy.request_timeout,
         });
         // Heard while the intent was being written, which may take seconds.
-        self.is_overtaken |=
-            !matches!(self.heard, Heard::Nothing) && self.heard != Heard::Version(Some(version));
+        let heard = self.heard;
+        self.is_overtaken |= heard != Heard::Nothing && heard != Heard::Version(Some(version));
         for own in &mut self.own_attempts {
             own.was_sent |= own.id == claim.attempt;
         }

@@ -15,6 +15,9 @@ use crate::{
 /// Who signed in.
 pub(crate) const ME: &str = "/restapi/v1.0/account/~/extension/~";
 
+/// After how long a process that says nothing counts as gone, by default, and how long it takes to see that.
+const SILENCE: Duration = Duration::from_secs(11);
+
 /// What somebody wants of a grant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Want {
@@ -86,6 +89,10 @@ impl Call {
         if took > 31 * SECOND {
             self.complain(&format!("DEADLINE: took {took:?}"));
         }
+        let most = self.longest(began);
+        if served.is_ok() && most.is_some_and(|most| took > most) {
+            self.complain(&format!("LATE: took {took:?}, not {most:?}"));
+        }
         let after = self.ledger.known(self.user);
         if before.epoch == after.epoch && before.busy.is_none() {
             self.check(before, (began, was_bad), &served);
@@ -107,6 +114,20 @@ impl Call {
                 refreshed.map(|_| None).map_err(CallError::Grant)
             }
         }
+    }
+
+    /// How long a call that began then may wait, as far as that can be said: a second, and for each process that has
+    /// died the time after which it counts as gone.
+    fn longest(&self, began: Duration) -> Option<Duration> {
+        let setting = &self.chance.setting;
+        let is_calm = setting.is_perfect()
+            && setting.slow == 0
+            && !setting.is_strict
+            && !setting.has_budget
+            && !self.ledger.has_wrong_clocks()
+            && self.chance.is_over_outages(began);
+        let gone = self.ledger.gone_since(began.saturating_sub(SILENCE));
+        is_calm.then(|| SECOND + gone * SILENCE)
     }
 
     fn complain(&self, text: &str) {

@@ -107,15 +107,14 @@ fn signs_out_while_cut_off(episode: &mut Episode, dice: &mut Dice) {
     }
 }
 
-/// A process loses the store in the middle of a sign-in, so that it is given up; then the user signs out there.
+/// A process loses the store in the middle of a sign-in, so that it is given up; then the user signs out there, so late
+/// that the store may be back before they are told that it cannot be reached.
 fn sign_in_is_cut_off(episode: &mut Episode, dice: &mut Dice) {
-    let outage = 15 * SECOND + dice.up_to(60 * SECOND);
+    let given_up = 11 * SECOND + dice.up_to(10 * SECOND);
+    let outage = given_up + dice.up_to(30 * SECOND);
     episode.here(Action::SignIn, dice.up_to(SECOND / 3));
-    episode.here(
-        Action::LoseStore(outage, Reach::One),
-        dice.up_to(20 * SECOND),
-    );
-    if dice.roll(2) == 0 {
+    episode.here(Action::LoseStore(outage, Reach::One), given_up);
+    if dice.roll(4) > 0 {
         episode.here(Action::SignOut, dice.up_to(40 * SECOND));
     }
 }

@@ -13,6 +13,9 @@ use rc_auth::{GrantKey, SimulatedWorld};
 
 use crate::{SECOND, chance::lock, store::LATEST_WRITE};
 
+/// How long a process looks after a sign-in that failed, and a sign-out.
+const LOOKED_AFTER: Duration = Duration::from_secs(75);
+
 /// Whether a grant is signed in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Expected {
@@ -41,6 +44,8 @@ pub(crate) struct Known {
     /// Until when the record of a sign-in that failed, or whose process died, may still come to be written: a
     /// sign-out that finds nothing before has ended nothing that comes after.
     may_land_until: Duration,
+    /// Until when its process may look after a sign-in that failed: what it ends, a sign-out finds ended.
+    pub(crate) looked_after_until: Duration,
     /// A sign-out failed that may still be carried out: a new sign-in is told from the old one by the clock then.
     is_leaving_late: bool,
 }
@@ -61,10 +66,10 @@ impl Known {
         if expected == Expected::Out && since < self.may_land_until {
             expected = Expected::Unknown;
         }
-        let may_land_until = if was_sign_in && is_unknown {
-            since + LATEST_WRITE
+        let (may_land_until, looked_after_until) = if was_sign_in && is_unknown {
+            (since + LATEST_WRITE, since + LOOKED_AFTER)
         } else {
-            self.may_land_until
+            (self.may_land_until, self.looked_after_until)
         };
         Self {
             expected,
@@ -72,6 +77,7 @@ impl Known {
             since,
             busy: None,
             may_land_until,
+            looked_after_until,
             ..self
         }
     }
@@ -101,6 +107,8 @@ pub(crate) struct Ledger {
     has_wrong_clocks: AtomicBool,
     /// Until when each process was suspended at last.
     suspended: Mutex<BTreeMap<u64, Duration>>,
+    /// When processes were killed or suspended.
+    gone: Mutex<Vec<Duration>>,
     /// Sign-ins that failed after the code was exchanged, perhaps, by process.
     failed_sign_ins: Mutex<BTreeMap<u64, u64>>,
 }
@@ -114,6 +122,7 @@ impl Ledger {
             since: Duration::ZERO,
             busy: None,
             may_land_until: Duration::ZERO,
+            looked_after_until: Duration::ZERO,
             is_leaving_late: false,
         };
         Self {
@@ -123,6 +132,7 @@ impl Ledger {
             open: Mutex::default(),
             has_wrong_clocks: AtomicBool::new(false),
             suspended: Mutex::default(),
+            gone: Mutex::default(),
             failed_sign_ins: Mutex::default(),
         }
     }
@@ -199,7 +209,15 @@ impl Ledger {
 
     /// A process stands still until then; `Duration::MAX`: nobody knows for how long.
     pub(crate) fn suspend(&self, process: u64, until: Duration) {
+        lock(&self.gone).push(self.now());
         lock(&self.suspended).insert(process, until);
+    }
+
+    /// How many processes were killed or suspended, or went on, since then.
+    pub(crate) fn gone_since(&self, at: Duration) -> u32 {
+        let gone = lock(&self.gone);
+        let count = gone.iter().filter(|gone| **gone >= at).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 
     /// When a process went on after it was suspended at last.
@@ -228,6 +246,7 @@ impl Ledger {
 
     /// Forgets what a killed process was at; how many sessions may be alive that nobody can know of.
     pub(crate) fn forget(&self, process: u64) -> u64 {
+        lock(&self.gone).push(self.now());
         lock(&self.open).retain(|_, call| call.process != process);
         // A process that could neither save a pair nor revoke it goes on trying, until it dies.
         let failed = lock(&self.failed_sign_ins).remove(&process);

@@ -108,7 +108,7 @@ impl Setting {
             spent_revokes: dice.roll(2) == 0,
             has_budget: dice.roll(4) == 0,
             ends_idle: dice.roll(4) == 0,
-            has_short_lives: dice.roll(8) == 0,
+            has_short_lives: dice.roll(4) == 0,
             processes: 2 + dice.roll(3),
             users: dice.pick([1, 1, 1, 2, 3]),
         }

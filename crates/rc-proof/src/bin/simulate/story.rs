@@ -317,15 +317,17 @@ impl Story {
             return;
         }
         let grant = life.client.grant(&grant_key(user));
-        let before = self.ledger.known(user).expected;
+        let before = self.ledger.known(user);
+        let stands = before.expected == Expected::In
+            && before.looked_after_until < self.ledger.now()
+            && !self.chance.setting.is_strict;
         let (who, process) = (Who::User(user), Who::Process(life.number));
-        let (ledger, trace, chance) =
-            (self.ledger.clone(), self.trace.clone(), self.chance.clone());
+        let (ledger, trace) = (self.ledger.clone(), self.trace.clone());
         trace.note(who, process, "signs out", String::new);
         life.process.spawn(Box::pin(async move {
             let result = grant.sign_out().await;
             let was_over = matches!(result, Ok(SignedOut::AlreadyOver));
-            if before == Expected::In && was_over && !chance.setting.is_strict {
+            if stands && was_over {
                 ledger.complain(&format!("ALREADY OVER: sign-out of user {user}"));
             }
             trace.note(process, who, "signed out", || format!("{}", result.is_ok()));
