@@ -48,8 +48,7 @@ pub(crate) fn check() -> Outcome {
     run("explore", &words(&["--spoiled"]))?;
     run("lives", &words(&["--reduced"]))?;
     interleave::run()?;
-    crash::run(&words(&["kill", "--rounds", "1"]))?;
-    crash::run(&words(&["stop", "--rounds", "1"]))?;
+    crash::check()?;
     zoo::run(&words(&["--bug", "canary"]))
 }
 
