@@ -58,12 +58,13 @@ impl Episode {
     }
 }
 
-/// An episode, as it is drawn: so many of them one seed in [`ONE_IN`] has.
+/// Draws the steps of an episode.
 type Draw = fn(&mut Episode, &mut Dice);
 
+/// One seed in so many has an episode.
 const ONE_IN: u64 = 3;
 
-const ALL: [Draw; 8] = [
+const ALL: [Draw; 9] = [
     signs_out_while_cut_off,
     sign_in_is_cut_off,
     signs_in_before_the_platform_has_heard,
@@ -72,6 +73,7 @@ const ALL: [Draw; 8] = [
     signs_out_during_a_refresh,
     dies_in_a_refresh,
     dies_in_a_sign_in,
+    signs_in_where_the_clock_is_wrong,
 ];
 
 /// Where an episode begins, and its steps.
@@ -180,4 +182,15 @@ fn dies_in_a_sign_in(episode: &mut Episode, dice: &mut Dice) {
     episode.here(Action::Kill, dice.up_to(2 * SECOND));
     episode.elsewhere(Action::Call, dice.up_to(100 * SECOND));
     episode.elsewhere(Action::Call, dice.up_to(100 * SECOND));
+}
+
+/// The user signs in again in a process whose clock is wrong, so that the new token seems to have ended, and calls where
+/// the one before is still held.
+fn signs_in_where_the_clock_is_wrong(episode: &mut Episode, dice: &mut Dice) {
+    let off = dice.pick([-7200, -7200, -3000, 7200]);
+    episode.here(Action::Call, dice.up_to(SECOND));
+    episode.elsewhere(Action::SetClock(off), dice.up_to(SECOND));
+    episode.elsewhere(Action::SignIn, dice.up_to(SECOND));
+    episode.here(Action::Call, dice.up_to(2 * SECOND));
+    episode.here(Action::Call, dice.up_to(2 * SECOND));
 }
