@@ -141,8 +141,8 @@ fn stands_still_in_a_sign_in(episode: &mut Episode, dice: &mut Dice) {
     let still = 125 * SECOND + dice.up_to(25 * SECOND);
     episode.here(Action::SignIn, dice.up_to(SECOND / 3));
     episode.here(Action::Suspend(still), dice.up_to(SECOND));
-    episode.elsewhere(Action::Pass(90 * SECOND), Duration::ZERO);
-    episode.elsewhere(Action::Pass(34 * SECOND), Duration::ZERO);
+    episode.elsewhere(Action::Call, 62 * SECOND);
+    episode.elsewhere(Action::Call, 62 * SECOND);
     if dice.roll(2) == 0 {
         let outage = dice.up_to(60 * SECOND);
         episode.here(Action::LoseStore(outage, Reach::One), still - 125 * SECOND);

@@ -21,7 +21,7 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// With short lives: two of them, and a grant that nobody uses is refreshed. All processes may stand still in one.
+/// With short lives: two of them, and a grant that nobody uses is refreshed.
 const LONG_PASS: Duration = Duration::from_secs(8 * 60);
 
 /// What to run of a seed.
@@ -228,6 +228,8 @@ impl Story {
                 let dead = std::mem::replace(&mut lives[which], fresh);
                 self.kill(&dead);
             }
+            // Who stands still with an answer unread counts the life of its tokens from when it goes on.
+            Action::Suspend(_) if self.chance.setting.has_short_lives => {}
             Action::Suspend(time) => self.suspend(&mut lives[which], time),
             // Where all clocks are behind, nobody would keep a grant alive in time.
             Action::SetClock(_) if self.chance.setting.has_short_lives => {
