@@ -29,7 +29,7 @@ const STEPS: [Step; 13] = [
     }),
     step("doc", 2, doc),
     step("api", 3, || api::run(&[])),
-    step("proof", 8, proof::check),
+    step("proof", 14, proof::check),
     step("new-store", 2, new_store::check),
     step("e2e", 5, || e2e::run(&[])),
     step("interop", 4, interop::check),
