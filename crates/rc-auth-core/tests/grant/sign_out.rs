@@ -255,12 +255,18 @@ fn a_sign_in_after_the_store_was_down_is_seen_without_a_caller() {
     );
 }
 
-/// A process whose request is out although its token lives.
-fn in_the_air() -> (World, Process, Input) {
+/// A process that is asked for a newer token although its own lives.
+fn forced() -> (World, Process) {
     let mut world = World::new(RefreshPolicy::default());
     let mut a = world.process();
     a.want(&mut world, Want::Usable);
     a.input(&world, Input::Want(Want::NewerThan(pair_of_world(1))));
+    (world, a)
+}
+
+/// A process whose request is out although its token lives.
+fn in_the_air() -> (World, Process, Input) {
+    let (mut world, mut a) = forced();
     let send = a.run_to(&mut world, is_send);
     let answer = a.perform(&mut world, send).expect("an answer");
     assert_eq!(a.shown(&world), Some(pair_of_world(1)));
@@ -305,10 +311,7 @@ fn a_short_pause_after_such_news_begins_with_a_read() {
 
 /// A process whose intent is written, and which has not heard of it: its token lives.
 fn claiming() -> (World, Process, Input) {
-    let mut world = World::new(RefreshPolicy::default());
-    let mut a = world.process();
-    a.want(&mut world, Want::Usable);
-    a.input(&world, Input::Want(Want::NewerThan(pair_of_world(1))));
+    let (mut world, mut a) = forced();
     let save = a.run_to(&mut world, is_save);
     let saved = a.perform(&mut world, save).expect("an answer");
     a.input(&world, Input::ChangedTo(Some(world.store.version())));
@@ -334,10 +337,7 @@ fn a_sign_out_while_an_intent_is_written_hides_the_pair_once_a_request_is_out() 
 
 #[test]
 fn a_sign_out_while_an_end_is_written_hides_the_pair() {
-    let mut world = World::new(RefreshPolicy::default());
-    let mut a = world.process();
-    a.want(&mut world, Want::Usable);
-    a.input(&world, Input::Want(Want::NewerThan(pair_of_world(1))));
+    let (mut world, mut a) = forced();
     let send = a.run_to(&mut world, is_send);
     world.server.revoke_all();
     let refused = a.perform(&mut world, send).expect("an answer");
